@@ -1,0 +1,110 @@
+/**
+ * The worst-case memory of an engine as a sum with one term per owner.
+ *
+ * What the number means: a bound that nobody reaches. Every limit would have to be exhausted at the same time: all
+ * connections blocked with the largest message half received, all topics full to the brim. Most of it is virtual until
+ * touched: rings and hot logs are zero pages that the system backs when they are first written, cold logs start small
+ * and grow on demand. Its use is to show which limit to lower: the largest term tells.
+ */
+import type { SchemaOutput } from './schema.js';
+import { formatSizeBytes } from './units.js';
+
+export interface MemoryRow {
+  readonly owner: string;
+  readonly formula: string;
+  readonly bytes: number;
+}
+
+export interface MemoryBound {
+  readonly rows: readonly MemoryRow[];
+  readonly totalBytes: number;
+}
+
+/** Parallel typed arrays of one subscription: connection, stream, cursor, list links. */
+export const SUBSCRIPTION_BYTES = 96;
+/** Engine's and uWebSockets.js's state of one connection, without buffers. */
+export const CONNECTION_BYTES = 1024;
+/** What waits in user space for a connection that does not read: one slice. */
+export const BLOCKED_SLICE_BYTES = 65_536;
+/** A topic's state, names and list heads, without its logs. */
+export const TOPIC_BYTES = 1024;
+/** Side index of a log, per frame: position, length, time, ingress position, origin. */
+export const LOG_INDEX_BYTES_PER_FRAME = 32;
+/** V8 heap of a lane: code and topic states; frames are not in it. */
+export const LANE_HEAP_BYTES = 64 * 1024 * 1024;
+/** Node.js itself: code, V8's own, the accept thread's young generation. */
+export const PROCESS_BASE_BYTES = 96 * 1024 * 1024;
+
+export const MEMORY_BOUND_MEANING =
+  'A bound that nobody reaches: every limit exhausted at once. Rings and hot logs are virtual until touched, cold logs ' +
+  'and buffers grow on demand. The largest term shows which limit to lower.';
+
+type Limits = Pick<
+  SchemaOutput,
+  | 'lanes'
+  | 'ringBytes'
+  | 'maxHotTopics'
+  | 'hotLogBytes'
+  | 'hotLogFrames'
+  | 'maxTopics'
+  | 'coldLogMaxBytes'
+  | 'coldLogMaxFrames'
+  | 'maxConnections'
+  | 'maxSubscriptionsPerConnection'
+  | 'maxPayloadBytes'
+>;
+
+export function memoryBound(limits: Limits): MemoryBound {
+  const hotTopics = limits.lanes === 0 ? 0 : Math.min(limits.maxHotTopics, limits.maxTopics);
+  const coldTopics = limits.maxTopics - hotTopics;
+  const hotLogBytes = limits.hotLogBytes + limits.hotLogFrames * LOG_INDEX_BYTES_PER_FRAME;
+  const coldLogBytes = limits.coldLogMaxBytes + limits.coldLogMaxFrames * LOG_INDEX_BYTES_PER_FRAME;
+  const connectionBytes =
+    CONNECTION_BYTES + Math.max(BLOCKED_SLICE_BYTES, limits.maxPayloadBytes) + 2 * limits.maxPayloadBytes;
+  const size = formatSizeBytes;
+  const index = `${LOG_INDEX_BYTES_PER_FRAME} B`;
+
+  const rows: MemoryRow[] = [
+    { owner: 'process', formula: `Node.js ${size(PROCESS_BASE_BYTES)}`, bytes: PROCESS_BASE_BYTES },
+    {
+      owner: 'lane heaps',
+      formula: `lanes × ${size(LANE_HEAP_BYTES)}`,
+      bytes: limits.lanes * LANE_HEAP_BYTES,
+    },
+    { owner: 'lane request rings', formula: 'lanes × ringBytes', bytes: limits.lanes * limits.ringBytes },
+    { owner: 'lane event rings', formula: 'lanes × ringBytes', bytes: limits.lanes * limits.ringBytes },
+    {
+      owner: 'topics',
+      formula: `maxTopics × ${size(TOPIC_BYTES)}`,
+      bytes: limits.maxTopics * TOPIC_BYTES,
+    },
+    {
+      owner: 'hot logs',
+      formula: `min(maxHotTopics, maxTopics) × (hotLogBytes + hotLogFrames × ${index}); none without lanes`,
+      bytes: hotTopics * hotLogBytes,
+    },
+    {
+      owner: 'cold logs',
+      formula: `(maxTopics − hot topics) × (coldLogMaxBytes + coldLogMaxFrames × ${index})`,
+      bytes: coldTopics * coldLogBytes,
+    },
+    {
+      owner: 'JSON streams',
+      formula: `maxTopics × (coldLogMaxBytes + coldLogMaxFrames × ${index}); only topics with JSON subscribers`,
+      bytes: limits.maxTopics * coldLogBytes,
+    },
+    {
+      owner: 'connections',
+      formula:
+        `maxConnections × (${size(CONNECTION_BYTES)} + one blocked slice max(${size(BLOCKED_SLICE_BYTES)}, maxPayloadBytes) ` +
+        '+ receive buffer 2 × maxPayloadBytes)',
+      bytes: limits.maxConnections * connectionBytes,
+    },
+    {
+      owner: 'subscriptions',
+      formula: `maxConnections × maxSubscriptionsPerConnection × ${SUBSCRIPTION_BYTES} B`,
+      bytes: limits.maxConnections * limits.maxSubscriptionsPerConnection * SUBSCRIPTION_BYTES,
+    },
+  ];
+  return { rows, totalBytes: rows.reduce((sum, row) => sum + row.bytes, 0) };
+}

@@ -1,0 +1,293 @@
+/**
+ * Every configuration key: default, unit, range and reason, in one place. Types, documentation, environment names,
+ * flags and checks all come from this table.
+ *
+ * A key's name ends in its unit. Names in `environment` are short names beside RINGCAST_<KEY_IN_UPPER_SNAKE>, which
+ * every key has.
+ */
+import { availableParallelism } from 'node:os';
+import { z } from 'zod';
+import { autoOrDuration, choice, count, duration, flag, type Kind, list, size, text, type Unit } from './values.js';
+
+const KIB = 1024;
+const MIB = 1024 * KIB;
+const GIB = 1024 * MIB;
+
+interface KeyNotes<Default> {
+  /** Absent: the key has no default, and may be left out. */
+  readonly default?: Default | (() => Default);
+  /** How the default is printed, where its value says less. */
+  readonly defaultText?: string;
+  readonly environment?: readonly string[];
+  /** Never printed. */
+  readonly secret?: boolean;
+  /** Why one would change it. A sentence. */
+  readonly reason: string;
+}
+
+interface RegisteredKey {
+  readonly kind: Kind;
+  readonly notes: KeyNotes<unknown>;
+}
+
+const registry = new Map<z.core.$ZodType, RegisteredKey>();
+
+function key<Schema extends z.ZodType<NonNullable<unknown>>>(
+  kind: Kind<Schema>,
+  notes: KeyNotes<z.output<Schema>> & { readonly default: z.output<Schema> | (() => z.output<Schema>) },
+): z.ZodDefault<Schema> {
+  const given = notes.default;
+  const defaultOf = (): z.output<Schema> => (given instanceof Function ? given() : given);
+  const schema = z._default(kind.schema, defaultOf as () => z.core.util.NoUndefined<z.output<Schema>>);
+  registry.set(schema, { kind, notes });
+  return schema;
+}
+
+function keyWithoutDefault<Schema extends z.ZodType>(kind: Kind<Schema>, notes: KeyNotes<never>): Schema {
+  registry.set(kind.schema, { kind, notes });
+  return kind.schema;
+}
+
+export const SLOW_CONSUMER_POLICIES = ['drop_oldest', 'disconnect', 'conflate'] as const;
+
+/** What a rule may set for its topics is what the whole engine has as a default: the same kinds serve both. */
+const perTopic = {
+  historyMessages: count('messages', 0, 4_194_304),
+  historyBytes: size(0, GIB),
+  maxDelayMs: autoOrDuration(0, 1000),
+  slowConsumerPolicy: choice(SLOW_CONSUMER_POLICIES),
+  maxLagMs: duration(0, 3_600_000),
+  maxLagMessages: count('messages', 0, 1_000_000_000),
+};
+
+const homeSchema = z
+  .custom<'cold' | 'hot' | number>(
+    (value) => value === 'cold' || value === 'hot' || (Number.isInteger(value) && Number(value) >= 0),
+    'must be "cold", "hot" or the number of a lane',
+  )
+  .default('cold');
+
+/** The first rule whose `match` fits a topic's name decides; what a rule leaves out is as for the whole engine. */
+const topicRuleSchema = z.strictObject({
+  match: z.custom<string>(
+    (value) => typeof value === 'string' && value !== '' && Buffer.byteLength(value) <= 255,
+    'must be a topic name of 1 – 255 bytes, with * for any characters',
+  ),
+  home: homeSchema,
+  historyMessages: perTopic.historyMessages.schema.optional(),
+  historyBytes: perTopic.historyBytes.schema.optional(),
+  maxDelayMs: perTopic.maxDelayMs.schema.optional(),
+  slowConsumerPolicy: perTopic.slowConsumerPolicy.schema.optional(),
+  maxLagMs: perTopic.maxLagMs.schema.optional(),
+  maxLagMessages: perTopic.maxLagMessages.schema.optional(),
+});
+
+const tlsSchema = z.strictObject({
+  certFile: keyWithoutDefault(text('path of a PEM file'), {
+    reason: 'Serves wss:// with this certificate chain; without it the server speaks plain ws://.',
+  }),
+  keyFile: keyWithoutDefault(text('path of a PEM file'), { reason: 'The private key of tls.certFile.' }),
+  passphrase: keyWithoutDefault(text('any'), {
+    reason: 'Opens tls.keyFile when it is encrypted.',
+    secret: true,
+  }).optional(),
+});
+
+const topicsSchema = z.strictObject({
+  autoCreate: key(flag(), {
+    default: true,
+    reason:
+      'False: a topic that nobody created beforehand is TOPIC_NOT_FOUND, so that a typing error is not a new topic.',
+  }),
+  create: key(list(z.string('must be a topic name'), 'list of names', 'topic names', 'comma'), {
+    default: () => [],
+    reason: 'Topics that exist from the start.',
+  }),
+  rules: key(list(topicRuleSchema, 'list of rules', 'see "Rules for topics"', 'json'), {
+    default: () => [],
+    reason: 'Where topics live (cold, hot, a lane) and what they do differently; the first rule that matches wins.',
+  }),
+});
+
+/** At most 8: beyond that the accept thread, which does every write, is the limit. One core stays free for it. */
+export function defaultLanes(cores: number = availableParallelism()): number {
+  return Math.min(8, Math.max(1, cores - 1));
+}
+
+export const engineSchema = z.strictObject({
+  host: key(text('address or host name'), {
+    default: '127.0.0.1',
+    environment: ['HOST'],
+    reason: 'The address to listen on; 0.0.0.0 opens the server to other machines.',
+  }),
+  port: key(count('', 0, 65_535), {
+    default: 8787,
+    environment: ['PORT'],
+    reason: 'The TCP port to listen on; 0 takes any free one.',
+  }),
+  tls: tlsSchema.optional(),
+  lanes: key(count('threads', 0, 64), {
+    default: () => defaultLanes(),
+    defaultText: 'max(1, cores − 1), at most 8',
+    reason: 'Worker threads for hot topics; 0 runs every topic on the accept thread.',
+  }),
+  topics: topicsSchema.prefault({}),
+  historyMessages: key(perTopic.historyMessages, {
+    default: 100,
+    environment: ['MAX_MESSAGES_PER_TOPIC'],
+    reason: 'Messages that a topic keeps for late subscribers (lastN); 0 keeps none.',
+  }),
+  historyBytes: key(perTopic.historyBytes, {
+    default: MIB,
+    reason: 'Bytes of frames that a topic keeps for late subscribers, whatever their number.',
+  }),
+  deliveryBudgetMs: key(duration(0.05, 50, { fraction: true }), {
+    default: 0.5,
+    reason: 'Time that one turn of the event loop spends on fan-out: less keeps cold topics fast, more saves turns.',
+  }),
+  maxDelayMs: key(perTopic.maxDelayMs, {
+    default: 'auto',
+    reason:
+      'How long a message may wait so that more of them share one write; auto grows from 0 to 5 ms with the load.',
+  }),
+  slowConsumerPolicy: key(perTopic.slowConsumerPolicy, {
+    default: 'drop_oldest',
+    environment: ['BACKPRESSURE_POLICY'],
+    reason:
+      'What happens to a subscriber that fell too far behind: skip what it missed, lose it, or get the latest only.',
+  }),
+  maxLagMs: key(perTopic.maxLagMs, {
+    default: 0,
+    reason: 'Age of the oldest undelivered message at which a subscriber counts as slow; 0: only the log decides.',
+  }),
+  maxLagMessages: key(perTopic.maxLagMessages, {
+    default: 0,
+    environment: ['MAX_QUEUE_SIZE'],
+    reason: 'Undelivered messages at which a subscriber counts as slow; 0: only the log decides.',
+  }),
+  heartbeatMs: key(duration(100, 3_600_000), {
+    default: 30_000,
+    environment: ['HEARTBEAT_INTERVAL'],
+    reason: 'How often a quiet connection is pinged, so that proxies keep it open and dead peers are found.',
+  }),
+  idleTimeoutMs: key(duration(100, 3_600_000), {
+    default: 60_000,
+    environment: ['CONNECTION_TIMEOUT'],
+    reason: 'A connection from which nothing came for so long, pongs included, is closed.',
+  }),
+  shutdownTimeoutMs: key(duration(0, 600_000), {
+    default: 10_000,
+    reason: 'How long a stop may take to deliver what is under way before it closes what is left.',
+  }),
+  drainSpreadMs: key(duration(0, 600_000), {
+    default: 5000,
+    reason:
+      'Over what time clients of a stopping server are told to reconnect, so that they do not arrive at once elsewhere.',
+  }),
+  maxPayloadBytes: key(size(KIB, 64 * MIB), {
+    default: MIB,
+    reason: 'The largest WebSocket message that a client may send.',
+  }),
+  maxConnections: key(count('connections', 1, 1_000_000), {
+    default: 100_000,
+    reason: 'Connections beyond this are refused, so that the process does not die of them.',
+  }),
+  maxSubscriptionsPerConnection: key(count('subscriptions', 1, 1_000_000), {
+    default: 10_000,
+    reason: 'What one client can make the server remember.',
+  }),
+  maxTopics: key(count('topics', 1, 10_000_000), {
+    default: 1_000_000,
+    reason: 'Topics beyond this are not created, so that clients cannot fill the memory with names.',
+  }),
+  maxHotTopics: key(count('topics', 0, 100_000), {
+    default: 1000,
+    reason: 'Topics in lanes, each with a full log in shared memory; further ones that match a hot rule run cold.',
+  }),
+  ringBytes: key(size(8 * KIB, GIB, { powerOfTwo: true }), {
+    default: 4 * MIB,
+    reason: 'Each of the two ring queues of a lane: what a burst may hold before publishers are told OVERLOADED.',
+  }),
+  hotLogBytes: key(size(8 * KIB, GIB, { powerOfTwo: true }), {
+    default: 4 * MIB,
+    reason: 'Frames that a hot topic keeps for subscribers that lag; more forgives longer stalls.',
+  }),
+  hotLogFrames: key(count('messages', 16, 4_194_304, { powerOfTwo: true }), {
+    default: 16_384,
+    reason: 'The same bound in messages; reached first where messages are small.',
+  }),
+  coldLogMaxBytes: key(size(8 * KIB, GIB, { powerOfTwo: true }), {
+    default: 4 * MIB,
+    reason: 'To what size the log of a cold topic may grow for subscribers that lag; it starts small.',
+  }),
+  coldLogMaxFrames: key(count('messages', 16, 4_194_304, { powerOfTwo: true }), {
+    default: 8192,
+    reason: 'The same bound in messages; reached first where messages are small.',
+  }),
+});
+
+export type SchemaInput = z.input<typeof engineSchema>;
+export type SchemaOutput = z.output<typeof engineSchema>;
+export type RuleInput = z.input<typeof topicRuleSchema>;
+export type RuleOutput = z.output<typeof topicRuleSchema>;
+
+/** One configuration key as documentation, environment and flags need it. */
+export interface ConfigKey {
+  /** With a dot where it is nested: `topics.autoCreate`. */
+  readonly name: string;
+  readonly type: string;
+  readonly unit: Unit;
+  readonly range: string;
+  /** Undefined: no default, may be left out. */
+  readonly default: unknown;
+  /** Set where the default is better told than shown. */
+  readonly defaultText: string | undefined;
+  /** The name that every key has first, short names after it. The first that is set counts. */
+  readonly environment: readonly string[];
+  /** `--history-messages` */
+  readonly flag: string;
+  readonly secret: boolean;
+  readonly reason: string;
+  readonly fromText: (text: string) => unknown;
+}
+
+function listKeys(shape: Record<string, z.ZodType>, prefix: string): ConfigKey[] {
+  const keys: ConfigKey[] = [];
+  for (const [name, schema] of Object.entries(shape)) {
+    const path = prefix + name;
+    const bare = schema instanceof z.ZodOptional || schema instanceof z.ZodPrefault ? schema.unwrap() : schema;
+    if (bare instanceof z.ZodObject) {
+      keys.push(...listKeys(bare.shape, `${path}.`));
+      continue;
+    }
+    const registered = registry.get(bare);
+    if (registered === undefined) throw new Error(`configuration key ${path} is not described`);
+    keys.push(describeKey(path, registered));
+  }
+  return keys;
+}
+
+function describeKey(name: string, { kind, notes }: RegisteredKey): ConfigKey {
+  const words = name
+    .replaceAll('.', '_')
+    .replace(/([a-z])([A-Z])/g, '$1_$2')
+    .toLowerCase();
+  return Object.freeze({
+    name,
+    type: kind.type,
+    unit: kind.unit,
+    range: kind.range,
+    default: typeof notes.default === 'function' ? notes.default() : notes.default,
+    defaultText: notes.defaultText,
+    environment: Object.freeze([`RINGCAST_${words.toUpperCase()}`, ...(notes.environment ?? [])]),
+    flag: `--${words.replaceAll('_', '-')}`,
+    secret: notes.secret === true,
+    reason: notes.reason,
+    fromText: kind.fromText,
+  });
+}
+
+export const configKeys: readonly ConfigKey[] = Object.freeze(listKeys(engineSchema.shape, ''));
+
+/** The keys that a topic rule may have. */
+export const topicRuleKeys: readonly string[] = Object.freeze(Object.keys(topicRuleSchema.shape));

@@ -143,8 +143,13 @@ function withoutShorthand(input: unknown): unknown {
   return copy;
 }
 
-function valueAt(tree: Tree, name: string): unknown {
+function valueAt(tree: Readonly<Tree>, name: string): unknown {
   return name.split('.').reduce<unknown>((node, part) => (isTree(node) ? node[part] : undefined), tree);
+}
+
+/** The value of one of `configKeys`, nested ones included. */
+export function configValue(config: EngineConfig, name: string): unknown {
+  return valueAt(config, name);
 }
 
 function setAt(tree: Tree, name: string, value: unknown): void {

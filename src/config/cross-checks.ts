@@ -82,7 +82,10 @@ interface HistoryWish {
   readonly bytes: number | undefined;
 }
 
-/** History is what a topic's log retains: a wish beyond the log would silently stay unfulfilled. */
+/**
+ * History is what a topic's log retains: a wish beyond the log would silently stay unfulfilled.
+ * A log of n slots retains n − 1 messages (log/layout.ts).
+ */
 const historyFitsLogs: CrossCheck = {
   reads: [
     'historyMessages',
@@ -101,7 +104,7 @@ const historyFitsLogs: CrossCheck = {
       const hot = rule.home !== 'cold' && config.lanes > 0;
       wishes.push({ at: `topics.rules[${index}].`, hot, messages: rule.historyMessages, bytes: rule.historyBytes });
       // A hot rule without a wish of its own has the engine's, but the hot logs' bounds.
-      if (hot && rule.historyMessages === undefined && messages > config.hotLogFrames)
+      if (hot && rule.historyMessages === undefined && messages >= config.hotLogFrames)
         wishes.push({ at: '', hot, messages, bytes: undefined });
       if (hot && rule.historyBytes === undefined && bytes > config.hotLogBytes)
         wishes.push({ at: '', hot, messages: undefined, bytes });
@@ -112,8 +115,8 @@ const historyFitsLogs: CrossCheck = {
         ? (['hotLogFrames', 'hotLogBytes'] as const)
         : (['coldLogMaxFrames', 'coldLogMaxBytes'] as const);
       const home = wish.hot ? 'hot' : 'cold';
-      if (wish.messages !== undefined && wish.messages > config[frameKey]) {
-        const message = `is ${wish.messages}, but the log of a ${home} topic keeps at most ${config[frameKey]} messages (${frameKey})`;
+      if (wish.messages !== undefined && wish.messages >= config[frameKey]) {
+        const message = `is ${wish.messages}, but the log of a ${home} topic keeps at most ${config[frameKey] - 1} messages (${frameKey} − 1)`;
         found.set(`${wish.at} ${frameKey}`, { at: `${wish.at}historyMessages`, message });
       }
       if (wish.bytes !== undefined && wish.bytes > config[byteKey]) {

@@ -28,7 +28,9 @@ export const CONNECTION_BYTES = 1024;
 export const BLOCKED_SLICE_BYTES = 65_536;
 /** A topic's state, names and list heads, without its logs. */
 export const TOPIC_BYTES = 1024;
-/** Side index of a log, per frame: position, length, time, ingress position, origin. */
+/** Header words of a log, whatever its size. */
+export const LOG_HEADER_BYTES = 384;
+/** Side index of a log, per frame: position, time, ingress position, origin. */
 export const LOG_INDEX_BYTES_PER_FRAME = 32;
 /** V8 heap of a lane: code and topic states; frames are not in it. */
 export const LANE_HEAP_BYTES = 64 * 1024 * 1024;
@@ -57,12 +59,12 @@ type Limits = Pick<
 export function memoryBound(limits: Limits): MemoryBound {
   const hotTopics = limits.lanes === 0 ? 0 : Math.min(limits.maxHotTopics, limits.maxTopics);
   const coldTopics = limits.maxTopics - hotTopics;
-  const hotLogBytes = limits.hotLogBytes + limits.hotLogFrames * LOG_INDEX_BYTES_PER_FRAME;
-  const coldLogBytes = limits.coldLogMaxBytes + limits.coldLogMaxFrames * LOG_INDEX_BYTES_PER_FRAME;
+  const hotLogBytes = LOG_HEADER_BYTES + limits.hotLogBytes + limits.hotLogFrames * LOG_INDEX_BYTES_PER_FRAME;
+  const coldLogBytes = LOG_HEADER_BYTES + limits.coldLogMaxBytes + limits.coldLogMaxFrames * LOG_INDEX_BYTES_PER_FRAME;
   const connectionBytes =
     CONNECTION_BYTES + Math.max(BLOCKED_SLICE_BYTES, limits.maxPayloadBytes) + 2 * limits.maxPayloadBytes;
   const size = formatSizeBytes;
-  const index = `${LOG_INDEX_BYTES_PER_FRAME} B`;
+  const index = `${LOG_INDEX_BYTES_PER_FRAME} B + ${LOG_HEADER_BYTES} B`;
 
   const rows: MemoryRow[] = [
     { owner: 'process', formula: `Node.js ${size(PROCESS_BASE_BYTES)}`, bytes: PROCESS_BASE_BYTES },

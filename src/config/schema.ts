@@ -7,6 +7,7 @@
  */
 import { availableParallelism } from 'node:os';
 import { z } from 'zod';
+import { topicNameProblem } from '../protocol/topic-name.js';
 import { autoOrDuration, choice, count, duration, flag, type Kind, list, size, text, type Unit } from './values.js';
 
 const KIB = 1024;
@@ -82,6 +83,11 @@ const topicRuleSchema = z.strictObject({
   maxLagMessages: perTopic.maxLagMessages.schema.optional(),
 });
 
+const topicNameSchema = z.custom<string>().superRefine((value, context) => {
+  const problem = typeof value === 'string' ? topicNameProblem(value) : 'must be a topic name';
+  if (problem !== null) context.addIssue({ code: 'custom', message: problem });
+});
+
 const tlsSchema = z.strictObject({
   certFile: keyWithoutDefault(text('path of a PEM file'), {
     reason: 'Serves wss:// with this certificate chain; without it the server speaks plain ws://.',
@@ -99,7 +105,7 @@ const topicsSchema = z.strictObject({
     reason:
       'False: a topic that nobody created beforehand is TOPIC_NOT_FOUND, so that a typing error is not a new topic.',
   }),
-  create: key(list(z.string('must be a topic name'), 'list of names', 'topic names', 'comma'), {
+  create: key(list(topicNameSchema, 'list of names', 'topic names', 'comma'), {
     default: () => [],
     reason: 'Topics that exist from the start.',
   }),

@@ -37,9 +37,10 @@ function parseWithUnit(text: string, units: Readonly<Record<string, number>>, ba
   return Math.round(Number(match[1]) * units[unit] * 1e6) / 1e6;
 }
 
-/** In the largest unit that needs no fraction: 90000 → "90 s", 3600000 → "1 h". */
+/** In the largest unit that needs no fraction: 90000 → "90 s", 120000 → "2 min", 3600000 → "1 h". */
 export function formatDurationMs(durationMs: number): string {
   if (durationMs !== 0 && durationMs % 3_600_000 === 0) return `${durationMs / 3_600_000} h`;
+  if (durationMs !== 0 && durationMs % 60_000 === 0) return `${durationMs / 60_000} min`;
   if (durationMs !== 0 && durationMs % 1000 === 0) return `${durationMs / 1000} s`;
   return `${durationMs} ms`;
 }

@@ -98,7 +98,7 @@ export function size(minBytes: number, maxBytes: number, options: { powerOfTwo?:
 export function choice<const Word extends string>(words: readonly Word[]) {
   const list = words.join(', ');
   const schema = checked<Word, Word>(`one of ${list}`, (value) => words.find((word) => word === value) ?? null);
-  return { schema, type: 'one of', unit: '', range: list, fromText: asIs } satisfies Kind;
+  return { schema, type: 'word', unit: '', range: list, fromText: asIs } satisfies Kind;
 }
 
 export function flag() {

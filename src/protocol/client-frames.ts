@@ -1,0 +1,112 @@
+/** The client's side of MessagePack: client frames from values, values from server frames. */
+
+import { EventView } from './event.js';
+import { type ClientMessage, OP, type RequestId, type ServerMessage, type Welcome } from './messages.js';
+import { decode, encode, skipValue } from './msgpack.js';
+
+/** What the server sent is not the protocol: the connection cannot go on. */
+export class ProtocolError extends Error {
+  override readonly name = 'ProtocolError';
+}
+
+/** One frame. Frames can be concatenated into one WebSocket message. */
+export function encodeClientFrame(message: ClientMessage): Uint8Array {
+  const id = typeof message.id === 'number' && message.id > 0xffff_ffff ? BigInt(message.id) : (message.id ?? null);
+  switch (message.type) {
+    case 'connect':
+      return frame([OP.CONNECT, id], message.options);
+    case 'subscribe':
+      return frame([OP.SUBSCRIBE, id, message.topic], message.options);
+    case 'unsubscribe':
+      return encode([OP.UNSUBSCRIBE, id, message.topic]);
+    case 'publish':
+      if (!('payloadBytes' in message)) return frame([OP.PUBLISH, id, message.topic, message.payload], message.options);
+      return encodedPublish([OP.PUBLISH, id, message.topic], message.payloadBytes, message.options);
+    case 'ping':
+      return encode([OP.PING, id]);
+    case 'history':
+      return frame([OP.HISTORY, id, message.topic], message.options);
+  }
+}
+
+function frame(elements: unknown[], options: object | undefined): Uint8Array {
+  if (options !== undefined) elements.push(options);
+  return encode(elements);
+}
+
+/** Replaces the nil that stands for the payload by its bytes: copied, not decoded. */
+function encodedPublish(head: unknown[], payload: Uint8Array, options: object | undefined): Uint8Array {
+  const headBytes = encode(options === undefined ? [...head, null] : [...head, null, null]);
+  const tail = options === undefined ? new Uint8Array(0) : encode(options);
+  const headLength = headBytes.length - (options === undefined ? 1 : 2);
+  const whole = new Uint8Array(headLength + payload.length + tail.length);
+  whole.set(headBytes.subarray(0, headLength));
+  whole.set(payload, headLength);
+  whole.set(tail, headLength + payload.length);
+  return whole;
+}
+
+/**
+ * The frames of one WebSocket message, in order. Events keep views of `bytes`, and their payloads undecoded. Frames
+ * with an operation that this version does not know are left out. Throws ProtocolError on anything else.
+ */
+export function decodeServerFrames(bytes: Uint8Array): ServerMessage[] {
+  const messages: ServerMessage[] = [];
+  const view = new EventView();
+  let offset = 0;
+  while (offset < bytes.length) {
+    if (view.read(bytes, offset, bytes.length)) {
+      messages.push(eventMessage(view, bytes));
+      offset = view.frameEnd;
+      continue;
+    }
+    const end = skipValue(bytes, offset, bytes.length);
+    if (end < 0) throw new ProtocolError('the message from the server ends in the middle of a frame');
+    const message = serverMessage(decodeFrame(bytes, offset, end));
+    if (message !== null) messages.push(message);
+    offset = end;
+  }
+  return messages;
+}
+
+function eventMessage(view: EventView, bytes: Uint8Array): ServerMessage {
+  const { alias, seq, time, id } = view;
+  return { type: 'event', alias, seq, time, payloadBytes: bytes.subarray(view.payloadStart, view.payloadEnd), id };
+}
+
+function decodeFrame(bytes: Uint8Array, start: number, end: number): unknown[] {
+  let value: unknown;
+  try {
+    value = decode(bytes, start, end);
+  } catch (cause) {
+    throw new ProtocolError('a frame from the server cannot be decoded', { cause });
+  }
+  if (!Array.isArray(value) || typeof value[0] !== 'number') throw new ProtocolError('not a frame from a server');
+  return value;
+}
+
+/** Null for an operation that this version does not know. The server is trusted with the types of its fields. */
+function serverMessage(fields: unknown[]): ServerMessage | null {
+  const [op, first, second, third, fourth] = fields;
+  const id = (first ?? null) as RequestId;
+  switch (op) {
+    case OP.OK:
+      return { type: 'ok', id, result: second } as ServerMessage;
+    case OP.ERROR:
+      return { type: 'error', id, code: second, message: third, details: fourth ?? null } as ServerMessage;
+    case OP.EVENT:
+      throw new ProtocolError('an EVENT frame without the fixed-width head');
+    case OP.GAP:
+      return { type: 'gap', alias: first, fromSeq: second, toSeq: third, reason: fourth } as ServerMessage;
+    case OP.WELCOME:
+      return { type: 'welcome', ...(first as Welcome) };
+    case OP.PONG:
+      return { type: 'pong', id, time: second } as ServerMessage;
+    case OP.UNSUBSCRIBED:
+      return { type: 'unsubscribed', alias: first, code: second, reason: third } as ServerMessage;
+    case OP.NOTICE:
+      return { type: 'notice', kind: first, details: second ?? null } as ServerMessage;
+    default:
+      return null;
+  }
+}

@@ -1,0 +1,96 @@
+/** Server messages of the JSON dialect. Their form is the `json` column of the table in messages.ts. */
+
+import type { ErrorCode } from '../errors.js';
+import type { FrameEncoder, FrameRange } from './encoder.js';
+import { EventView } from './event.js';
+import { isoTime, messageFields } from './json-event.js';
+import {
+  type ConnectedResult,
+  FRAMES,
+  type GapReason,
+  JSON_HISTORY_RESULT,
+  type RequestId,
+  type StreamRef,
+  type SubscribedResult,
+  type TopicPosition,
+  type Welcome,
+} from './messages.js';
+import { encodeUtf8 } from './utf8.js';
+
+/** camelCase keys become snake_case; values that are plain objects too. */
+export function snakeKeys(value: unknown): unknown {
+  if (typeof value !== 'object' || value === null || Array.isArray(value)) return value;
+  const renamed: Record<string, unknown> = {};
+  for (const [key, inner] of Object.entries(value)) {
+    renamed[key.replace(/[A-Z]/g, (letter) => `_${letter.toLowerCase()}`)] = snakeKeys(inner);
+  }
+  return renamed;
+}
+
+/** An absent request id is left out. */
+function withId(id: RequestId): { request_id?: RequestId } {
+  return id === null ? {} : { request_id: id };
+}
+
+function bytesOf(type: string | null, fields: object): Uint8Array {
+  return encodeUtf8(JSON.stringify({ type, ...fields }));
+}
+
+function historyEntries(frames: readonly FrameRange[]): string {
+  const view = new EventView();
+  const entries: string[] = [];
+  for (const { bytes, start, end } of frames) {
+    if (!view.read(bytes, start, end)) throw new Error('history frame is not a canonical EVENT frame');
+    entries.push(`{${messageFields(view, bytes)}}`);
+  }
+  return `[${entries.join(',')}]`;
+}
+
+/** `nowMs` gives the time for `ts` where the message has no time of its own. */
+export function jsonEncoder(nowMs: () => number): FrameEncoder {
+  const ts = () => isoTime(nowMs());
+  const ack = (id: RequestId, fields: object, time: string) =>
+    bytesOf(FRAMES.OK.json, { ...withId(id), ...fields, ts: time });
+  return {
+    codec: 'json',
+    isText: true,
+    welcome(welcome: Welcome): Uint8Array {
+      return bytesOf(FRAMES.WELCOME.json, { ...(snakeKeys(welcome) as object), ts: ts() });
+    },
+    ok(id: RequestId, result: object): Uint8Array {
+      return ack(id, { status: 'ok', ...(snakeKeys(result) as object) }, ts());
+    },
+    connected(id: RequestId, { connectionId, clientId }: ConnectedResult): Uint8Array {
+      return ack(id, { status: 'ok', connection_id: connectionId, client_id: clientId }, ts());
+    },
+    subscribed(id: RequestId, { topic, epoch, seq }: SubscribedResult): Uint8Array {
+      return ack(id, { topic, status: 'ok', epoch, seq }, ts());
+    },
+    unsubscribed(id: RequestId, { topic }: StreamRef): Uint8Array {
+      return ack(id, { topic, status: 'ok' }, ts());
+    },
+    published(id: RequestId, topic: string, seq: number, epoch: string, timeMs: number): Uint8Array {
+      return ack(id, { topic, status: 'ok', epoch, seq }, isoTime(timeMs));
+    },
+    history(id: RequestId, { topic, epoch, seq }: TopicPosition, frames: readonly FrameRange[]): Uint8Array {
+      const head = JSON.stringify({ type: JSON_HISTORY_RESULT, ...withId(id), topic, epoch, seq });
+      return encodeUtf8(`${head.slice(0, -1)},"messages":${historyEntries(frames)},"ts":"${ts()}"}`);
+    },
+    pong(id: RequestId, timeMs: number): Uint8Array {
+      return bytesOf(FRAMES.PONG.json, { ...withId(id), ts: isoTime(timeMs) });
+    },
+    error(id: RequestId, code: ErrorCode, message: string, details?: unknown): Uint8Array {
+      const extra = details === undefined || details === null ? {} : { details: snakeKeys(details) };
+      return bytesOf(FRAMES.ERROR.json, { ...withId(id), error: { code, message, ...extra }, ts: ts() });
+    },
+    gap({ topic }: StreamRef, fromSeq: number, toSeq: number, reason: GapReason): Uint8Array {
+      return bytesOf(FRAMES.GAP.json, { topic, from_seq: fromSeq, to_seq: toSeq, reason, ts: ts() });
+    },
+    revoked({ topic }: StreamRef, code: ErrorCode, reason: string): Uint8Array {
+      return bytesOf(FRAMES.UNSUBSCRIBED.json, { topic, code, reason, ts: ts() });
+    },
+    notice(kind: string, details: unknown): Uint8Array {
+      return bytesOf(FRAMES.NOTICE.json, { msg: kind, details: snakeKeys(details ?? {}), ts: ts() });
+    },
+  };
+}

@@ -1,0 +1,106 @@
+/** Server frames as MessagePack. EVENT is not here: its frames are written by event.ts and sent from the log. */
+
+import type { ErrorCode } from '../errors.js';
+import type { FrameEncoder, FrameRange } from './encoder.js';
+import { EventView } from './event.js';
+import {
+  type ConnectedResult,
+  type GapReason,
+  OP,
+  type RequestId,
+  type StreamRef,
+  type SubscribedResult,
+  type TopicPosition,
+  type Welcome,
+} from './messages.js';
+import { encode } from './msgpack.js';
+
+const UINT32_MAX = 0xffff_ffff;
+const ARRAY32 = 0xdd;
+const FIXARRAY = 0x90;
+
+/** A sequence number or request id as the value that encode() writes as an integer, also above 2^32. */
+function integer(value: number): number | bigint {
+  return value > UINT32_MAX ? BigInt(value) : value;
+}
+
+function requestId(id: RequestId): RequestId | bigint {
+  return typeof id === 'number' ? integer(id) : id;
+}
+
+function ok(id: RequestId, result: object): Uint8Array {
+  return encode([OP.OK, requestId(id), result]);
+}
+
+function subscribed(id: RequestId, { topic, alias, epoch, seq }: SubscribedResult): Uint8Array {
+  return ok(id, { topic, alias, epoch, seq: integer(seq) });
+}
+
+/** The entries [seq, time, payload, id?] of the frames, whose payloads are copied undecoded. */
+function historyEntries(frames: readonly FrameRange[]): Uint8Array[] {
+  const view = new EventView();
+  const parts: Uint8Array[] = [];
+  for (const { bytes, start, end } of frames) {
+    if (!view.read(bytes, start, end)) throw new Error('history frame is not a canonical EVENT frame');
+    parts.push(Uint8Array.of(FIXARRAY | (view.id === null ? 3 : 4)));
+    parts.push(encode(integer(view.seq)), encode(view.time), bytes.subarray(view.payloadStart, view.payloadEnd));
+    if (view.id !== null) parts.push(encode(view.id));
+  }
+  return parts;
+}
+
+function history(id: RequestId, { topic, epoch, seq }: TopicPosition, frames: readonly FrameRange[]): Uint8Array {
+  // `messages` is the last key and nil here: the one byte of the nil is replaced by the array.
+  const head = ok(id, { topic, epoch, seq: integer(seq), messages: null });
+  const arrayHead = new Uint8Array(5);
+  arrayHead[0] = ARRAY32;
+  new DataView(arrayHead.buffer).setUint32(1, frames.length);
+  return concat([head.subarray(0, -1), arrayHead, ...historyEntries(frames)]);
+}
+
+function concat(parts: readonly Uint8Array[]): Uint8Array {
+  let lengthBytes = 0;
+  for (const part of parts) lengthBytes += part.length;
+  const whole = new Uint8Array(lengthBytes);
+  let offset = 0;
+  for (const part of parts) {
+    whole.set(part, offset);
+    offset += part.length;
+  }
+  return whole;
+}
+
+export const msgpackEncoder: FrameEncoder = {
+  codec: 'msgpack',
+  isText: false,
+  welcome({ connectionId, heartbeatMs, limits }: Welcome): Uint8Array {
+    return encode([OP.WELCOME, { connectionId, heartbeatMs, limits }]);
+  },
+  ok,
+  connected(id: RequestId, { connectionId, clientId }: ConnectedResult): Uint8Array {
+    return ok(id, { connectionId, clientId });
+  },
+  subscribed,
+  unsubscribed(id: RequestId, { topic, alias }: StreamRef): Uint8Array {
+    return ok(id, { topic, alias });
+  },
+  published(id: RequestId, _topic: string, seq: number, _epoch: string, timeMs: number): Uint8Array {
+    return ok(id, { seq: integer(seq), time: timeMs });
+  },
+  history,
+  pong(id: RequestId, timeMs: number): Uint8Array {
+    return encode([OP.PONG, requestId(id), timeMs]);
+  },
+  error(id: RequestId, code: ErrorCode, message: string, details?: unknown): Uint8Array {
+    return encode([OP.ERROR, requestId(id), code, message, details ?? null]);
+  },
+  gap({ alias }: StreamRef, fromSeq: number, toSeq: number, reason: GapReason): Uint8Array {
+    return encode([OP.GAP, alias, integer(fromSeq), integer(toSeq), reason]);
+  },
+  revoked({ alias }: StreamRef, code: ErrorCode, reason: string): Uint8Array {
+    return encode([OP.UNSUBSCRIBED, alias, code, reason]);
+  },
+  notice(kind: string, details: unknown): Uint8Array {
+    return encode([OP.NOTICE, kind, details ?? null]);
+  },
+};

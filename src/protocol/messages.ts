@@ -1,0 +1,261 @@
+/**
+ * The one table of protocol messages: numbers, field names, options and limits. Readers, encoders, the client and
+ * PROTOCOL.md take them from here; a test holds this file, the document and the golden vectors together.
+ */
+
+import type { ErrorCode } from '../errors.js';
+
+export const SUBPROTOCOL_MSGPACK = 'ringcast.v1.msgpack';
+export const SUBPROTOCOL_JSON = 'ringcast.v1.json';
+
+/** Operation numbers: the first element of every MessagePack frame. Below 32 client → server, from 32 server → client. */
+export const OP = {
+  CONNECT: 1,
+  SUBSCRIBE: 2,
+  UNSUBSCRIBE: 3,
+  PUBLISH: 4,
+  PING: 5,
+  ACK: 6,
+  UPDATE: 7,
+  HISTORY: 8,
+  PRESENCE: 9,
+  REQUEST: 10,
+  OK: 33,
+  ERROR: 34,
+  EVENT: 35,
+  SNAPSHOT: 36,
+  GAP: 37,
+  WELCOME: 38,
+  PONG: 39,
+  UNSUBSCRIBED: 40,
+  NOTICE: 41,
+  PRESENCE_CHANGE: 42,
+} as const;
+
+export type OpName = keyof typeof OP;
+
+export interface FrameSpec {
+  /** Elements behind the operation number, in order; one with a `?` may be left out or nil. */
+  readonly fields: readonly string[];
+  /** The `type` of the JSON message; null: only the number is reserved, a frame with it is answered BAD_REQUEST. */
+  readonly json: string | null;
+}
+
+export const FRAMES: Readonly<Record<OpName, FrameSpec>> = {
+  CONNECT: { fields: ['id?', 'options?'], json: 'connect' },
+  SUBSCRIBE: { fields: ['id?', 'topic', 'options?'], json: 'subscribe' },
+  UNSUBSCRIBE: { fields: ['id?', 'topic or alias'], json: 'unsubscribe' },
+  PUBLISH: { fields: ['id?', 'topic or alias', 'payload', 'options?'], json: 'publish' },
+  PING: { fields: ['id?'], json: 'ping' },
+  ACK: { fields: ['alias', 'seq'], json: null },
+  UPDATE: { fields: ['id?', 'topic or alias', 'options'], json: null },
+  HISTORY: { fields: ['id?', 'topic', 'options?'], json: 'history' },
+  PRESENCE: { fields: ['id?', 'topic'], json: null },
+  REQUEST: { fields: ['id?', 'method', 'params'], json: null },
+  OK: { fields: ['id', 'result'], json: 'ack' },
+  ERROR: { fields: ['id', 'code', 'message', 'details'], json: 'error' },
+  EVENT: { fields: ['alias', 'seq', 'time', 'payload', 'key?', 'message id?'], json: 'event' },
+  SNAPSHOT: { fields: ['alias', 'seq', 'entries'], json: null },
+  GAP: { fields: ['alias', 'fromSeq', 'toSeq', 'reason'], json: 'gap' },
+  WELCOME: { fields: ['welcome'], json: 'welcome' },
+  PONG: { fields: ['id', 'time'], json: 'pong' },
+  UNSUBSCRIBED: { fields: ['alias', 'code', 'reason'], json: 'unsubscribed' },
+  NOTICE: { fields: ['kind', 'details'], json: 'info' },
+  PRESENCE_CHANGE: { fields: ['alias', 'joined', 'left'], json: null },
+};
+
+/** JSON `type` of the OK to a HISTORY, which carries messages and therefore is not an `ack`. */
+export const JSON_HISTORY_RESULT = 'history';
+
+export const REQUEST_ID_MAX_BYTES = 64;
+export const MESSAGE_ID_MAX_BYTES = 64;
+export const CLIENT_ID_MAX_BYTES = 128;
+export const TOKEN_MAX_BYTES = 8192;
+export const TOPIC_MAX_BYTES = 255;
+export const ALIAS_MAX = 0xffff_ffff;
+/** Arrays and maps inside each other in a payload. Below NESTING_MAX, because frames and histories enclose payloads. */
+export const PAYLOAD_NESTING_MAX = 100;
+/** The same in a whole frame; beyond it a frame counts as unparseable. */
+export const NESTING_MAX = 128;
+/** Bad frames in one WebSocket message before the message counts as unparseable: bounds the ERRORs one message can cost. */
+export const BAD_FRAMES_PER_MESSAGE_MAX = 16;
+
+export type RequestId = number | string | null;
+
+export const SLOW_CONSUMER_POLICIES = ['drop_oldest', 'conflate', 'disconnect'] as const;
+export type SlowConsumerPolicy = (typeof SLOW_CONSUMER_POLICIES)[number];
+
+export const GAP_REASONS = ['lapped', 'max_lag_ms', 'max_lag_messages', 'conflated'] as const;
+export type GapReason = (typeof GAP_REASONS)[number];
+
+export interface ConnectOptions {
+  token?: string;
+  clientId?: string;
+}
+
+export interface SubscribeOptions {
+  /** Replay this many retained messages first. */
+  lastN?: number;
+  policy?: SlowConsumerPolicy;
+  /** How long the server may collect messages for this subscription before it writes. */
+  maxDelayMs?: number;
+  /** A name for the logs. */
+  clientId?: string;
+}
+
+export interface PublishOptions {
+  /** The publishing connection does not get the message. */
+  noEcho?: boolean;
+  /** Message id, handed on to the subscribers. */
+  id?: string;
+  /** Publish nothing; answer with the topic's alias. The payload is nil. */
+  open?: boolean;
+}
+
+export interface HistoryOptions {
+  /** How many of the retained messages, newest last; all of them when absent. */
+  lastN?: number;
+}
+
+export type FrameOptions = ConnectOptions | SubscribeOptions | PublishOptions | HistoryOptions;
+
+/** What one option may be. `json` null: the option does not exist in the JSON dialect. */
+export type OptionSpec = { readonly json: string | null } & (
+  | { readonly kind: 'string'; readonly maxBytes: number }
+  | { readonly kind: 'integer' | 'number'; readonly max: number }
+  | { readonly kind: 'boolean' }
+  | { readonly kind: 'choice'; readonly choices: readonly string[] }
+);
+
+export type OptionTable = Readonly<Record<string, OptionSpec>>;
+
+const LAST_N: OptionSpec = { json: 'last_n', kind: 'integer', max: 1_000_000 };
+const CLIENT_ID: OptionSpec = { json: 'client_id', kind: 'string', maxBytes: CLIENT_ID_MAX_BYTES };
+
+/** The options of each operation that takes any. In PUBLISH's JSON form the id is a field of `message`. */
+export const OPTIONS = {
+  CONNECT: { token: { json: 'token', kind: 'string', maxBytes: TOKEN_MAX_BYTES }, clientId: CLIENT_ID },
+  SUBSCRIBE: {
+    lastN: LAST_N,
+    policy: { json: 'policy', kind: 'choice', choices: SLOW_CONSUMER_POLICIES },
+    maxDelayMs: { json: 'max_delay_ms', kind: 'number', max: 1000 },
+    clientId: CLIENT_ID,
+  },
+  PUBLISH: {
+    noEcho: { json: 'no_echo', kind: 'boolean' },
+    id: { json: null, kind: 'string', maxBytes: MESSAGE_ID_MAX_BYTES },
+    open: { json: null, kind: 'boolean' },
+  },
+  HISTORY: { lastN: LAST_N },
+} as const satisfies Partial<Record<OpName, OptionTable>>;
+
+/** Results of FrameReader.next(). */
+export const READ_END = 0;
+export const READ_FRAME = 1;
+/** One bad frame: answer `problem`, reading can go on. */
+export const READ_INVALID = 2;
+/** The bytes cannot be parsed: the connection is lost. */
+export const READ_MALFORMED = 3;
+
+/** What a reader exposes after next() returned READ_FRAME. Overwritten by the following next(). */
+export interface ClientFrame {
+  op: number;
+  id: RequestId;
+  /** Null when the frame has no topic or addresses it by alias. */
+  topic: string | null;
+  /** −1 when the frame has no topic or addresses it by name. */
+  alias: number;
+  /** The buffer that [payloadStart, payloadEnd) refers to: the payload as MessagePack. */
+  payload: Uint8Array;
+  payloadStart: number;
+  /** Equal to payloadStart: there is no payload (also a PUBLISH with `open`). */
+  payloadEnd: number;
+  /** Checked against OPTIONS for `op`; null when absent. */
+  options: FrameOptions | null;
+  /** After READ_INVALID or READ_MALFORMED: what is wrong. `op` and `id` are set as far as they were readable. */
+  problem: string;
+}
+
+export interface FrameReader extends ClientFrame {
+  /** Where the next frame starts. */
+  readonly offset: number;
+  /** Starts on one WebSocket message. The bytes must stay valid until the last next(). */
+  reset(bytes: Uint8Array, start: number, end: number): void;
+  next(): number;
+}
+
+export interface StreamRef {
+  readonly alias: number;
+  readonly topic: string;
+}
+
+export interface TopicPosition {
+  readonly topic: string;
+  readonly epoch: string;
+  /** Sequence number of the last message so far; 0: none yet. */
+  readonly seq: number;
+}
+
+export interface SubscribedResult extends TopicPosition {
+  readonly alias: number;
+}
+
+export interface ConnectedResult {
+  readonly connectionId: string;
+  readonly clientId: string | null;
+}
+
+export interface WelcomeLimits {
+  readonly maxPayloadBytes: number;
+  readonly maxSubscriptionsPerConnection: number;
+}
+
+export interface Welcome {
+  readonly connectionId: string;
+  /** The server pings at this interval. */
+  readonly heartbeatMs: number;
+  readonly limits: WelcomeLimits;
+}
+
+/** What a client sends, as values; see client-frames.ts. */
+export type ClientMessage =
+  | { type: 'connect'; id?: RequestId; options?: ConnectOptions }
+  | { type: 'subscribe'; id?: RequestId; topic: string; options?: SubscribeOptions }
+  | { type: 'unsubscribe'; id?: RequestId; topic: string | number }
+  | { type: 'publish'; id?: RequestId; topic: string | number; payload: unknown; options?: PublishOptions }
+  | {
+      type: 'publish';
+      id?: RequestId;
+      topic: string | number;
+      /** The payload, already MessagePack. */
+      payloadBytes: Uint8Array;
+      options?: PublishOptions;
+    }
+  | { type: 'ping'; id?: RequestId }
+  | { type: 'history'; id?: RequestId; topic: string; options?: HistoryOptions };
+
+export interface EventMessage {
+  type: 'event';
+  alias: number;
+  seq: number;
+  /** When the engine accepted it: milliseconds since 1970. */
+  time: number;
+  /** The payload's MessagePack bytes: a view of the received message. */
+  payloadBytes: Uint8Array;
+  /** The publisher's message id. */
+  id: string | null;
+}
+
+/** One message in the OK to a HISTORY. */
+export type HistoryEntry = [seq: number, time: number, payload: unknown, id?: string];
+
+/** What a client receives, as values. */
+export type ServerMessage =
+  | EventMessage
+  | { type: 'ok'; id: RequestId; result: Record<string, unknown> }
+  | { type: 'error'; id: RequestId; code: ErrorCode; message: string; details: unknown }
+  | { type: 'gap'; alias: number; fromSeq: number; toSeq: number; reason: GapReason }
+  | ({ type: 'welcome' } & Welcome)
+  | { type: 'pong'; id: RequestId; time: number }
+  | { type: 'unsubscribed'; alias: number; code: ErrorCode; reason: string }
+  | { type: 'notice'; kind: string; details: unknown };

@@ -1,0 +1,23 @@
+/** What a topic may be called. The same rules hold for both codecs, URLs and the in-process API. */
+
+import { TOPIC_MAX_BYTES } from './messages.js';
+import { utf8Length } from './utf8.js';
+
+function hasControlCharacter(name: string): boolean {
+  for (let index = 0; index < name.length; index++) {
+    const unit = name.charCodeAt(index);
+    if (unit < 0x20 || (unit >= 0x7f && unit <= 0x9f)) return true;
+  }
+  return false;
+}
+
+/** Null when the name can be used, otherwise what is wrong with it. */
+export function topicNameProblem(name: string): string | null {
+  if (name.length === 0) return 'the topic name is empty';
+  const lengthBytes = utf8Length(name);
+  if (lengthBytes < 0) return 'the topic name is not valid UTF-8';
+  if (lengthBytes > TOPIC_MAX_BYTES) return `the topic name has ${lengthBytes} bytes, at most ${TOPIC_MAX_BYTES}`;
+  if (hasControlCharacter(name)) return 'the topic name contains a control character';
+  if (name.charCodeAt(0) === 0x24) return "topic names that start with '$' are reserved for the server";
+  return null;
+}

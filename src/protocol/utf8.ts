@@ -1,0 +1,49 @@
+/** UTF-8 on bytes that may lie in shared memory: strict decoding and byte lengths. Runs in Node and browsers. */
+
+const decoder = new TextDecoder('utf-8', { fatal: true, ignoreBOM: true });
+const encoder = new TextEncoder();
+
+/** How many bytes an ASCII string may have to be decoded without TextDecoder: `apply` takes that many arguments. */
+const ASCII_MAX_BYTES = 256;
+
+function isAscii(bytes: Uint8Array, start: number, end: number): boolean {
+  for (let index = start; index < end; index++) {
+    if (bytes[index]! >= 0x80) return false;
+  }
+  return true;
+}
+
+/** The string in [start, end), or null when it is not valid UTF-8. */
+export function decodeUtf8(bytes: Uint8Array, start: number, end: number): string | null {
+  if (end - start <= ASCII_MAX_BYTES && isAscii(bytes, start, end)) {
+    return String.fromCharCode.apply(null, bytes.subarray(start, end) as unknown as number[]);
+  }
+  try {
+    // slice() copies: TextDecoder refuses views of shared memory.
+    return decoder.decode(bytes.slice(start, end));
+  } catch {
+    return null; // the only failure of a fatal decoder is invalid UTF-8
+  }
+}
+
+export function encodeUtf8(text: string): Uint8Array {
+  return encoder.encode(text);
+}
+
+/** Bytes that the string has in UTF-8; −1 when it contains half a surrogate pair and has no UTF-8 form. */
+export function utf8Length(text: string): number {
+  let lengthBytes = 0;
+  for (let index = 0; index < text.length; index++) {
+    const unit = text.charCodeAt(index);
+    if (unit < 0x80) lengthBytes += 1;
+    else if (unit < 0x800) lengthBytes += 2;
+    else if (unit < 0xd800 || unit > 0xdfff) lengthBytes += 3;
+    else {
+      const low = unit < 0xdc00 && index + 1 < text.length ? text.charCodeAt(index + 1) : 0;
+      if (low < 0xdc00 || low > 0xdfff) return -1;
+      lengthBytes += 4;
+      index++;
+    }
+  }
+  return lengthBytes;
+}

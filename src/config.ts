@@ -60,7 +60,7 @@ type Tree = Record<string, unknown>;
 
 /** Throws RingcastError BAD_REQUEST with everything that is wrong. */
 export function parseConfig(input: unknown = {}): EngineConfig {
-  const { config, problems } = check(input, {});
+  const { config, problems } = check(input, {}, '');
   if (config === null) throw configError(problems);
   return config;
 }
@@ -95,7 +95,8 @@ export function resolveConfig({ file, env, flags }: ConfigLayers): ResolvedConfi
     sources[name] = `flag ${key.flag}`;
   }
 
-  const checked = check(tree, sources);
+  // Only a file can bring in keys that no schema key, variable or flag has set.
+  const checked = check(tree, sources, file === undefined ? '' : `file ${file}`);
   problems.push(...checked.problems);
   if (checked.config === null || problems.length > 0) throw configError(problems);
   return { config: checked.config, sources: Object.freeze(sources) };
@@ -164,13 +165,19 @@ function setAt(tree: Tree, name: string, value: unknown): void {
 }
 
 /** Either a configuration, or problems. */
-function check(input: unknown, sources: ConfigSources): { config: EngineConfig | null; problems: ConfigProblem[] } {
+function check(
+  input: unknown,
+  sources: ConfigSources,
+  unknownKeySource: string,
+): { config: EngineConfig | null; problems: ConfigProblem[] } {
   const given = withoutShorthand(input);
   if (!isTree(given)) {
     return { config: null, problems: [{ key: '', source: '', message: 'must be an object' }] };
   }
   const first = engineSchema.safeParse(given);
-  const problems = first.success ? [] : first.error.issues.flatMap((issue) => describeIssue(issue, sources));
+  const problems = first.success
+    ? []
+    : first.error.issues.flatMap((issue) => describeIssue(issue, sources, unknownKeySource));
 
   // Checks between keys run also when other keys are wrong, so that nobody has to repair a file in several rounds.
   const wrongKeys = new Set(first.success ? [] : first.error.issues.flatMap(({ path }) => path.slice(0, 1)));
@@ -188,11 +195,11 @@ function check(input: unknown, sources: ConfigSources): { config: EngineConfig |
 
 type Issue = NonNullable<ReturnType<typeof engineSchema.safeParse>['error']>['issues'][number];
 
-function describeIssue(issue: Issue, sources: ConfigSources): ConfigProblem[] {
+function describeIssue(issue: Issue, sources: ConfigSources, unknownKeySource: string): ConfigProblem[] {
   const path = pathText(issue.path);
   if (issue.code === 'unrecognized_keys') {
     const prefix = path === '' ? '' : `${path}.`;
-    const source = sourceOf(path, sources) || fileOf(sources);
+    const source = sourceOf(path, sources) || unknownKeySource;
     return issue.keys.map((name) => ({
       key: prefix + name,
       source,
@@ -230,11 +237,6 @@ function sourceOf(path: string, sources: ConfigSources): string {
   );
   const source = key === undefined ? undefined : sources[key.name];
   return source === undefined || source === 'default' ? '' : source;
-}
-
-/** Keys that no layer but the file can bring in are the file's. */
-function fileOf(sources: ConfigSources): string {
-  return Object.values(sources).find((source) => source.startsWith('file ')) ?? '';
 }
 
 function deepFreeze(value: SchemaOutput): EngineConfig {

@@ -1,0 +1,84 @@
+// The worst-case memory: a sum, whose every term grows with the keys that its formula names.
+import { describe, expect, it } from 'vitest';
+import { type EngineConfig, memoryBound, parseConfig } from '#src/config.js';
+import { allocateSharedLog } from '#src/log/frame-log.js';
+
+const KIB = 1024;
+const MIB = 1024 * KIB;
+
+/** Round numbers, so that the terms can be told by eye. */
+const base: EngineConfig = {
+  ...parseConfig({ lanes: 2, maxPayloadBytes: '64KiB', historyBytes: '64KiB' }),
+  maxTopics: 1000,
+  maxHotTopics: 10,
+  maxConnections: 100,
+  maxSubscriptionsPerConnection: 10,
+};
+
+function bytesOf(owner: string, changes: Partial<EngineConfig> = {}): number {
+  const row = memoryBound({ ...base, ...changes }).rows.find((candidate) => candidate.owner === owner);
+  if (row === undefined) throw new Error(`no row for ${owner}`);
+  return row.bytes;
+}
+
+describe('memoryBound', () => {
+  it('is the sum of its rows', () => {
+    const { rows, totalBytes } = memoryBound(base);
+    expect(totalBytes).toBe(rows.reduce((sum, row) => sum + row.bytes, 0));
+    expect(new Set(rows.map((row) => row.owner)).size).toBe(rows.length);
+    expect(Number.isSafeInteger(memoryBound(parseConfig()).totalBytes)).toBe(true);
+  });
+
+  it('has one term per owner, of the size its formula says', () => {
+    expect(bytesOf('lane request rings')).toBe(2 * 4 * MIB);
+    expect(bytesOf('lane event rings')).toBe(2 * 4 * MIB);
+    expect(bytesOf('lane heaps')).toBe(2 * 64 * MIB);
+    expect(bytesOf('topics')).toBe(1000 * KIB);
+    expect(bytesOf('hot logs')).toBe(10 * (4 * MIB + 16_384 * 32 + 384));
+    expect(bytesOf('cold logs')).toBe(990 * (4 * MIB + 8192 * 32 + 384));
+    expect(bytesOf('JSON streams')).toBe(1000 * (4 * MIB + 8192 * 32 + 384));
+    expect(bytesOf('connections')).toBe(100 * (KIB + 64 * KIB + 2 * 64 * KIB));
+    expect(bytesOf('subscriptions')).toBe(100 * 10 * 96);
+  });
+
+  it.each<[string, (keyof EngineConfig)[]]>([
+    ['process', []],
+    ['lane heaps', ['lanes']],
+    ['lane request rings', ['lanes', 'ringBytes']],
+    ['lane event rings', ['lanes', 'ringBytes']],
+    ['topics', ['maxTopics']],
+    ['hot logs', ['maxHotTopics', 'hotLogBytes', 'hotLogFrames']],
+    ['cold logs', ['maxTopics', 'coldLogMaxBytes', 'coldLogMaxFrames']],
+    ['JSON streams', ['maxTopics', 'coldLogMaxBytes', 'coldLogMaxFrames']],
+    ['connections', ['maxConnections', 'maxPayloadBytes']],
+    ['subscriptions', ['maxConnections', 'maxSubscriptionsPerConnection']],
+  ])('%s grow with %j and name them, and with nothing else', (owner, keys) => {
+    const before = bytesOf(owner);
+    const formula = memoryBound(base).rows.find((row) => row.owner === owner)?.formula;
+    for (const [key, value] of Object.entries(base)) {
+      if (typeof value !== 'number') continue;
+      const after = bytesOf(owner, { [key]: value * 2 });
+      if (keys.includes(key as keyof EngineConfig)) {
+        expect(after, key).toBeGreaterThan(before);
+        expect(formula).toContain(key);
+      } else if (!(owner === 'cold logs' && key === 'maxHotTopics')) {
+        expect(after, key).toBe(before);
+      }
+    }
+  });
+
+  it('counts a blocked slice of 64 KiB also where messages are smaller', () => {
+    expect(bytesOf('connections', { maxPayloadBytes: KIB })).toBe(100 * (KIB + 64 * KIB + 2 * KIB));
+  });
+
+  it('has no hot logs and no rings without lanes: all topics are cold', () => {
+    expect(bytesOf('hot logs', { lanes: 0 })).toBe(0);
+    expect(bytesOf('lane request rings', { lanes: 0 })).toBe(0);
+    expect(bytesOf('cold logs', { lanes: 0 })).toBe(1000 * (4 * MIB + 8192 * 32 + 384));
+  });
+
+  it('counts a hot log as large as it is allocated', () => {
+    const memory = allocateSharedLog({ dataBytes: base.hotLogBytes, frames: base.hotLogFrames }, 1);
+    expect(bytesOf('hot logs')).toBe(base.maxHotTopics * memory.byteLength);
+  });
+});

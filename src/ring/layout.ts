@@ -21,7 +21,7 @@
 //
 //    0               4       6       8              12
 //   +---------------+-------+-------+---------------+---------------+
-//   | length i32    |type u16|flags u16| topic u32   | connection u32|
+//   | length i32XX topic u32   | connection u32|
 //   +---------------+-------+-------+---------------+---------------+
 //   | request u32   | aux u32       | time f64                      |
 //   +---------------+---------------+-------------------------------+
@@ -51,20 +51,20 @@ export const READER_POSITION_F64 = (READER_BLOCK_OFFSET_BYTES + 8) / 8;
 export const RECORD_ALIGNMENT_BYTES = 8;
 export const RECORD_HEAD_BYTES = 32;
 
-// Offsets in a record, in elements of the typed array that reads the field.
+// Offsets in a record, in elements of the typed array that reads the field. One Int32Array reads all but the time: each
+// further view costs the hot path a pointer and a bounds check. Type is the low half of its word, flags the high half.
 export const RECORD_LENGTH_I32 = 0;
-export const RECORD_TYPE_U16 = 2;
-export const RECORD_FLAGS_U16 = 3;
-export const RECORD_TOPIC_U32 = 2;
-export const RECORD_CONNECTION_U32 = 3;
-export const RECORD_REQUEST_U32 = 4;
-export const RECORD_AUX_U32 = 5;
+export const RECORD_TYPE_AND_FLAGS_I32 = 1;
+export const RECORD_TOPIC_I32 = 2;
+export const RECORD_CONNECTION_I32 = 3;
+export const RECORD_REQUEST_I32 = 4;
+export const RECORD_AUX_I32 = 5;
 export const RECORD_TIME_F64 = 3;
 
 /** Room for two records of 32 payload bytes: less would be no queue. */
 export const RING_CAPACITY_MIN_BYTES = 128;
-/** The distance of two positions must be exact as a signed 32-bit difference. */
-export const RING_CAPACITY_MAX_BYTES = 2 ** 30;
+/** The distance from the reader to the end of a claim, below 2 × capacity, must be exact as a signed 32-bit difference. */
+export const RING_CAPACITY_MAX_BYTES = 2 ** 29;
 
 export const DOORBELL_BYTES = BLOCK_BYTES;
 export const DOORBELL_SLEEPING_I32 = 0;

@@ -47,7 +47,7 @@ function historyEntries(frames: readonly FrameRange[]): string {
 }
 
 /** `nowMs` gives the time for `ts` where the message has no time of its own. */
-export function jsonEncoder(nowMs: () => number): FrameEncoder {
+export function createJsonEncoder(nowMs: () => number): FrameEncoder {
   const ts = () => isoTime(nowMs());
   const ack = (id: RequestId, fields: object, time: string) =>
     bytesOf(FRAMES.OK.json, { ...withId(id), ...fields, ts: time });
@@ -94,3 +94,6 @@ export function jsonEncoder(nowMs: () => number): FrameEncoder {
     },
   };
 }
+
+/** With the wall clock. */
+export const jsonEncoder: FrameEncoder = createJsonEncoder(Date.now);

@@ -85,7 +85,11 @@ export type RequestId = number | string | null;
 export const SLOW_CONSUMER_POLICIES = ['drop_oldest', 'conflate', 'disconnect'] as const;
 export type SlowConsumerPolicy = (typeof SLOW_CONSUMER_POLICIES)[number];
 
-export const GAP_REASONS = ['lapped', 'max_lag_ms', 'max_lag_messages', 'conflated'] as const;
+/**
+ * Why a subscriber misses messages: the retained frames moved past it · they got too old for it · too many for it ·
+ * its policy keeps only the latest · the message's JSON form exceeds what the stream can hold.
+ */
+export const GAP_REASONS = ['lapped', 'max_lag_ms', 'max_lag_messages', 'conflated', 'too_large'] as const;
 export type GapReason = (typeof GAP_REASONS)[number];
 
 export interface ConnectOptions {

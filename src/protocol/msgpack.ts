@@ -16,6 +16,8 @@ const unpackr = new Unpackr({ ...PLAIN, int64AsType: INT64_AUTO });
 export const SKIP_INCOMPLETE = -1;
 export const SKIP_INVALID = -2;
 
+const BIN8 = 0xc4;
+const STR8 = 0xd9;
 const TIMESTAMP_EXTENSION = 0xff;
 
 /** The value as MessagePack, in memory of its own. Integers above 2^32 become float64 unless they are a bigint. */
@@ -39,6 +41,12 @@ export function decode(bytes: Uint8Array, start = 0, end = bytes.length): unknow
  * `nestingMax`, which is at most NESTING_MAX).
  */
 export function skipValue(bytes: Uint8Array, offset: number, end: number, nestingMax = NESTING_MAX): number {
+  // Most payloads are one short bin or str.
+  const type = bytes[offset];
+  if ((type === BIN8 || type === STR8) && offset + 1 < end) {
+    const next = offset + 2 + bytes[offset + 1]!;
+    return next <= end ? next : SKIP_INCOMPLETE;
+  }
   return walk(bytes, offset, end, nestingMax, false);
 }
 

@@ -1,0 +1,508 @@
+// The client against a scripted socket: what it sends, and what it makes of the answers.
+import { describe, expect, it, vi } from 'vitest';
+import { type Client, type ClientOptions, connect, type Publisher } from '#src/client/client.js';
+import { OP } from '#src/protocol/messages.js';
+import { encode } from '#src/protocol/msgpack.js';
+import { eventFrame, FakeSocket, server, settle, WELCOME } from './fake-socket.js';
+
+const URL = 'ws://127.0.0.1:1/ws';
+
+async function connected(
+  options: ClientOptions = {},
+  welcome = WELCOME,
+): Promise<{ client: Client; socket: FakeSocket }> {
+  const connecting = connect(URL, { WebSocket: FakeSocket, ...options });
+  const socket = FakeSocket.latest();
+  socket.serverOpens();
+  await settle();
+  const [, id] = socket.takeFrame();
+  socket.serverSends(server.welcome(welcome), server.connected(id as number, { connectionId: 'c-1', clientId: null }));
+  return { client: await connecting, socket };
+}
+
+/** Answers a SUBSCRIBE that has been sent. */
+function answerSubscribe(socket: FakeSocket, topic: string, alias: number, seq: number): void {
+  const frame = socket.takeFrame();
+  expect(frame.slice(0, 3)).toEqual([OP.SUBSCRIBE, frame[1], topic]);
+  socket.serverSends(server.subscribed(frame[1] as number, { topic, alias, epoch: 'e1', seq }));
+}
+
+async function subscribed(client: Client, socket: FakeSocket, topic: string, alias: number, seq = 0) {
+  const seen: unknown[] = [];
+  const subscribing = client.subscribe(topic, {}, ({ seq, payload }) => seen.push([seq, payload]));
+  await settle();
+  answerSubscribe(socket, topic, alias, seq);
+  return { subscription: await subscribing, seen };
+}
+
+describe('connecting', () => {
+  it('offers the MessagePack subprotocol and introduces itself with token and client id', async () => {
+    const connecting = connect(URL, { WebSocket: FakeSocket, token: 't', clientId: 'me' });
+    const socket = FakeSocket.latest();
+    expect([socket.url, socket.protocols, socket.binaryType]).toEqual([URL, 'ringcast.v1.msgpack', 'arraybuffer']);
+    socket.serverOpens();
+    await settle();
+    const frame = socket.takeFrame();
+    expect(frame).toEqual([OP.CONNECT, frame[1], { token: 't', clientId: 'me' }]);
+    socket.serverSends(server.welcome(WELCOME));
+    socket.serverSends(server.connected(frame[1] as number, { connectionId: 'c-1', clientId: 'me' }));
+    const client = await connecting;
+    expect(client.server).toEqual(WELCOME);
+  });
+
+  it('rejects with the error code of a server that refuses', async () => {
+    const connecting = connect(URL, { WebSocket: FakeSocket, token: 'wrong' });
+    const socket = FakeSocket.latest();
+    socket.serverOpens();
+    await settle();
+    const [, id] = socket.takeFrame();
+    socket.serverSends(server.error(id as number, 'UNAUTHORIZED', 'unknown token'));
+    await expect(connecting).rejects.toMatchObject({
+      name: 'RingcastError',
+      code: 'UNAUTHORIZED',
+      message: 'unknown token',
+    });
+    expect(socket.closeCalls).toHaveLength(1);
+  });
+
+  it('rejects with what the socket says when there is no server', async () => {
+    const connecting = connect(URL, { WebSocket: FakeSocket });
+    const socket = FakeSocket.latest();
+    socket.fails('connect ECONNREFUSED 127.0.0.1:1');
+    socket.closes(1006);
+    await expect(connecting).rejects.toThrow('cannot connect: connect ECONNREFUSED 127.0.0.1:1');
+  });
+
+  it('rejects and closes when the server says nothing in time', async () => {
+    const connecting = connect(URL, { WebSocket: FakeSocket, connectTimeoutMs: 5 });
+    const socket = FakeSocket.latest();
+    await expect(connecting).rejects.toThrow(`cannot connect: no answer from ${URL} within 5 ms`);
+    expect(socket.closeCalls).toHaveLength(1);
+  });
+
+  it('says in one line what to do where there is no WebSocket', async () => {
+    vi.stubGlobal('WebSocket', undefined);
+    try {
+      await expect(connect(URL)).rejects.toThrow(/no global WebSocket.*version 22.*install the package 'ws'/);
+    } finally {
+      vi.unstubAllGlobals();
+    }
+  });
+
+  it('uses the global WebSocket where there is one', async () => {
+    vi.stubGlobal('WebSocket', FakeSocket);
+    try {
+      const before = FakeSocket.all.length;
+      const connecting = connect(URL);
+      FakeSocket.latest().closes(1006);
+      await expect(connecting).rejects.toThrow('cannot connect');
+      expect(FakeSocket.all.length).toBe(before + 1);
+    } finally {
+      vi.unstubAllGlobals();
+    }
+  });
+});
+
+describe('subscribing', () => {
+  it('gives alias, epoch and seq, and hands out events that come in the same message as the answer', async () => {
+    const { client, socket } = await connected();
+    const seen: unknown[] = [];
+    const subscribing = client.subscribe('t', { lastN: 2, policy: 'conflate' }, (event) => seen.push(event));
+    await settle();
+    const [op, id, ...rest] = socket.takeFrame();
+    expect([op, ...rest]).toEqual([OP.SUBSCRIBE, 't', { lastN: 2, policy: 'conflate' }]);
+    socket.serverSends(
+      server.subscribed(id as number, { topic: 't', alias: 7, epoch: 'e1', seq: 4 }),
+      eventFrame({ alias: 7, seq: 5, time: 1234.5, payload: { price: 1 } }),
+      eventFrame({ alias: 7, seq: 6, time: 1235, payload: 'x', id: 'm-6' }),
+    );
+    expect(await subscribing).toMatchObject({ topic: 't', alias: 7, epoch: 'e1', seq: 4 });
+    expect(seen).toEqual([
+      { topic: 't', seq: 5, time: 1234.5, payload: { price: 1 } },
+      { topic: 't', seq: 6, time: 1235, payload: 'x', id: 'm-6' },
+    ]);
+  });
+
+  it('sends no second SUBSCRIBE for the same topic: handlers share the alias', async () => {
+    const { client, socket } = await connected();
+    const first: unknown[] = [];
+    const second: unknown[] = [];
+    const subscribing = [
+      client.subscribe('t', {}, ({ seq }) => first.push(seq)),
+      client.subscribe('t', {}, ({ seq }) => second.push(seq)),
+    ];
+    await settle();
+    answerSubscribe(socket, 't', 7, 10);
+    const [a, b] = await Promise.all(subscribing);
+    socket.serverSends(eventFrame({ alias: 7, seq: 11 }));
+    const third: unknown[] = [];
+    const c = await client.subscribe('t', {}, ({ seq }) => third.push(seq));
+    socket.serverSends(eventFrame({ alias: 7, seq: 12 }));
+    expect(socket.takeFrames()).toEqual([]);
+    expect([a?.alias, b?.alias, c.alias]).toEqual([7, 7, 7]);
+    expect([a?.seq, b?.seq, c.seq]).toEqual([10, 10, 11]);
+    expect([first, second, third]).toEqual([[11, 12], [11, 12], [12]]);
+  });
+
+  it('unsubscribes when the last handler of a topic goes, and ignores events that are under way', async () => {
+    const { client, socket } = await connected();
+    const { subscription, seen } = await subscribed(client, socket, 't', 7);
+    const other = await client.subscribe('t', {}, () => {});
+    await subscription.close();
+    expect(socket.takeFrames()).toEqual([]);
+    socket.serverSends(eventFrame({ alias: 7, seq: 1 }));
+    const closing = other.close();
+    expect(other.close()).toBe(closing);
+    await settle();
+    const [op, id, alias] = socket.takeFrame();
+    expect([op, alias]).toEqual([OP.UNSUBSCRIBE, 7]);
+    socket.serverSends(eventFrame({ alias: 7, seq: 2 }), server.gap({ alias: 7, topic: 't' }, 3, 4, 'lapped'));
+    socket.serverSends(server.unsubscribed(id as number, { alias: 7, topic: 't' }));
+    await closing;
+    expect(seen).toEqual([]);
+  });
+
+  it('can subscribe again to a topic it has left, before that is confirmed', async () => {
+    const { client, socket } = await connected();
+    const before = await subscribed(client, socket, 't', 7);
+    void before.subscription.close();
+    const seen: unknown[] = [];
+    const subscribing = client.subscribe('t', {}, ({ seq }) => seen.push(seq));
+    await settle();
+    const [unsubscribe, subscribe] = socket.takeFrames();
+    expect([unsubscribe?.[0], subscribe?.[0]]).toEqual([OP.UNSUBSCRIBE, OP.SUBSCRIBE]);
+    socket.serverSends(
+      eventFrame({ alias: 7, seq: 1 }),
+      server.unsubscribed(unsubscribe?.[1] as number, { alias: 7, topic: 't' }),
+      server.subscribed(subscribe?.[1] as number, { topic: 't', alias: 7, epoch: 'e1', seq: 1 }),
+      eventFrame({ alias: 7, seq: 2 }),
+    );
+    await subscribing;
+    expect([before.seen, seen]).toEqual([[], [2]]);
+  });
+
+  it('rejects every waiting subscribe of a topic that is refused, and asks again the next time', async () => {
+    const { client, socket } = await connected();
+    const subscribing = [client.subscribe('t', {}, () => {}), client.subscribe('t', {}, () => {})];
+    const refused = Promise.allSettled(subscribing);
+    await settle();
+    const [, id] = socket.takeFrame();
+    socket.serverSends(server.error(id as number, 'TOPIC_NOT_FOUND', 'no such topic', { topic: 't' }));
+    for (const result of await refused) {
+      expect(result).toMatchObject({
+        status: 'rejected',
+        reason: { code: 'TOPIC_NOT_FOUND', details: { topic: 't' } },
+      });
+    }
+    await subscribed(client, socket, 't', 8);
+  });
+
+  it('hands over bytes on request, and decodes once for the others', async () => {
+    const { client, socket } = await connected();
+    await subscribed(client, socket, 't', 7);
+    const payloads: unknown[] = [];
+    await client.subscribe('t', { encoded: true }, ({ payload }) => payloads.push(payload));
+    await client.subscribe('t', {}, ({ payload }) => payloads.push(payload));
+    await client.subscribe('t', {}, ({ payload }) => payloads.push(payload));
+    socket.serverSends(eventFrame({ alias: 7, payload: { a: 1 } }));
+    expect(new Uint8Array(payloads[0] as Uint8Array)).toEqual(encode({ a: 1 }));
+    expect(payloads[1]).toEqual({ a: 1 });
+    expect(payloads[1]).toBe(payloads[2]);
+  });
+
+  it('reports a payload that cannot be decoded, and goes on', async () => {
+    const { client, socket } = await connected();
+    const errors: string[] = [];
+    client.on('error', ({ message }) => errors.push(message));
+    const { seen } = await subscribed(client, socket, 't', 7);
+    const foreignExtension = new Uint8Array([0xd4, 5, 0]);
+    socket.serverSends(
+      eventFrame({ alias: 7, seq: 1, payloadBytes: foreignExtension }),
+      eventFrame({ alias: 7, seq: 2 }),
+    );
+    expect(errors).toEqual([expect.stringMatching(/^the payload of message 1 of t cannot be decoded/)]);
+    expect(seen).toEqual([[2, null]]);
+  });
+
+  it('refuses impossible topic names without asking the server', async () => {
+    const { client, socket } = await connected();
+    for (const topic of ['', 'x'.repeat(256), '$stats', 'a\nb']) {
+      await expect(client.subscribe(topic, {}, () => {})).rejects.toMatchObject({ code: 'BAD_REQUEST' });
+      await expect(client.publish(topic, 1)).rejects.toMatchObject({ code: 'BAD_REQUEST' });
+    }
+    expect(socket.takeFrames()).toEqual([]);
+  });
+
+  it('keeps a handler that throws from harming the next one; its exception surfaces as uncaught', async () => {
+    const { client, socket } = await connected();
+    const subscribing = client.subscribe('t', {}, () => {
+      throw new Error('a fault in the handler');
+    });
+    await settle();
+    answerSubscribe(socket, 't', 7, 0);
+    await subscribing;
+    const seen: number[] = [];
+    await client.subscribe('t', {}, ({ seq }) => seen.push(seq));
+    const uncaught = new Promise((resolve) => {
+      const others = process.listeners('uncaughtException');
+      process.removeAllListeners('uncaughtException');
+      process.once('uncaughtException', (error) => {
+        for (const listener of others) process.on('uncaughtException', listener);
+        resolve(error);
+      });
+    });
+    socket.serverSends(eventFrame({ alias: 7, seq: 1 }));
+    expect(await uncaught).toMatchObject({ message: 'a fault in the handler' });
+    expect(seen).toEqual([1]);
+  });
+});
+
+describe('publishing', () => {
+  it('gives sequence number and time of the acknowledged message', async () => {
+    const { client, socket } = await connected();
+    const publishing = client.publish('t', { a: 1 }, { id: 'm', noEcho: true });
+    await settle();
+    const [op, id, ...rest] = socket.takeFrame();
+    expect([op, ...rest]).toEqual([OP.PUBLISH, 't', { a: 1 }, { id: 'm', noEcho: true }]);
+    socket.serverSends(server.published(id as number, 't', 9, 'e1', 55));
+    expect(await publishing).toEqual({ seq: 9, time: 55 });
+  });
+
+  it('sends no options where there are none, and MessagePack as it is', async () => {
+    const { client, socket } = await connected();
+    void client.publish('t', 1, { noEcho: false }).catch(() => {});
+    void client.publishEncoded('t', encode([1, 'x']), { id: 'm' }).catch(() => {});
+    await settle();
+    const [plain, encoded] = socket.takeFrames();
+    expect(plain).toEqual([OP.PUBLISH, plain?.[1], 't', 1]);
+    expect(encoded).toEqual([OP.PUBLISH, encoded?.[1], 't', [1, 'x'], { id: 'm' }]);
+  });
+
+  it('rejects the message that was refused and no other', async () => {
+    const { client, socket } = await connected();
+    const results = Promise.allSettled([client.publish('t', 1), client.publish('t', 2)]);
+    await settle();
+    const [first, second] = socket.takeFrames();
+    socket.serverSends(
+      server.published(second?.[1] as number, 't', 1, 'e1', 5),
+      server.error(first?.[1] as number, 'OVERLOADED', 'the ring is full'),
+    );
+    expect(await results).toMatchObject([
+      { status: 'rejected', reason: { code: 'OVERLOADED' } },
+      { status: 'fulfilled', value: { seq: 1 } },
+    ]);
+  });
+
+  it('refuses a message above the limit of the server, which would cost the connection', async () => {
+    const limits = { ...WELCOME.limits, maxPayloadBytes: 100 };
+    const { client, socket } = await connected({}, { ...WELCOME, limits });
+    await expect(client.publish('t', 'x'.repeat(100))).rejects.toMatchObject({ code: 'TOO_LARGE' });
+    void client.publish('t', 'x'.repeat(60)).catch(() => {});
+    void client.publish('t', 'y'.repeat(60)).catch(() => {});
+    await settle();
+    expect(socket.sent.slice(1).map((message) => message.length <= 100)).toEqual([true, true]);
+  });
+});
+
+describe('publishers', () => {
+  async function publisher(): Promise<{ client: Client; socket: FakeSocket; prices: Publisher }> {
+    const { client, socket } = await connected();
+    const opening = client.openPublisher('t');
+    await settle();
+    const [op, id, ...rest] = socket.takeFrame();
+    expect([op, ...rest]).toEqual([OP.PUBLISH, 't', null, { open: true }]);
+    socket.serverSends(server.subscribed(id as number, { topic: 't', alias: 3, epoch: 'e', seq: 0 }));
+    return { client, socket, prices: await opening };
+  }
+
+  it('send many frames by alias in one WebSocket message, without asking for answers', async () => {
+    const { socket, prices } = await publisher();
+    const messagesBefore = socket.sent.length;
+    for (let value = 0; value < 1000; value++) prices.send(value);
+    prices.sendEncoded(encode('last'), { id: 'm' });
+    await settle();
+    expect(socket.sent.length).toBe(messagesBefore + 1);
+    const frames = socket.takeFrames();
+    expect(frames).toHaveLength(1001);
+    expect(frames[500]).toEqual([OP.PUBLISH, null, 3, 500]);
+    expect(frames[1000]).toEqual([OP.PUBLISH, null, 3, 'last', { id: 'm' }]);
+  });
+
+  it('keep the order with everything else and split at 64 KiB', async () => {
+    const { client, socket, prices } = await publisher();
+    const before = socket.sent.length;
+    for (let index = 0; index < 10; index++) prices.send('x'.repeat(20_000));
+    prices.send('y'.repeat(200_000));
+    void client.ping().catch(() => {});
+    await settle();
+    const sizes = socket.sent.slice(before).map((message) => message.length);
+    expect(sizes.length).toBe(6);
+    expect(Math.max(...sizes.slice(0, 4))).toBeLessThanOrEqual(65_536);
+    const frames = socket.takeFrames();
+    expect(frames.map(([op]) => op)).toEqual([...Array(11).fill(OP.PUBLISH), OP.PING]);
+  });
+
+  it('publish with an answer by alias', async () => {
+    const { socket, prices } = await publisher();
+    const publishing = Promise.all([prices.publish(1), prices.publishEncoded(encode(2))]);
+    await settle();
+    const frames = socket.takeFrames();
+    expect(frames.map(([op, , alias, value]) => [op, alias, value])).toEqual([
+      [OP.PUBLISH, 3, 1],
+      [OP.PUBLISH, 3, 2],
+    ]);
+    socket.serverSends(...frames.map(([, id], index) => server.published(id as number, 't', index + 1, 'e', 5)));
+    expect(await publishing).toEqual([
+      { seq: 1, time: 5 },
+      { seq: 2, time: 5 },
+    ]);
+  });
+
+  it('flush waits for the server to have read everything, and rejects once with the first refusal', async () => {
+    const { client, socket, prices } = await publisher();
+    const errors: string[] = [];
+    client.on('error', ({ code }) => errors.push(code));
+    prices.send(1);
+    const flushing = prices.flush();
+    await settle();
+    const [publish, ping] = socket.takeFrames();
+    expect([publish?.[0], ping?.[0]]).toEqual([OP.PUBLISH, OP.PING]);
+    socket.serverSends(
+      server.error(null, 'OVERLOADED', 'the ring is full'),
+      server.error(null, 'BAD_REQUEST', 'something else'),
+      server.pong(ping?.[1] as number, 5),
+    );
+    await expect(flushing).rejects.toMatchObject({ code: 'OVERLOADED' });
+    expect(errors).toEqual(['OVERLOADED', 'BAD_REQUEST']);
+    const again = prices.flush();
+    await settle();
+    socket.serverSends(server.pong(socket.takeFrame()[1] as number, 6));
+    await again;
+  });
+});
+
+describe('the rest of the protocol', () => {
+  it('reads history', async () => {
+    const { client, socket } = await connected();
+    const asking = client.history('t', { lastN: 2 });
+    await settle();
+    const [op, id, ...rest] = socket.takeFrame();
+    expect([op, ...rest]).toEqual([OP.HISTORY, 't', { lastN: 2 }]);
+    const frames = [
+      eventFrame({ seq: 4, time: 1, payload: 'a' }),
+      eventFrame({ seq: 5, time: 2, payload: 'b', id: 'm' }),
+    ];
+    const ranges = frames.map((bytes) => ({ bytes, start: 0, end: bytes.length }));
+    socket.serverSends(server.history(id as number, { topic: 't', epoch: 'e', seq: 5 }, ranges));
+    expect(await asking).toEqual({
+      topic: 't',
+      epoch: 'e',
+      seq: 5,
+      messages: [
+        { topic: 't', seq: 4, time: 1, payload: 'a' },
+        { topic: 't', seq: 5, time: 2, payload: 'b', id: 'm' },
+      ],
+    });
+  });
+
+  it('measures the round trip', async () => {
+    const { client, socket } = await connected();
+    const pinging = client.ping();
+    await settle();
+    socket.serverSends(server.pong(socket.takeFrame()[1] as number, 5));
+    expect(await pinging).toBeGreaterThanOrEqual(0);
+  });
+
+  it('tells gaps, notices and ended subscriptions, until the listener is taken away', async () => {
+    const { client, socket } = await connected();
+    const { seen } = await subscribed(client, socket, 't', 7);
+    const events: unknown[] = [];
+    const endGaps = client.on('gap', (gap) => events.push(gap));
+    client.on('notice', (notice) => events.push(notice));
+    client.on('unsubscribed', (ended) => events.push(ended));
+    socket.serverSends(
+      server.gap({ alias: 7, topic: 't' }, 2, 9, 'max_lag_ms'),
+      server.notice('drain', { reconnectAfterMs: 10 }),
+    );
+    endGaps();
+    socket.serverSends(
+      server.gap({ alias: 7, topic: 't' }, 10, 11, 'lapped'),
+      server.revoked({ alias: 7, topic: 't' }, 'TOPIC_NOT_FOUND', 'topic deleted'),
+      eventFrame({ alias: 7, seq: 12 }),
+    );
+    expect(events).toEqual([
+      { topic: 't', fromSeq: 2, toSeq: 9, reason: 'max_lag_ms' },
+      { kind: 'drain', details: { reconnectAfterMs: 10 } },
+      { topic: 't', code: 'TOPIC_NOT_FOUND', reason: 'topic deleted' },
+    ]);
+    expect(seen).toEqual([]);
+  });
+});
+
+describe('the end of a connection', () => {
+  it('rejects everything pending and everything later, with the reason the server gave', async () => {
+    const { client, socket } = await connected();
+    const closes: unknown[] = [];
+    client.on('close', (closed) => closes.push(closed));
+    const pending = Promise.allSettled([
+      client.publish('t', 1),
+      client.subscribe('t', {}, () => {}),
+      client.history('t'),
+      client.ping(),
+      client.openPublisher('t'),
+    ]);
+    await settle();
+    socket.serverSends(server.error(null, 'TOO_LARGE', 'the message exceeds 1 MiB'));
+    socket.closes(1009, 'message too big');
+    for (const result of await pending) {
+      expect(result).toMatchObject({ status: 'rejected', reason: { code: 'TOO_LARGE' } });
+    }
+    await expect(client.publish('t', 2)).rejects.toThrow('closed (1009): the message exceeds 1 MiB');
+    expect(closes).toEqual([{ code: 1009, reason: 'message too big' }]);
+  });
+
+  it.each([
+    [1001, 'SHUTTING_DOWN'],
+    [1013, 'SLOW_CONSUMER'],
+    [1006, 'INTERNAL'],
+  ])('close code %i becomes %s', async (closeCode, code) => {
+    const { client, socket } = await connected();
+    const pinging = client.ping();
+    socket.closes(closeCode);
+    await expect(pinging).rejects.toMatchObject({ code });
+  });
+
+  it('close() sends what is gathered, closes with 1000, and resolves when the socket is closed', async () => {
+    const { client, socket } = await connected();
+    const { subscription } = await subscribed(client, socket, 't', 7);
+    const opening = client.openPublisher('p');
+    await settle();
+    socket.serverSends(
+      server.subscribed(socket.takeFrame()[1] as number, { topic: 'p', alias: 3, epoch: 'e', seq: 0 }),
+    );
+    const prices = await opening;
+    prices.send('last words');
+    const pinging = client.ping();
+    const closing = client.close();
+    expect(socket.takeFrames()[0]).toEqual([OP.PUBLISH, null, 3, 'last words']);
+    expect(socket.closeCalls).toEqual([{ code: 1000, reason: '' }]);
+    expect(() => prices.send('too late')).toThrow('the client was closed');
+    socket.closes(1000);
+    await expect(pinging).rejects.toMatchObject({ code: 'CONFLICT' });
+    expect(await closing).toEqual({ code: 1000, reason: '' });
+    await subscription.close();
+    expect(await client.close()).toEqual({ code: 1000, reason: '' });
+  });
+
+  it.each([
+    ['half a frame', (socket: FakeSocket) => socket.serverSends(new Uint8Array([0x95, 0x23]))],
+    ['text', (socket: FakeSocket) => socket.serverSendsText('{}')],
+  ])('a server that sends %s is left', async (_, send) => {
+    const { client, socket } = await connected();
+    const pinging = client.ping();
+    send(socket);
+    expect(socket.closeCalls).toEqual([{ code: 4007, reason: 'unreadable frame' }]);
+    socket.closes(1006);
+    await expect(pinging).rejects.toThrow('the server sent what is no ringcast.v1');
+  });
+});

@@ -3,6 +3,10 @@
 import { EventView } from './event.js';
 import { type ClientMessage, OP, type RequestId, type ServerMessage, type Welcome } from './messages.js';
 import { decode, encode, skipValue } from './msgpack.js';
+import { decodeOkResult } from './ok-result.js';
+
+/** An array of three elements, as every OK is. */
+const OK_HEAD = 0x93;
 
 /** What the server sent is not the protocol: the connection cannot go on. */
 export class ProtocolError extends Error {
@@ -62,7 +66,7 @@ export function decodeServerFrames(bytes: Uint8Array): ServerMessage[] {
     }
     const end = skipValue(bytes, offset, bytes.length);
     if (end < 0) throw new ProtocolError('the message from the server ends in the middle of a frame');
-    const message = serverMessage(decodeFrame(bytes, offset, end));
+    const message = decodeFrame(bytes, offset, end);
     if (message !== null) messages.push(message);
     offset = end;
   }
@@ -74,15 +78,21 @@ function eventMessage(view: EventView, bytes: Uint8Array): ServerMessage {
   return { type: 'event', alias, seq, time, payloadBytes: bytes.subarray(view.payloadStart, view.payloadEnd), id };
 }
 
-function decodeFrame(bytes: Uint8Array, start: number, end: number): unknown[] {
-  let value: unknown;
+function decodeFrame(bytes: Uint8Array, start: number, end: number): ServerMessage | null {
   try {
-    value = decode(bytes, start, end);
+    if (bytes[start] === OK_HEAD && bytes[start + 1] === OP.OK) return okMessage(bytes, start + 2, end);
+    const fields = decode(bytes, start, end);
+    if (!Array.isArray(fields) || typeof fields[0] !== 'number') throw new Error('not an array with an operation');
+    return serverMessage(fields);
   } catch (cause) {
-    throw new ProtocolError('a frame from the server cannot be decoded', { cause });
+    throw new ProtocolError(`a frame from the server cannot be read: ${(cause as Error).message}`, { cause });
   }
-  if (!Array.isArray(value) || typeof value[0] !== 'number') throw new ProtocolError('not a frame from a server');
-  return value;
+}
+
+function okMessage(bytes: Uint8Array, idStart: number, end: number): ServerMessage {
+  const idEnd = skipValue(bytes, idStart, end);
+  const id = decode(bytes, idStart, idEnd) as RequestId;
+  return { type: 'ok', id, result: decodeOkResult(bytes, idEnd, end) };
 }
 
 /** Null for an operation that this version does not know. The server is trusted with the types of its fields. */
@@ -91,11 +101,11 @@ function serverMessage(fields: unknown[]): ServerMessage | null {
   const id = (first ?? null) as RequestId;
   switch (op) {
     case OP.OK:
-      return { type: 'ok', id, result: second } as ServerMessage;
+      throw new Error('an OK that is not an array of three');
     case OP.ERROR:
       return { type: 'error', id, code: second, message: third, details: fourth ?? null } as ServerMessage;
     case OP.EVENT:
-      throw new ProtocolError('an EVENT frame without the fixed-width head');
+      throw new Error('an EVENT without the fixed-width head');
     case OP.GAP:
       return { type: 'gap', alias: first, fromSeq: second, toSeq: third, reason: fourth } as ServerMessage;
     case OP.WELCOME:

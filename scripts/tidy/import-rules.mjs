@@ -1,0 +1,120 @@
+/** Which part of src/ may import which, and through which door each third-party package comes in. */
+import { posix } from 'node:path';
+import { codeOf, importsOf, lineAt } from './code.mjs';
+
+/** The parts of src/: a folder, or a root file by its name. `errors` may be imported by all and is not repeated here. */
+const MAY_IMPORT = {
+  errors: [],
+  protocol: [],
+  ring: [],
+  log: [],
+  topic: ['protocol', 'log'],
+  lane: ['ring', 'log', 'topic', 'protocol'],
+  delivery: ['log', 'protocol'],
+  router: ['topic', 'lane', 'delivery', 'protocol'],
+  gateway: ['router', 'delivery', 'protocol'],
+  control: [],
+  client: ['protocol'],
+  config: ['protocol'],
+  engine: ['protocol', 'ring', 'log', 'topic', 'lane', 'delivery', 'router', 'gateway', 'control', 'config'],
+  index: ['engine', 'config', 'protocol', 'topic', 'delivery', 'router', 'gateway', 'lane'],
+  cli: ['index', 'config', 'client'],
+};
+
+/** Packages, and the only place that may import each: a file, a folder, or `src/config`, which is both. */
+const DOORS = {
+  'uWebSockets.js': 'src/gateway/',
+  piscina: 'src/lane/pool.ts',
+  msgpackr: 'src/protocol/',
+  fastify: 'src/control/',
+  zod: 'src/config',
+  commander: 'src/cli/',
+  'cli-progress': 'src/cli/',
+  ws: 'src/cli/',
+};
+
+/** Parts that also run in a browser. */
+const RUNTIME_NEUTRAL = ['protocol', 'client'];
+
+/** `config.ts` and `config/` are one part; `lane/pool.ts` belongs to `lane`. */
+function partOf(path) {
+  const [first] = path.slice('src/'.length).split('/');
+  return first.replace(/\.ts$/, '');
+}
+
+function isSource(path) {
+  return path.startsWith('src/') && path.endsWith('.ts');
+}
+
+export const importsBetweenParts = {
+  name: 'import-between-folders',
+  reason: 'the folder table is the architecture: what it does not allow couples parts that must stay replaceable',
+  check(repository) {
+    return forEachImport(repository, (path, specifier) => {
+      if (!specifier.startsWith('.')) return null;
+      const target = posix.normalize(posix.join(posix.dirname(path), specifier));
+      if (target === 'package.json') return null;
+      if (!target.startsWith('src/')) return `imports ${specifier}, which is outside src/ and not in the package`;
+      const from = partOf(path);
+      const to = partOf(target.replace(/\.js$/, '.ts'));
+      const allowed = MAY_IMPORT[from];
+      if (allowed === undefined)
+        return `is in ${from}, which scripts/tidy/import-rules.mjs does not know; add it to the table`;
+      if (to === from || to === 'errors' || allowed.includes(to)) return null;
+      return `${from} may import ${['errors', ...allowed].join(', ')}, not ${to} (${specifier})`;
+    });
+  },
+};
+
+export const packageDoors = {
+  name: 'package-door',
+  reason: 'one door per dependency, so that it can be replaced or upgraded in one place',
+  check(repository) {
+    return forEachImport(repository, (path, specifier) => {
+      if (/^(\.|#|node:)/.test(specifier)) return specifier.startsWith('#') ? 'imports by #, which is for tests' : null;
+      const name = specifier
+        .split('/')
+        .slice(0, specifier.startsWith('@') ? 2 : 1)
+        .join('/');
+      const door = DOORS[name];
+      if (door === undefined) return `imports ${name}, which has no door in scripts/tidy/import-rules.mjs`;
+      const isDoor = door.endsWith('/')
+        ? path.startsWith(door)
+        : path === door || partOf(path) === posix.basename(door);
+      return isDoor ? null : `imports ${name}, whose only door is ${door}`;
+    });
+  },
+};
+
+export const runtimeNeutral = {
+  name: 'runtime-neutral',
+  reason: 'protocol/ and client/ also run in a browser, where there is no Node.js',
+  check(repository) {
+    const neutral = (path) => RUNTIME_NEUTRAL.includes(partOf(path));
+    const imports = forEachImport(repository, (path, specifier) =>
+      neutral(path) && specifier.startsWith('node:') ? `imports ${specifier}` : null,
+    );
+    const globals = repository.paths
+      .filter((path) => isSource(path) && neutral(path))
+      .flatMap((path) => {
+        const code = codeOf(repository.read(path));
+        return code.find(/(?<![.\w])(?:Buffer\s*[.(]|process\.\w)/g).map((match) => ({
+          path,
+          line: lineAt(code.text, match.index),
+          message: `uses ${match[0].replace(/\W.*$/, '')}, a global of Node.js`,
+        }));
+      });
+    return [...imports, ...globals];
+  },
+};
+
+function forEachImport(repository, judge) {
+  const problems = [];
+  for (const path of repository.paths.filter(isSource)) {
+    for (const { specifier, line } of importsOf(repository.read(path))) {
+      const message = judge(path, specifier);
+      if (message !== null) problems.push({ path, line, message });
+    }
+  }
+  return problems;
+}

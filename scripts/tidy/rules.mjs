@@ -1,0 +1,36 @@
+/** All rules of the house. A rule has a name, a reason, and a check of a repository (`paths`, `read`) that returns problems. */
+import { importsBetweenParts, packageDoors, runtimeNeutral } from './import-rules.mjs';
+import { machinePaths, registryHosts, relativeLinks, topLevelEntries } from './repository-rules.mjs';
+import {
+  atomicsPlaces,
+  fileLength,
+  forbiddenWords,
+  noOnly,
+  noSilentSkip,
+  noStarExports,
+  purposeComment,
+} from './source-rules.mjs';
+
+export const RULES = [
+  importsBetweenParts,
+  packageDoors,
+  runtimeNeutral,
+  atomicsPlaces,
+  purposeComment,
+  fileLength,
+  noStarExports,
+  forbiddenWords,
+  noOnly,
+  noSilentSkip,
+  topLevelEntries,
+  machinePaths,
+  registryHosts,
+  relativeLinks,
+];
+
+/** Everything that breaks a rule, as `{ path, line, rule, message, reason }`. */
+export function findProblems(repository) {
+  return RULES.flatMap(({ name, reason, check }) =>
+    check(repository).map((problem) => ({ ...problem, rule: name, reason })),
+  );
+}

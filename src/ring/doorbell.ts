@@ -27,16 +27,20 @@ export class Doorbell {
     this.#words = new Int32Array(memory, 0, DOORBELL_BYTES / 4);
   }
 
-  /** Wakes the reading thread if it sleeps. Call it after RingWriter.publish() returned true. */
-  ring(): void {
+  /**
+   * Wakes the reading thread if it sleeps. Call it after RingWriter.publish() returned true. True when it did sleep and
+   * this call was the one to wake it.
+   */
+  ring(): boolean {
     // Hot path: per batch; allocates nothing.
     // Pairs with the store of SLEEPING in sleep(): reads it, or else the reader's isIdle() sees what was published before.
-    if (Atomics.load(this.#words, DOORBELL_SLEEPING_I32) === AWAKE) return;
+    if (Atomics.load(this.#words, DOORBELL_SLEEPING_I32) === AWAKE) return false;
     // Of several writers that saw SLEEPING only one notifies, and the reader is marked awake for all of them.
-    if (Atomics.compareExchange(this.#words, DOORBELL_SLEEPING_I32, SLEEPING, AWAKE) === SLEEPING) {
-      // Pairs with Atomics.wait in wait() and Atomics.waitAsync in Listener; a reader on its way there finds AWAKE.
-      Atomics.notify(this.#words, DOORBELL_SLEEPING_I32);
-    }
+    // Pairs with the store of SLEEPING in sleep().
+    if (Atomics.compareExchange(this.#words, DOORBELL_SLEEPING_I32, SLEEPING, AWAKE) === AWAKE) return false;
+    // Pairs with Atomics.wait in wait() and Atomics.waitAsync in Listener; a reader on its way there finds AWAKE.
+    Atomics.notify(this.#words, DOORBELL_SLEEPING_I32);
+    return true;
   }
 
   /**
@@ -60,6 +64,14 @@ export class Doorbell {
     this.#listener = new Listener(this.#words, this, isIdle, onRing);
   }
 
+  /**
+   * How often the safety net found work beside a sleeping listener. More than 0 means that somebody published without
+   * ringing, which costs up to a second each time and shows nowhere else.
+   */
+  get rescueCount(): number {
+    return this.#listener?.rescueCount ?? 0;
+  }
+
   /** Ends listen(): `onRing` is not called any more, and nothing keeps the event loop alive. Idempotent. */
   close(): void {
     this.#listener?.close();
@@ -80,6 +92,7 @@ class Listener {
   readonly #onRing: () => void;
   readonly #keepAlive: NodeJS.Timeout;
   readonly #wake = (): void => this.#turn();
+  rescueCount = 0;
   #immediate: NodeJS.Immediate | null = null;
   #closed = false;
 
@@ -88,7 +101,7 @@ class Listener {
     this.#isIdle = isIdle;
     this.#onRing = onRing;
     this.#keepAlive = setInterval(() => {
-      if (!isIdle()) doorbell.ring();
+      if (!isIdle() && doorbell.ring()) this.rescueCount += 1;
     }, SAFETY_NET_MS);
     this.#arm();
   }

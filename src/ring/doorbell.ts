@@ -2,13 +2,15 @@
 // Wakes a thread that sleeps because all its rings are empty, and costs one load per batch while it is awake.
 //
 // *Sleeping* is a flag in shared memory. The reading thread sets it, then looks once more whether there is work, then
-// waits. A writer publishes its records, then looks at the flag. Atomics are sequentially consistent, so at least one of
-// the two sees the other: either the reader finds the records, or the writer finds the reader asleep. No wake-up is lost.
+// waits. A writer publishes its records, then looks at the flag. Atomics are sequentially consistent, so at least one
+// of the two sees the other: either the reader finds the records, or the writer finds the reader asleep. No wake-up is
+// lost.
 
 import { clearImmediate, clearInterval, setImmediate, setInterval } from 'node:timers';
 import { AWAKE, DOORBELL_BYTES, DOORBELL_SLEEPING_I32, SLEEPING } from './layout.js';
 
-// Far from the rate of wake-ups: it costs nothing, and it bounds what a writer that died between publish() and ring() can do.
+// Far from the rate of wake-ups: it costs nothing, and it bounds what a writer that died between publish() and ring()
+// can do.
 const SAFETY_NET_MS = 1_000;
 
 export function allocateDoorbell(): SharedArrayBuffer {
@@ -33,7 +35,8 @@ export class Doorbell {
    */
   ring(): boolean {
     // Hot path: per batch; allocates nothing.
-    // Pairs with the store of SLEEPING in sleep(): reads it, or else the reader's isIdle() sees what was published before.
+    // Pairs with the store of SLEEPING in sleep(): reads it, or else the reader's isIdle() sees what was published
+    // before.
     if (Atomics.load(this.#words, DOORBELL_SLEEPING_I32) === AWAKE) return false;
     // Of several writers that saw SLEEPING only one notifies, and the reader is marked awake for all of them.
     // Pairs with the store of SLEEPING in sleep().
@@ -44,8 +47,8 @@ export class Doorbell {
   }
 
   /**
-   * Blocks the thread until the doorbell is rung, `timeoutMs` have passed, or at once when `isIdle` denies. For workers.
-   * `isIdle` must look at the shared memory (RingReader.isEmpty() does), not at what it knew before.
+   * Blocks the thread until the doorbell is rung, `timeoutMs` have passed, or at once when `isIdle` denies. For
+   * workers. `isIdle` must look at the shared memory (RingReader.isEmpty() does), not at what it knew before.
    */
   wait(isIdle: () => boolean, timeoutMs: number): void {
     if (sleep(this.#words, isIdle)) {
@@ -56,8 +59,9 @@ export class Doorbell {
   }
 
   /**
-   * Calls `onRing` once per wake-up, in a turn of the event loop of its own, and again in a later turn as long as `isIdle`
-   * denies: `onRing` may stop at a budget. For a thread with an event loop, which it keeps alive until close().
+   * Calls `onRing` once per wake-up, in a turn of the event loop of its own, and again in a later turn as long as
+   * `isIdle` denies: `onRing` may stop at a budget. For a thread with an event loop, which it keeps alive until
+   * close().
    */
   listen(isIdle: () => boolean, onRing: () => void): void {
     if (this.#listener !== null) throw new Error('doorbell: somebody listens already');
@@ -111,7 +115,8 @@ class Listener {
     clearInterval(this.#keepAlive);
     if (this.#immediate !== null) clearImmediate(this.#immediate);
     awake(this.#words);
-    // Settles a pending Atomics.waitAsync, so that it does not hold the memory for ever; #turn() finds the listener closed.
+    // Settles a pending Atomics.waitAsync, so that it does not hold the memory for ever; #turn() finds the listener
+    // closed.
     Atomics.notify(this.#words, DOORBELL_SLEEPING_I32);
   }
 

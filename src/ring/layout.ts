@@ -14,8 +14,8 @@
 //
 // A position counts all bytes that ever went through the ring; position & (capacity - 1) is the index in the data area.
 // The two threads exchange the low 32 bits (i32, the only words that Atomics touch); each unwraps them to a number that
-// stays exact up to 2^53. The f64 copy is for a successor: a thread that attaches after its predecessor died unwraps the
-// i32 word near it, so it does not matter which of the two was written last.
+// stays exact up to 2^53. The f64 copy is for a successor: a thread that attaches after its predecessor died unwraps
+// the i32 word near it, so it does not matter which of the two was written last.
 //
 // Record, 8-byte aligned, never split at the end of the data area:
 //
@@ -29,10 +29,11 @@
 //   +---------------------------------------------------------------+
 //    16              20              24                             32
 //
-// length: head and payload, without the alignment bytes. A negative length is padding: -length bytes up to the end of the
-// data area, which hold nothing (there may be room for these four bytes only, so padding has no other field).
+// length: head and payload, without the alignment bytes. A negative length is padding: -length bytes up to the end of
+// the data area, which hold nothing (there may be room for these four bytes only, so padding has no other field).
 //
-// Doorbell memory: one block with one i32, `sleeping`: SLEEPING while the reading thread waits or is about to, else AWAKE.
+// Doorbell memory: one block with one i32, `sleeping`: SLEEPING while the reading thread waits or is about to, else
+// AWAKE.
 
 const BLOCK_BYTES = 128;
 const WRITER_BLOCK_OFFSET_BYTES = BLOCK_BYTES;
@@ -63,7 +64,7 @@ export const RECORD_TIME_F64 = 3;
 
 /** Room for two records of 32 payload bytes: less would be no queue. */
 export const RING_CAPACITY_MIN_BYTES = 128;
-/** The distance from the reader to the end of a claim, below 2 × capacity, must be exact as a signed 32-bit difference. */
+/** The distance from the reader to the end of a claim, below 2 × capacity, must fit a signed 32-bit difference. */
 export const RING_CAPACITY_MAX_BYTES = 2 ** 29;
 
 export const DOORBELL_BYTES = BLOCK_BYTES;
@@ -87,8 +88,8 @@ export function ringCapacityProblem(capacityBytes: number): string | null {
 }
 
 /**
- * The largest payload of a ring. A record must fit whatever the position, also behind a padding that is just too short for
- * it: padding + record < 2 × record ≤ capacity.
+ * The largest payload of a ring. A record must fit whatever the position, also behind a padding that is just too short
+ * for it: padding + record < 2 × record ≤ capacity.
  */
 export function ringPayloadMaxBytes(capacityBytes: number): number {
   return capacityBytes / 2 - RECORD_HEAD_BYTES;

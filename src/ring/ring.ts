@@ -1,14 +1,14 @@
 // A queue of records between two threads in shared memory: one writer, one reader, no locks, no copies, no allocation.
 //
-// The writer claims room, fills it in place, commits, and publishes what it committed at once. The reader moves from record
-// to record and releases what it has dealt with. *Full* and *empty* are return values. Offsets: see layout.ts.
+// The writer claims room, fills it in place, commits, and publishes what it committed at once. The reader moves from
+// record to record and releases what it has dealt with. *Full* and *empty* are return values. Offsets: see layout.ts.
 //
-// A record belongs to the writer until publish(), to the reader until release(), then to the writer again. Plain writes are
-// enough for its content: they are ordered by the two position words, which are the only words both threads touch.
+// A record belongs to the writer until publish(), to the reader until release(), then to the writer again. Plain writes
+// are enough for its content: they are ordered by the two position words, which are the only words both threads touch.
 //
-// Inside, positions are their low 32 bits (names end in Low) and are only ever subtracted, modulo 2^32: V8 keeps an int32
-// field in place, but boxes a larger number at each change: 32 bytes of garbage per record beyond 2 GiB of traffic.
-// The exact position is computed when somebody asks for it.
+// Inside, positions are their low 32 bits (names end in Low) and are only ever subtracted, modulo 2^32: V8 keeps an
+// int32 field in place, but boxes a larger number at each change: 32 bytes of garbage per record beyond 2 GiB of
+// traffic. The exact position is computed when somebody asks for it.
 
 import {
   READER_POSITION_F64,
@@ -59,8 +59,8 @@ export function allocateRing(capacityBytes: number, startPosition = 0): SharedAr
 }
 
 /**
- * Writer: the one thread that made it, or that took over from a writer that died (committed but unpublished records died
- * with it). Readers: none; the peer is a RingReader over the same memory.
+ * Writer: the one thread that made it, or that took over from a writer that died (committed but unpublished records
+ * died with it). Readers: none; the peer is a RingReader over the same memory.
  */
 export class RingWriter {
   /** The data area. A claimed payload is written into it, at the index that tryClaim() returned. */
@@ -138,7 +138,7 @@ export class RingWriter {
     return index + RECORD_HEAD_BYTES;
   }
 
-  /** Fills the head of the claimed record: two u16, four u32, one f64. Their meaning belongs to whoever uses the ring. */
+  /** Fills the claimed record's head: two u16, four u32, one f64. Their meaning belongs to whoever uses the ring. */
   writeHeader(
     type: number,
     flags: number,
@@ -206,13 +206,15 @@ export class RingWriter {
 
 /**
  * Writer of the fields: the one thread that made it, or that took over from a reader that died (which sees everything
- * again that its predecessor had not released). Readers: the same thread; the peer is a RingWriter over the same memory.
+ * again that its predecessor had not released). Readers: the same thread; the peer is a RingWriter over the same
+ * memory.
  */
 export class RingReader {
   /** The data area. The current payload is bytes[payloadStart] up to, not including, bytes[payloadEnd]. */
   readonly bytes: Uint8Array;
 
-  // The current record's head. It stays as it is until next() returns true again; the payload's bytes only until release().
+  // The current record's head. It stays as it is until next() returns true again; the payload's bytes only until
+  // release().
   type = 0;
   flags = 0;
   topic = 0;
@@ -289,7 +291,7 @@ export class RingReader {
     return true;
   }
 
-  /** Gives the room of everything up to and including the current record back to the writer. Call it late, once per batch. */
+  /** Gives the room of everything up to the end of the current record back to the writer. Call it late, per batch. */
   release(): void {
     // Hot path: per batch; allocates nothing.
     const readLow = this.#readLow;

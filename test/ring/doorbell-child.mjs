@@ -1,4 +1,5 @@
-// Run by doorbell.test.ts in a process of its own, because what is tested is whether the process lives, ends or allocates.
+// Run by doorbell.test.ts in a process of its own, because what is tested is whether the process lives, ends or
+// allocates.
 
 import { getHeapSpaceStatistics } from 'node:v8';
 import { isMainThread, Worker, workerData } from 'node:worker_threads';
@@ -15,7 +16,7 @@ function send(writer, doorbell) {
   doorbell?.ring();
 }
 
-/** An unref'd worker sends one record after each answer: between two of them the main thread has nothing to do at all. */
+/** An unref'd worker sends one record after each answer: between two of them the main thread has nothing to do. */
 function idle() {
   const memory = { ring: allocateRing(1024), here: allocateDoorbell(), there: allocateDoorbell() };
   const reader = new RingReader(memory.ring);

@@ -1,5 +1,5 @@
-// What the doorbell promises: within one thread here, between processes' event loops in doorbell-child.mjs, under load in
-// two-threads.test.ts.
+// What the doorbell promises: within one thread here, between processes' event loops in doorbell-child.mjs, under load
+// in two-threads.test.ts.
 
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';

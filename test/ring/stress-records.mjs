@@ -1,5 +1,5 @@
-// The records of the two-thread tests, plain JavaScript because the worker loads it too. Both sides know the seed, so both
-// know what record n must look like; a checksum over the payload's bytes catches what was torn.
+// The records of the two-thread tests, plain JavaScript because the worker loads it too. Both sides know the seed, so
+// both know what record n must look like; a checksum over the payload's bytes catches what was torn.
 
 /** A multiplicative hash of two numbers, 32 bits. */
 function mix(seed, n) {

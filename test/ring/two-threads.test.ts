@@ -1,5 +1,6 @@
-// A million records and more through a ring to a worker, and back through a second ring, with a doorbell each way. Both sides
-// check every byte. The rings are small and now and then a side dawdles, so that both rings run full and both threads sleep.
+// A million records and more through a ring to a worker, and back through a second ring, with a doorbell each way. Both
+// sides check every byte. The rings are small and now and then a side dawdles, so that both rings run full and both
+// threads sleep.
 
 import { once } from 'node:events';
 import { Worker } from 'node:worker_threads';

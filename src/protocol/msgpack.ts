@@ -8,7 +8,7 @@ import { NESTING_MAX } from './messages.js';
 
 /** No records, no pointers, no other msgpackr extension: any MessagePack library reads what we write. */
 const PLAIN = { useRecords: false, moreTypes: false, mapsAsObjects: true, variableMapSize: true } as const;
-const packr = new Packr(PLAIN);
+const packr = new Packr({ ...PLAIN, encodeUndefinedAsNil: true });
 /** 'auto' (a number where that is exact, else a bigint) is documented by msgpackr but missing in its types. */
 const INT64_AUTO = 'auto' as 'number';
 const unpackr = new Unpackr({ ...PLAIN, int64AsType: INT64_AUTO });

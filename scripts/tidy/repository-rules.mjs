@@ -1,5 +1,6 @@
 /** What may lie in the repository, and what its texts may say. */
 import { posix } from 'node:path';
+import { missingOptionalPackages } from '../lock/missing.mjs';
 import { lineAt } from './code.mjs';
 
 const TOP_LEVEL = [
@@ -63,6 +64,22 @@ export const registryHosts = {
           message: `contains ${match[0].trim()}`,
         }));
       });
+  },
+};
+
+export const completeLockFile = {
+  name: 'lock-complete',
+  reason:
+    'npm ci refuses a lock file without the packages of other platforms; run node scripts/lock/complete-platforms.mjs',
+  check(repository) {
+    const path = 'package-lock.json';
+    if (!repository.paths.includes(path)) return [];
+    const text = repository.read(path);
+    return missingOptionalPackages(JSON.parse(text)).map(({ name, version, parent }) => ({
+      path,
+      line: lineAt(text, text.indexOf(`"${parent}"`)),
+      message: `lacks ${name} ${version}, an optional dependency of ${parent}`,
+    }));
   },
 };
 

@@ -1,6 +1,6 @@
 /** All rules of the house. A rule has a name, a reason, and a check of a repository (`paths`, `read`) that returns problems. */
 import { importsBetweenParts, packageDoors, runtimeNeutral } from './import-rules.mjs';
-import { machinePaths, registryHosts, relativeLinks, topLevelEntries } from './repository-rules.mjs';
+import { completeLockFile, machinePaths, registryHosts, relativeLinks, topLevelEntries } from './repository-rules.mjs';
 import {
   atomicsPlaces,
   fileLength,
@@ -25,6 +25,7 @@ export const RULES = [
   topLevelEntries,
   machinePaths,
   registryHosts,
+  completeLockFile,
   relativeLinks,
 ];
 

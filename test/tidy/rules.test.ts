@@ -19,6 +19,16 @@ const importing = (specifier: string) => `import { x } from '${specifier}';`;
 const later = ['TO', 'DO'].join('');
 const machinePath = (folder: string) => ['', folder, 'somebody', 'ringcast'].join('/');
 
+/** A lock file with one package that has a native part for each platform. */
+function lockFile(...present: string[]): string {
+  const packages: Record<string, object> = {
+    '': {},
+    'node_modules/a/node_modules/b': { optionalDependencies: { 'b-darwin': '1.2.3' } },
+  };
+  for (const path of present) packages[path] = {};
+  return JSON.stringify({ packages }, null, 2);
+}
+
 const BREAKS: [rule: string, what: string, files: Files, parts: string[]][] = [
   [
     'import-between-folders',
@@ -198,10 +208,16 @@ const BREAKS: [rule: string, what: string, files: Files, parts: string[]][] = [
   [
     'registry-host',
     'a host in the lock file',
-    { 'package-lock.json': '{\n"resolved": "https://npm.example/a.tgz"' },
+    { 'package-lock.json': '{\n"resolved": "https://npm.example/a.tgz" }' },
     ['package-lock.json:2 contains "resolved": "https://npm.example'],
   ],
   ['registry-host', 'a host in .npmrc', { '.npmrc': 'fund=false\nregistry=https://npm.example/' }, ['.npmrc:2']],
+  [
+    'lock-complete',
+    'a lock file without another platform',
+    { 'package-lock.json': lockFile('node_modules/c/node_modules/b-darwin') },
+    ['package-lock.json:4 lacks b-darwin 1.2.3'],
+  ],
   [
     'relative-link',
     'a link to nowhere',
@@ -318,13 +334,23 @@ const KEEPS: [rule: string, what: string, files: Files][] = [
     {
       'README.md':
         'src/work/a, ../shared/data, /usr/bin/env, https://example.org/home/a, /ws/prices, ./tmp/a, **/work/x',
-      'package-lock.json': machinePath('home'),
+      'package-lock.json': JSON.stringify({ name: machinePath('home') }),
     },
   ],
   [
     'registry-host',
     'a lock file without hosts',
-    { 'package-lock.json': '"url": "https://example.org/fund"', '.npmrc': 'omit-lockfile-registry-resolved=true' },
+    { 'package-lock.json': '{ "url": "https://example.org/fund" }', '.npmrc': 'omit-lockfile-registry-resolved=true' },
+  ],
+  [
+    'lock-complete',
+    'a lock file whose optional packages are there, beside or below',
+    { 'package-lock.json': lockFile('node_modules/a/node_modules/b-darwin') },
+  ],
+  [
+    'lock-complete',
+    'a lock file whose optional packages are at the top',
+    { 'package-lock.json': lockFile('node_modules/b-darwin') },
   ],
   [
     'relative-link',

@@ -1,0 +1,30 @@
+/** How `ringcast sub` prints a message: one line each, in one of three forms. */
+import type { TopicEvent } from '../client/client.js';
+
+export type LineFormat = 'text' | 'json' | 'raw';
+
+/** One line, without its end. `text`: time, topic, sequence number, payload. `json`: all fields. `raw`: the payload only. */
+export function eventLine(event: TopicEvent, format: LineFormat): string {
+  switch (format) {
+    case 'text':
+      return `${isoTime(event.time)} ${event.topic} ${event.seq} ${toJson(event.payload)}`;
+    case 'json':
+      return toJson({ ...event, time: isoTime(event.time) });
+    case 'raw':
+      return toJson(event.payload);
+  }
+}
+
+function isoTime(timeMs: number): string {
+  return new Date(timeMs).toISOString();
+}
+
+/** JSON of what MessagePack can hold too: bytes become base64, 64-bit integers decimal text, as in the JSON dialect. */
+export function toJson(value: unknown): string {
+  return JSON.stringify(value, function (this: Record<string, unknown>, key, converted) {
+    // Taken from the holder: Buffers have been through their own toJSON() in `converted`.
+    const own = this[key];
+    if (own instanceof Uint8Array) return Buffer.from(own).toString('base64');
+    return typeof own === 'bigint' ? own.toString() : converted;
+  });
+}

@@ -1,0 +1,60 @@
+// Wrong calls end with 2, operating errors with 1 and one line that says what to do.
+import { describe, expect, it } from 'vitest';
+import { lines, runCli } from './run-cli.js';
+
+/** Nothing listens on port 1 of a test machine. */
+const NOBODY = 'ws://127.0.0.1:1/ws';
+
+describe('wrong usage ends with 2 and says what is wrong', () => {
+  it.each<[string[], RegExp]>([
+    [[], /Usage: ringcast/],
+    [['subb'], /unknown command 'subb'.*\n.*Did you mean sub\?/],
+    [['pub', 'topic'], /missing required argument 'json'/],
+    [['pub', 'topic', '1', '2'], /too many arguments/],
+    [['pub', 'topic', '1', '--url', 'http://127.0.0.1/'], /must look like ws:\/\/127\.0\.0\.1:8787\/ws/],
+    [['sub'], /missing required argument 'topic'/],
+    [['sub', 't', '--json', '--raw'], /cannot be used with/],
+    [['sub', 't', '--count', '0'], /whole number, at least 1/],
+    [['sub', 't', '--last', '-1'], /whole number, at least 0/],
+    [['sub', 't', '--lats', '1'], /unknown option '--lats'.*\n.*Did you mean --last\?/],
+    [['replay'], /missing required argument 'file'/],
+    [['replay', 'f', '--speed', 'fast'], /number above 0, such as 1 or 10, or max/],
+    [['replay', 'f', '--speed', '0'], /number above 0/],
+    [['serve', '--prot', '1'], /unknown option '--prot'/],
+    [['config', '--nope'], /unknown option '--nope'/],
+  ])('ringcast %j', async (args, message) => {
+    const { code, stdout, stderr } = await runCli(args);
+    expect({ code, stdout }).toEqual({ code: 2, stdout: '' });
+    expect(stderr).toMatch(message);
+  });
+});
+
+describe('operating errors end with 1 and one line that says what to do', () => {
+  it.each<[string[], RegExp]>([
+    [['pub', 'topic', '{price: 1}'], /the message is not JSON: .*own quotes/],
+    [['pub', 'topic', '1', '--url', NOBODY], /ECONNREFUSED.*Start a server with "ringcast serve".*--url/],
+    [['sub', 'topic', '--url', NOBODY], /cannot connect to ws:\/\/127\.0\.0\.1:1\/ws/],
+    [['replay', '/no/such/file'], /cannot read the recording: ENOENT/],
+    [['replay', '.'], /cannot read the recording: EISDIR/],
+    [['replay', import.meta.filename, '--url', NOBODY], /cannot connect/],
+    [['serve', '--config', '/no/such/file'], /\/no\/such\/file.*cannot be read \(ENOENT\)/],
+    [['serve', '--port', 'http'], /port \(flag --port\): must be a whole number/],
+  ])('ringcast %j', async (args, message) => {
+    const { code, stdout, stderr } = await runCli(args);
+    expect({ code, stdout }).toEqual({ code: 1, stdout: '' });
+    expect(lines(stderr)).toHaveLength(1);
+    expect(stderr).toMatch(message);
+  });
+});
+
+describe('help', () => {
+  it.each(['serve', 'pub', 'sub', 'replay', 'config'])('ringcast %s --help ends with 0', async (command) => {
+    const { code, stdout } = await runCli([command, '--help']);
+    expect(code).toBe(0);
+    expect(stdout).toContain(`Usage: ringcast ${command}`);
+  });
+
+  it('prints the version', async () => {
+    expect(await runCli(['--version'])).toMatchObject({ code: 0, stdout: expect.stringMatching(/^\d+\.\d+\.\d+\n$/) });
+  });
+});

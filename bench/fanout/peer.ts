@@ -1,0 +1,69 @@
+// What a peer (a server under test) is to the benchmark: how to start it, and how the load generator speaks to it.
+// A peer is one file in peers/ that exports `peer`; its file name is its name.
+
+/** Topics are numbers everywhere but on the wire: 0 … hot − 1 are hot, the others cold. */
+export interface TopicPlan {
+  hot: number;
+  cold: number;
+}
+
+export interface ServerOptions {
+  topics: TopicPlan;
+  payloadBytes: number;
+  /** Coalescing, where the peer has it; 'auto' leaves the peer's default. */
+  maxDelayMs: number | 'auto';
+}
+
+export interface RunningServer {
+  port: number;
+  close(): Promise<void>;
+}
+
+/** Writer: the dialect while it reads a message. Reader: nobody keeps it; every call is one event of one connection. */
+export interface EventSink {
+  /** One delivered payload: bytes start … end of the receive buffer. Hot path. */
+  payload(connection: number, start: number, end: number): void;
+  /** The server confirmed `count` subscriptions or openings. */
+  acknowledged(connection: number, count: number): void;
+  /** The server says that everything published so far on this connection is in, up to `seq`. */
+  published(connection: number, seq: number): void;
+  /** The server says that messages were skipped for this connection. */
+  gap(connection: number, messages: number): void;
+  problem(connection: number, text: string): void;
+}
+
+/** How the generator speaks to one peer. One instance per thread of the generator; it may keep what the server told it. */
+export interface Dialect {
+  readonly path: string;
+  readonly subprotocol: string | null;
+  /** Body of the message that subscribes to `topics`; answered by acknowledged() of as many in all. */
+  subscribe(topics: readonly number[]): Uint8Array;
+  /** Body of the message that prepares publishing to `topics`, or null when there is nothing to prepare. */
+  open(topics: readonly number[]): Uint8Array | null;
+  /** Bytes of one publish frame around a payload. */
+  publishBytes(payloadBytes: number): number;
+  /** Writes the head of a publish frame and returns where its payload starts. Hot path. */
+  writePublishHead(bytes: Uint8Array, offset: number, topic: number, payloadBytes: number): number;
+  /** True when several publish frames may share one message. */
+  readonly framesShareMessages: boolean;
+  /** Body of a publish whose answer is published(); null where the peer has no such answer. */
+  publishAcknowledged(topic: number, payload: Uint8Array): Uint8Array | null;
+  /** Reads one complete message. Hot path. */
+  read(connection: number, bytes: Uint8Array, view: DataView, start: number, end: number, sink: EventSink): void;
+}
+
+export interface Peer {
+  readonly name: string;
+  startServer(options: ServerOptions): Promise<RunningServer>;
+  createDialect(topics: TopicPlan): Dialect;
+}
+
+export async function loadPeer(name: string): Promise<Peer> {
+  if (!/^[a-z0-9-]+$/.test(name)) throw new Error(`bad peer name: ${name}`);
+  const module = (await import(new URL(`./peers/${name}.js`, import.meta.url).href)) as { peer: Peer };
+  return module.peer;
+}
+
+export function topicName(topics: TopicPlan, topic: number): string {
+  return topic < topics.hot ? `hot:${topic}` : `cold:${topic}`;
+}

@@ -1,0 +1,111 @@
+// What one run yields, and how several runs are read together: plain data that travels over IPC and into the JSON file.
+
+export interface Percentiles {
+  count: number;
+  p50Micros: number;
+  p90Micros: number;
+  p99Micros: number;
+  p999Micros: number;
+  maxMicros: number;
+}
+
+/** Was every message of every (connection, topic) delivered once and in order? */
+export interface Verification {
+  complete: boolean;
+  expected: number;
+  delivered: number;
+  lost: number;
+  doubled: number;
+  reordered: number;
+  /** Payloads that are not ours, or of a topic the connection never subscribed to. */
+  corrupt: number;
+  /** Messages that the server itself reported as skipped. */
+  gapMessages: number;
+}
+
+/** The state of the load generator during a phase: figures of a generator that was busy are not figures of the server. */
+export interface GeneratorHealth {
+  cpuPercent: number;
+  /** Share of the reading thread's time in which it had something to do. */
+  readerBusyPercent: number;
+  readerLagP99Ms: number;
+  /** How late messages left, against their schedule. */
+  publisherLateP99Ms: number;
+  publisherLateMaxMs: number;
+  readsPerSecond: number;
+  saturated: boolean;
+}
+
+export interface Phase {
+  seconds: number;
+  published: number;
+  deliveriesPerSecond: number;
+  cpuMicrosPerDelivery: number;
+  serverCpuMicros: number;
+  serverCpuPercent: number;
+  rssBytes: number;
+  latency: Record<string, Percentiles>;
+  verification: Verification;
+  generator: GeneratorHealth;
+}
+
+/** What a scenario's driver returns. */
+export interface Outcome {
+  phases: Record<string, Phase>;
+  /** Figures that are not a phase's own, such as bytes per connection. */
+  figures: Record<string, number>;
+  problems: string[];
+}
+
+export interface RunResult extends Outcome {
+  scenario: string;
+  variant: string;
+  peer: string;
+  run: number;
+  /** Not all of the run took place: its figures count for nothing. */
+  failed: string | null;
+}
+
+export function median(values: readonly number[]): number {
+  const sorted = [...values].sort((a, b) => a - b);
+  const middle = sorted.length >> 1;
+  return sorted.length % 2 === 1 ? sorted[middle]! : (sorted[middle - 1]! + sorted[middle]!) / 2;
+}
+
+export interface Spread {
+  median: number;
+  min: number;
+  max: number;
+}
+
+/** Reads one figure over all runs of a variant and peer. */
+export class Results {
+  readonly runs: RunResult[] = [];
+
+  #of(scenario: string, variant: string, peer: string): RunResult[] {
+    return this.runs.filter(
+      (run) => run.scenario === scenario && run.variant === variant && run.peer === peer && run.failed === null,
+    );
+  }
+
+  spread(scenario: string, variant: string, peer: string, pick: (run: RunResult) => number | undefined): Spread | null {
+    const values = this.#of(scenario, variant, peer)
+      .map(pick)
+      .filter((value): value is number => value !== undefined && Number.isFinite(value));
+    if (values.length === 0) return null;
+    return { median: median(values), min: Math.min(...values), max: Math.max(...values) };
+  }
+
+  /** Deliveries that are missing (or wrong) over all runs, or null when there was no run. */
+  incomplete(scenario: string, variant: string, peer: string): number | null {
+    const runs = this.#of(scenario, variant, peer);
+    if (runs.length === 0) return null;
+    return runs.reduce((sum, run) => sum + wrongDeliveries(run), 0);
+  }
+}
+
+export function wrongDeliveries(run: RunResult): number {
+  let wrong = run.problems.length;
+  for (const { verification: v } of Object.values(run.phases)) wrong += v.lost + v.doubled + v.reordered + v.corrupt;
+  return wrong;
+}

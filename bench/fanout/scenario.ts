@@ -1,0 +1,41 @@
+// What a scenario is: variants (each one server start and one run of the driver), a driver, and the bars it is held to.
+
+import type { Bar } from './bars.js';
+import type { Load } from './generator/load.js';
+import type { ServerOptions } from './peer.js';
+import type { Results } from './results.js';
+
+export const RINGCAST = 'ringcast';
+export const UWS = 'uws-publish';
+export const WS = 'ws';
+
+export interface Size {
+  smoke: boolean;
+  /** Length of a measured phase; null leaves it to the scenario. */
+  seconds: number | null;
+}
+
+export interface Variant {
+  name: string;
+  /** Peers this variant is for, by default and when named. */
+  peers: readonly string[];
+  peersOnRequest?: readonly string[];
+  server: ServerOptions;
+  /** The most connections that the driver opens, and its publishing ones. */
+  connections: number;
+  publishers: number;
+}
+
+export interface Scenario {
+  readonly name: string;
+  /** One line: what happens, with its numbers. */
+  readonly title: string;
+  variants(size: Size): Variant[];
+  /** Runs in the load generator. Leaves phases and figures in load.outcome. */
+  drive(load: Load, variant: Variant, size: Size): Promise<void>;
+  bars(results: Results): Bar[];
+}
+
+export function secondsOf(size: Size, full: number): number {
+  return size.smoke ? 0.5 : (size.seconds ?? full);
+}

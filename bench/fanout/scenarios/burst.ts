@@ -1,0 +1,49 @@
+// Bursts: messages published back to back should share their writes. Two sizes, on either side of uWS's cliff at 33
+// messages per subscriber and turn of the event loop.
+
+import { completeBar, ratioBar } from '../bars.js';
+import { RINGCAST, type Scenario, secondsOf, UWS, WS } from '../scenario.js';
+import { cpuPerDelivery, MEASURED, PAYLOAD_BYTES } from './shared.js';
+
+const VARIANT = 'open loop';
+const BURSTS_PER_SECOND = 4;
+
+function burstScenario(name: string, burst: number, peers: string[], ratioMax: number): Scenario {
+  return {
+    name,
+    title: `1 hot topic × 500 subscribers, ${burst} messages back to back, ${BURSTS_PER_SECOND} times a second`,
+    variants: (size) => [
+      {
+        name: VARIANT,
+        peers,
+        server: { topics: { hot: 1, cold: 0 }, payloadBytes: PAYLOAD_BYTES, maxDelayMs: 'auto' },
+        connections: size.smoke ? 50 : 500,
+        publishers: 1,
+      },
+    ],
+    async drive(load, variant, size) {
+      const schedule = { firstTopic: 0, topicCount: 1, perSecond: burst * BURSTS_PER_SECOND, burst };
+      await load.connect(variant.connections);
+      await load.subscribe(0, variant.connections, () => [0]);
+      await load.schedules('warm-up', secondsOf(size, 8) / 4, [schedule]);
+      load.warmedUp('warm-up');
+      await load.schedules(MEASURED, secondsOf(size, 8), [schedule]);
+    },
+    bars(results) {
+      const value = results.spread(name, VARIANT, RINGCAST, cpuPerDelivery);
+      const baseline = results.spread(name, VARIANT, UWS, cpuPerDelivery);
+      return [
+        ratioBar({ scenario: name, label: 'server CPU per delivery', unit: 'µs', value }, baseline, ratioMax),
+        completeBar(
+          name,
+          'all delivered',
+          results.incomplete(name, VARIANT, RINGCAST),
+          results.incomplete(name, VARIANT, UWS),
+        ),
+      ];
+    },
+  };
+}
+
+export const burst = burstScenario('burst', 50, [UWS, RINGCAST], 0.1);
+export const smallBurst = burstScenario('small-burst', 20, [UWS, WS, RINGCAST], 1.3);

@@ -1,0 +1,53 @@
+// Does a cold topic wait for a hot one? Cold traffic is measured alone, then beside a hot topic with many subscribers.
+
+import { completeBar, ratioBar } from '../bars.js';
+import type { Percentiles } from '../results.js';
+import { RINGCAST, type Scenario, secondsOf, UWS } from '../scenario.js';
+import { latencyOf, PAYLOAD_BYTES } from './shared.js';
+
+const NAME = 'isolation';
+const VARIANT = 'one hot topic';
+const COLD_TOPICS = 100;
+
+export const isolation: Scenario = {
+  name: NAME,
+  title: '100 cold topics, 500 messages a second in all: alone, then beside 1 hot topic × 10,000 subscribers × 10/s',
+  variants: (size) => [
+    {
+      name: VARIANT,
+      peers: [UWS, RINGCAST],
+      server: { topics: { hot: 1, cold: COLD_TOPICS }, payloadBytes: PAYLOAD_BYTES, maxDelayMs: 'auto' },
+      connections: (size.smoke ? 200 : 10_000) + COLD_TOPICS,
+      publishers: 2,
+    },
+  ],
+  async drive(load, variant, size) {
+    const cold = { firstTopic: 1, topicCount: COLD_TOPICS, perSecond: 500, burst: 1 };
+    const hot = { firstTopic: 0, topicCount: 1, perSecond: 10, burst: 1 };
+    await load.connect(variant.connections);
+    await load.subscribe(0, COLD_TOPICS, (connection) => [1 + connection]);
+    await load.subscribe(COLD_TOPICS, variant.connections - COLD_TOPICS, () => [0]);
+    await load.schedules('warm-up', secondsOf(size, 8) / 4, [cold, hot]);
+    load.warmedUp('warm-up');
+    await load.schedules('alone', secondsOf(size, 8) / 2, [cold]);
+    await load.schedules('beside', secondsOf(size, 8), [cold, hot]);
+  },
+  bars(results) {
+    const bar = (figure: keyof Percentiles, label: string, ratioMax: number) => {
+      const pick = latencyOf('beside', 'cold', figure, 1000);
+      const value = results.spread(NAME, VARIANT, RINGCAST, pick);
+      const baseline = results.spread(NAME, VARIANT, UWS, pick);
+      return ratioBar({ scenario: NAME, label, unit: 'ms', value }, baseline, ratioMax);
+    };
+    return [
+      bar('p90Micros', 'cold p90 beside the hot topic', 1 / 20),
+      bar('p99Micros', 'cold p99 beside the hot topic', 1 / 10),
+      completeBar(
+        NAME,
+        'all delivered, hot and cold',
+        results.incomplete(NAME, VARIANT, RINGCAST),
+        results.incomplete(NAME, VARIANT, UWS),
+      ),
+    ];
+  },
+};

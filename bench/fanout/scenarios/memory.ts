@@ -1,0 +1,102 @@
+// What does an idle connection cost? And a subscription?
+
+import { completeBar, differenceBar, maximumBar } from '../bars.js';
+import { sleep } from '../generator/clock.js';
+import type { Load } from '../generator/load.js';
+import { RINGCAST, type Scenario, type Size, UWS, WS } from '../scenario.js';
+import { PAYLOAD_BYTES, range } from './shared.js';
+
+const VARIANT = 'idle';
+const IDLE_TOPICS = 100;
+const IDLE_WARM = 100;
+const PER_CONNECTION = 'RSS per connection, bytes';
+
+const SUBSCRIPTIONS_WARM = 10;
+const PER_SUBSCRIPTION = 'RSS per subscription, bytes';
+const subscriptionTopics = (size: Size): number => (size.smoke ? 100 : 1000);
+
+/** RSS after garbage collection: what is kept, not what happens to lie around. The same for all peers. */
+async function settledRssBytes(load: Load): Promise<number> {
+  await sleep(1000);
+  await load.sampleServer(true);
+  await sleep(300);
+  return (await load.sampleServer(true)).rssBytes;
+}
+
+export const memory: Scenario = {
+  name: 'memory',
+  title: '10,000 idle connections with 1 subscription each (100 more come before the first reading)',
+  variants: (size) => [
+    {
+      name: VARIANT,
+      peers: [UWS, WS, RINGCAST],
+      server: { topics: { hot: 0, cold: IDLE_TOPICS }, payloadBytes: PAYLOAD_BYTES, maxDelayMs: 'auto' },
+      connections: IDLE_WARM + (size.smoke ? 200 : 10_000),
+      publishers: 1,
+    },
+  ],
+  async drive(load, variant) {
+    const topicOf = (connection: number): number[] => [connection % IDLE_TOPICS];
+    const idle = variant.connections - IDLE_WARM;
+    await load.connect(IDLE_WARM);
+    await load.subscribe(0, IDLE_WARM, topicOf);
+    const before = await settledRssBytes(load);
+    await load.connect(idle);
+    await load.subscribe(IDLE_WARM, idle, topicOf);
+    load.outcome.figures[PER_CONNECTION] = ((await settledRssBytes(load)) - before) / idle;
+    const oneEach = { firstTopic: 0, topicCount: IDLE_TOPICS, perSecond: IDLE_TOPICS * 2, burst: 1 };
+    await load.schedules('one message per topic', 0.5, [oneEach]);
+  },
+  bars(results) {
+    const pick = (peer: string) => results.spread('memory', VARIANT, peer, (run) => run.figures[PER_CONNECTION]);
+    const bar = { scenario: 'memory', label: 'RSS per connection', unit: 'bytes', value: pick(RINGCAST) };
+    return [
+      differenceBar(bar, pick(UWS), 1024),
+      completeBar(
+        'memory',
+        'all delivered',
+        results.incomplete('memory', VARIANT, RINGCAST),
+        results.incomplete('memory', VARIANT, UWS),
+      ),
+    ];
+  },
+};
+
+export const subscriptions: Scenario = {
+  name: 'subscriptions',
+  title: '500 connections × 1,000 cold topics each (10 more connections come before the first reading)',
+  variants: (size) => [
+    {
+      name: VARIANT,
+      peers: [UWS, RINGCAST],
+      server: { topics: { hot: 0, cold: subscriptionTopics(size) }, payloadBytes: PAYLOAD_BYTES, maxDelayMs: 'auto' },
+      connections: SUBSCRIPTIONS_WARM + (size.smoke ? 20 : 500),
+      publishers: 1,
+    },
+  ],
+  async drive(load, variant, size) {
+    const topics = range(0, subscriptionTopics(size));
+    const count = variant.connections - SUBSCRIPTIONS_WARM;
+    await load.connect(variant.connections);
+    await load.subscribe(0, SUBSCRIPTIONS_WARM, () => topics);
+    const before = await settledRssBytes(load);
+    await load.subscribe(SUBSCRIPTIONS_WARM, count, () => topics);
+    load.outcome.figures[PER_SUBSCRIPTION] = ((await settledRssBytes(load)) - before) / (count * topics.length);
+    const oneEach = { firstTopic: 0, topicCount: topics.length, perSecond: topics.length / 2, burst: 1 };
+    await load.schedules('one message per topic', 2, [oneEach]);
+  },
+  bars(results) {
+    const pick = (peer: string) =>
+      results.spread('subscriptions', VARIANT, peer, (run) => run.figures[PER_SUBSCRIPTION]);
+    const bar = { scenario: 'subscriptions', label: 'RSS per subscription', unit: 'bytes', value: pick(RINGCAST) };
+    return [
+      { ...maximumBar(bar, 160), baseline: pick(UWS) },
+      completeBar(
+        'subscriptions',
+        'all delivered',
+        results.incomplete('subscriptions', VARIANT, RINGCAST),
+        results.incomplete('subscriptions', VARIANT, UWS),
+      ),
+    ];
+  },
+};

@@ -1,0 +1,41 @@
+// What does a message cost in time when nothing else happens?
+
+import { differenceBar } from '../bars.js';
+import { RINGCAST, type Scenario, secondsOf, UWS, type Variant, WS } from '../scenario.js';
+import { latencyOf, MEASURED, PAYLOAD_BYTES } from './shared.js';
+
+const NAME = 'quiet';
+const COLD = 'cold topic';
+const HOT = 'hot topic';
+
+export const quiet: Scenario = {
+  name: NAME,
+  title: '1 publisher at 200 messages a second, 1 subscriber, nothing else',
+  variants() {
+    const variant = (name: string, peers: string[], hot: number): Variant => ({
+      name,
+      peers,
+      server: { topics: { hot, cold: 1 - hot }, payloadBytes: PAYLOAD_BYTES, maxDelayMs: 'auto' },
+      connections: 1,
+      publishers: 1,
+    });
+    return [variant(COLD, [UWS, WS, RINGCAST], 0), variant(HOT, [RINGCAST], 1)];
+  },
+  async drive(load, _variant, size) {
+    const schedule = { firstTopic: 0, topicCount: 1, perSecond: 200, burst: 1 };
+    await load.connect(1);
+    await load.subscribe(0, 1, () => [0]);
+    await load.schedules('warm-up', secondsOf(size, 6) / 3, [schedule]);
+    load.warmedUp('warm-up');
+    await load.schedules(MEASURED, secondsOf(size, 6), [schedule]);
+  },
+  bars(results) {
+    const baseline = results.spread(NAME, COLD, UWS, latencyOf(MEASURED, 'cold', 'p50Micros'));
+    const cold = results.spread(NAME, COLD, RINGCAST, latencyOf(MEASURED, 'cold', 'p50Micros'));
+    const hot = results.spread(NAME, HOT, RINGCAST, latencyOf(MEASURED, 'hot', 'p50Micros'));
+    return [
+      differenceBar({ scenario: NAME, label: 'p50, cold topic', unit: 'µs', value: cold }, baseline, 30),
+      differenceBar({ scenario: NAME, label: 'p50, hot topic', unit: 'µs', value: hot }, baseline, 80),
+    ];
+  },
+};

@@ -1,0 +1,30 @@
+// What several scenarios have in common: payload size, figures picked from a run, a seeded choice.
+
+import type { Percentiles, RunResult } from '../results.js';
+
+export const PAYLOAD_BYTES = 64;
+export const MEASURED = 'measured';
+
+export function cpuPerDelivery(run: RunResult): number | undefined {
+  return run.phases[MEASURED]?.cpuMicrosPerDelivery;
+}
+
+export function latencyOf(phase: string, topicClass: 'hot' | 'cold', figure: keyof Percentiles, unitMicros = 1) {
+  return (run: RunResult): number | undefined => {
+    const latency = run.phases[phase]?.latency[topicClass];
+    return latency === undefined ? undefined : latency[figure] / unitMicros;
+  };
+}
+
+export const range = (start: number, count: number): number[] =>
+  Array.from({ length: count }, (_, index) => start + index);
+
+/** Mulberry32: a small seeded generator of numbers in 0 … 1. */
+export function seededRandom(seed: number): () => number {
+  return () => {
+    seed = (seed + 0x6d2b79f5) | 0;
+    let mixed = Math.imul(seed ^ (seed >>> 15), 1 | seed);
+    mixed = (mixed + Math.imul(mixed ^ (mixed >>> 7), 61 | mixed)) ^ mixed;
+    return ((mixed ^ (mixed >>> 14)) >>> 0) / 4294967296;
+  };
+}

@@ -1,0 +1,25 @@
+// A server's process: starts one peer and answers with readings of this process. Arguments: peer name, ServerOptions as JSON.
+
+import { loadPeer, type ServerOptions } from './peer.js';
+import type { ServerMessage, ToServer } from './process-port.js';
+
+const send = (message: ServerMessage): void => {
+  process.send!(message);
+};
+
+function sample(collectGarbage: boolean): void {
+  if (collectGarbage) globalThis.gc?.();
+  const cpu = process.cpuUsage();
+  const rssBytes = process.memoryUsage.rss();
+  send({ type: 'sample', sample: { atMs: performance.now(), cpuMicros: cpu.user + cpu.system, rssBytes } });
+}
+
+const peer = await loadPeer(process.argv[2]!);
+const server = await peer.startServer(JSON.parse(process.argv[3]!) as ServerOptions);
+
+process.on('message', (message: ToServer) => {
+  if (message.type === 'sample') sample(message.collectGarbage);
+  else void server.close().finally(() => process.exit(0));
+});
+process.on('disconnect', () => process.exit(1));
+send({ type: 'ready', port: server.port });

@@ -1,0 +1,42 @@
+/** FIFO of consumers that are ready to be flushed: a circular array that doubles when it is full. */
+
+import type { Consumer } from './consumer.js';
+
+const INITIAL_CAPACITY = 256;
+
+/** Writer and reader: the accept thread. */
+export class ConsumerQueue {
+  #entries: (Consumer | null)[] = new Array(INITIAL_CAPACITY).fill(null);
+  #mask = INITIAL_CAPACITY - 1;
+  #head = 0;
+  #length = 0;
+
+  get length(): number {
+    return this.#length;
+  }
+
+  /** Hot path. */
+  push(consumer: Consumer): void {
+    if (this.#length > this.#mask) this.#double();
+    this.#entries[(this.#head + this.#length) & this.#mask] = consumer;
+    this.#length++;
+  }
+
+  /** Hot path. The queue must not be empty. */
+  shift(): Consumer {
+    const consumer = this.#entries[this.#head] as Consumer;
+    this.#entries[this.#head] = null;
+    this.#head = (this.#head + 1) & this.#mask;
+    this.#length--;
+    return consumer;
+  }
+
+  #double(): void {
+    const old = this.#entries;
+    const entries: (Consumer | null)[] = new Array(old.length * 2).fill(null);
+    for (let i = 0; i < this.#length; i++) entries[i] = old[(this.#head + i) & this.#mask];
+    this.#entries = entries;
+    this.#mask = entries.length - 1;
+    this.#head = 0;
+  }
+}

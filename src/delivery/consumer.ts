@@ -1,0 +1,58 @@
+/** Consumer: delivery's side of one connection: its pending lists, its place in the queues, its transport. */
+
+import type { FrameEncoder } from '../protocol/encoder.js';
+import type { Sink } from './sink.js';
+import { NONE } from './subscription-table.js';
+
+export const READY_COLD = 1;
+export const READY_HOT = 2;
+/** The transport is full; skipped until `drain`. */
+export const BLOCKED = 4;
+export const CLOSED = 8;
+/** Waits in the delay wheel. */
+export const WAITING = 16;
+
+/** Writer and reader: the accept thread. */
+export class Consumer {
+  /** Index in delivery's table; reused after the connection ended. */
+  readonly slot: number;
+  /** 1, 2, 3 …, modulo 2^32: names the connection as a message's origin. Reused only after four billion connections. */
+  readonly number: number;
+  readonly sink: Sink;
+  readonly encoder: FrameEncoder;
+
+  flags = 0;
+  /** First and last row of the pending lists (see `SubscriptionTable`). */
+  coldHead = NONE;
+  coldTail = NONE;
+  hotHead = NONE;
+  hotTail = NONE;
+  /** First of all rows of this connection. */
+  subscriptionHead = NONE;
+  subscriptionCount = 0;
+  /** Whether it ever published with noEcho: only then its slices are searched for its own messages. */
+  publishesNoEcho = false;
+
+  /** Links and due time of the delay wheel. */
+  wheelNext: Consumer | null = null;
+  wheelPrevious: Consumer | null = null;
+  dueMs = 0;
+
+  deliveredMessages = 0;
+  lostMessages = 0;
+
+  constructor(slot: number, number: number, sink: Sink, encoder: FrameEncoder) {
+    this.slot = slot;
+    this.number = number;
+    this.sink = sink;
+    this.encoder = encoder;
+  }
+
+  get isClosed(): boolean {
+    return (this.flags & CLOSED) !== 0;
+  }
+
+  get isPending(): boolean {
+    return this.coldHead !== NONE || this.hotHead !== NONE;
+  }
+}

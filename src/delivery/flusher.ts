@@ -1,0 +1,261 @@
+/**
+ * Flusher: gathers the slices of a consumer's pending subscriptions and sends them as one message, one write.
+ *
+ * Most of a fan-out are consumers with one pending subscription and the same cursor: for them the slice is copied from
+ * the log once and sent many times. Everything else is gathered into a buffer, cold subscriptions first.
+ */
+
+import { EVICTED } from '../log/frame-log.js';
+import { BLOCKED, CLOSED, type Consumer } from './consumer.js';
+import { linkIdle, unlinkPending } from './pending-lists.js';
+import { SEND_BLOCKED, SEND_REFUSED } from './sink.js';
+import { judge } from './slow-consumer.js';
+import type { Stream } from './stream.js';
+import { NONE, type SubscriptionTable } from './subscription-table.js';
+
+/** Below the 16 KiB cork buffer of uWebSockets.js, so that a message of this size is still one write. */
+export const SLICE_MAX_BYTES = 15 * 1024;
+/** Frames per message for consumers that get one message per frame. */
+const TEXT_FRAMES_MAX = 128;
+
+export interface FlushCounters {
+  deliveredMessages: number;
+  deliveredBytes: number;
+  /** Messages that subscribers were told they missed. */
+  lostMessages: number;
+  gaps: Record<string, number>;
+  flushes: number;
+  refusedSends: number;
+  slowDisconnects: number;
+}
+
+/** Writer and reader: the accept thread. */
+export class Flusher {
+  readonly counters: FlushCounters = {
+    deliveredMessages: 0,
+    deliveredBytes: 0,
+    lostMessages: 0,
+    gaps: {},
+    flushes: 0,
+    refusedSends: 0,
+    slowDisconnects: 0,
+  };
+
+  readonly #table: SubscriptionTable;
+  readonly #streams: readonly (Stream | null)[];
+
+  /** The slice that the last single-subscription flush sent, for the next consumer at the same cursor. */
+  #cachedStream: Stream | null = null;
+  #cachedFrom = 0;
+  #cachedUntil = 0;
+  #cachedHead = 0;
+  #cachedView: Uint8Array = new Uint8Array(0);
+  #cacheBuffer = new Uint8Array(SLICE_MAX_BYTES);
+
+  #buffer = new Uint8Array(SLICE_MAX_BYTES);
+  #bufferBytes = 0;
+  /** Ends of the frames in the buffer, for consumers that get one message per frame. */
+  readonly #ends: number[] = [];
+
+  constructor(table: SubscriptionTable, streams: readonly (Stream | null)[]) {
+    this.#table = table;
+    this.#streams = streams;
+  }
+
+  /**
+   * Hot path: per subscriber and flush. Sends one slice or one gathered message.
+   * @returns whether the consumer has more to send and can take it
+   */
+  flush(consumer: Consumer): boolean {
+    if ((consumer.flags & (BLOCKED | CLOSED)) !== 0) return false;
+    const row = consumer.coldHead !== NONE ? consumer.coldHead : consumer.hotHead;
+    if (row === NONE) return false;
+    this.counters.flushes++;
+    const isOnly = this.#table.next[row] === NONE && (consumer.coldHead === NONE || consumer.hotHead === NONE);
+    if (isOnly && !consumer.publishesNoEcho && !consumer.encoder.isText) {
+      const stream = this.#streams[this.#table.stream[row]] as Stream;
+      const from = this.#table.cursor[row];
+      const isDue = from >= stream.floorSeq && from <= stream.log.headSeq;
+      if (isDue && this.#loadSlice(stream, from)) return this.#sendCached(consumer, stream, row);
+    }
+    return this.#gatherAndSend(consumer);
+  }
+
+  /** Hot path. Makes the cache hold the slice at `from`. False: the log's writer was faster. */
+  #loadSlice(stream: Stream, from: number): boolean {
+    const log = stream.log;
+    if (this.#cachedStream === stream && this.#cachedFrom === from && this.#cachedHead === log.headSeq) return true;
+    this.#cachedStream = null;
+    if (from < log.tailSeq) return false;
+    let until = log.headSeq + 1;
+    let bytes = log.sliceBytes(from, until);
+    if (bytes > SLICE_MAX_BYTES) {
+      until = log.fit(from, SLICE_MAX_BYTES);
+      bytes = log.sliceBytes(from, until);
+      // A frame larger than a slice travels alone, and is not worth a buffer that stays.
+      if (bytes > SLICE_MAX_BYTES) return false;
+    }
+    if (log.copy(from, until, this.#cacheBuffer, 0) === EVICTED) return false;
+    if (this.#cachedView.length !== bytes) this.#cachedView = this.#cacheBuffer.subarray(0, bytes);
+    this.#cachedStream = stream;
+    this.#cachedFrom = from;
+    this.#cachedUntil = until;
+    this.#cachedHead = log.headSeq;
+    return true;
+  }
+
+  /** Hot path. */
+  #sendCached(consumer: Consumer, stream: Stream, row: number): boolean {
+    const until = this.#cachedUntil;
+    this.#advance(consumer, stream, row, until, until - this.#cachedFrom, this.#cachedView.length);
+    return this.#sent(consumer, consumer.sink.send(this.#cachedView));
+  }
+
+  #gatherAndSend(consumer: Consumer): boolean {
+    this.#bufferBytes = 0;
+    this.#ends.length = 0;
+    if (this.#gatherList(consumer, false)) this.#gatherList(consumer, true);
+    if ((consumer.flags & CLOSED) !== 0) return false;
+    if (this.#bufferBytes === 0) return consumer.isPending;
+    const isText = consumer.encoder.isText;
+    const result = isText
+      ? consumer.sink.sendEach(this.#buffer, this.#ends)
+      : consumer.sink.send(this.#buffer.subarray(0, this.#bufferBytes));
+    if (this.#buffer.length > SLICE_MAX_BYTES) this.#buffer = new Uint8Array(SLICE_MAX_BYTES);
+    return this.#sent(consumer, result);
+  }
+
+  #sent(consumer: Consumer, result: number): boolean {
+    if (result === SEND_BLOCKED) {
+      consumer.flags |= BLOCKED;
+      return false;
+    }
+    if (result === SEND_REFUSED) {
+      // The cursors have moved past what was refused: going on would hide a loss.
+      this.counters.refusedSends++;
+      this.#disconnect(consumer, 'send buffer limit');
+      return false;
+    }
+    return consumer.isPending;
+  }
+
+  /** Appends the slices of one pending list to the buffer. False: the buffer is full or the connection has ended. */
+  #gatherList(consumer: Consumer, isHot: boolean): boolean {
+    const { cursor, stream: streamOf } = this.#table;
+    for (let row = isHot ? consumer.hotHead : consumer.coldHead; row !== NONE; ) {
+      const stream = this.#streams[streamOf[row]] as Stream;
+      if (cursor[row] < stream.floorSeq || cursor[row] < stream.log.tailSeq) {
+        if (!this.#settleLag(consumer, stream, row)) return false;
+      }
+      const isPerFrame = consumer.publishesNoEcho || consumer.encoder.isText;
+      const gathered = isPerFrame
+        ? this.#gatherFrames(consumer, stream, row)
+        : this.#gatherSlice(consumer, stream, row);
+      if (!gathered) return false;
+      row = isHot ? consumer.hotHead : consumer.coldHead;
+    }
+    return true;
+  }
+
+  /** Appends as much of the row's slice as fits. False: the row stays pending, there is more of it. */
+  #gatherSlice(consumer: Consumer, stream: Stream, row: number): boolean {
+    const log = stream.log;
+    const from = this.#table.cursor[row];
+    let until = log.headSeq + 1;
+    if (until <= from) {
+      this.#advance(consumer, stream, row, from, 0, 0);
+      return true;
+    }
+    let bytes = log.sliceBytes(from, until);
+    if (this.#bufferBytes + bytes > SLICE_MAX_BYTES) {
+      until = log.fit(from, SLICE_MAX_BYTES - this.#bufferBytes);
+      bytes = log.sliceBytes(from, until);
+      if (this.#bufferBytes + bytes > SLICE_MAX_BYTES && this.#bufferBytes > 0) return false;
+    }
+    if (!this.#append(stream, from, until, bytes)) return false;
+    this.#advance(consumer, stream, row, until, until - from, bytes);
+    return until > log.headSeq;
+  }
+
+  /** The same frame by frame, leaving out what must not be echoed, and noting where each message ends. */
+  #gatherFrames(consumer: Consumer, stream: Stream, row: number): boolean {
+    const log = stream.log;
+    const from = this.#table.cursor[row];
+    const start = this.#bufferBytes;
+    let delivered = 0;
+    let seq = from;
+    for (; seq <= log.headSeq && this.#ends.length < TEXT_FRAMES_MAX; seq++) {
+      if (log.originOf(seq) === consumer.number) continue;
+      const bytes = log.sliceBytes(seq, seq + 1);
+      if (this.#bufferBytes > 0 && this.#bufferBytes + bytes > SLICE_MAX_BYTES) break;
+      if (!this.#append(stream, seq, seq + 1, bytes)) break;
+      this.#ends.push(this.#bufferBytes);
+      delivered++;
+    }
+    this.#advance(consumer, stream, row, seq, delivered, this.#bufferBytes - start);
+    return seq > log.headSeq;
+  }
+
+  #append(stream: Stream, from: number, until: number, bytes: number): boolean {
+    if (!(bytes >= 0)) return false;
+    this.#reserve(bytes);
+    const copied = stream.log.copy(from, until, this.#buffer, this.#bufferBytes);
+    if (copied === EVICTED) return false;
+    this.#bufferBytes += copied;
+    return true;
+  }
+
+  #reserve(bytes: number): void {
+    const needed = this.#bufferBytes + bytes;
+    if (needed <= this.#buffer.length) return;
+    const larger = new Uint8Array(needed);
+    larger.set(this.#buffer.subarray(0, this.#bufferBytes));
+    this.#buffer = larger;
+  }
+
+  /** Hot path. Moves the cursor to `until`; a row that has reached the head becomes idle. */
+  #advance(consumer: Consumer, stream: Stream, row: number, until: number, messages: number, bytes: number): void {
+    const table = this.#table;
+    table.cursor[row] = until;
+    consumer.deliveredMessages += messages;
+    stream.deliveredMessages += messages;
+    stream.deliveredBytes += bytes;
+    this.counters.deliveredMessages += messages;
+    this.counters.deliveredBytes += bytes;
+    if (until <= stream.log.headSeq) return;
+    unlinkPending(table, consumer, stream.isHot, row);
+    linkIdle(table, stream, row);
+  }
+
+  /** Applies the verdict on a lapped or too late row. False: the connection has ended. */
+  #settleLag(consumer: Consumer, stream: Stream, row: number): boolean {
+    const table = this.#table;
+    stream.log.refresh();
+    const cursor = table.cursor[row];
+    const verdict = judge(stream, cursor, table.policy(row));
+    const { gaps } = this.counters;
+    if (verdict.kind === 'disconnect') {
+      this.counters.slowDisconnects++;
+      this.#disconnect(consumer, `${stream.options.topic}: ${verdict.reason}`);
+      return false;
+    }
+    if (verdict.nextCursor === cursor) return true;
+    const lost = verdict.nextCursor - cursor;
+    const frame = consumer.encoder.gap(stream.options, cursor, verdict.nextCursor - 1, verdict.reason);
+    this.#reserve(frame.length);
+    this.#buffer.set(frame, this.#bufferBytes);
+    this.#bufferBytes += frame.length;
+    this.#ends.push(this.#bufferBytes);
+    table.cursor[row] = verdict.nextCursor;
+    gaps[verdict.reason] = (gaps[verdict.reason] ?? 0) + 1;
+    this.counters.lostMessages += lost;
+    stream.gaps++;
+    stream.lostMessages += lost;
+    consumer.lostMessages += lost;
+    return true;
+  }
+
+  #disconnect(consumer: Consumer, reason: string): void {
+    consumer.sink.end(1013, `SLOW_CONSUMER ${reason}`);
+  }
+}

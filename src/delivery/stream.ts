@@ -1,0 +1,66 @@
+/** Stream: delivery's side of what a group of subscribers receives byte for byte alike. */
+
+import type { FrameLog } from '../log/frame-log.js';
+import { NONE } from './subscription-table.js';
+
+/** Delay that means "as `AutoDelay` says". */
+export const DELAY_AUTO = -1;
+
+export interface StreamOptions {
+  readonly alias: number;
+  readonly topic: string;
+  /** Its frames cannot be concatenated: one WebSocket message per frame (the JSON dialect). */
+  readonly isText: boolean;
+  /** Hot streams are flushed after cold ones in every turn. */
+  readonly isHot: boolean;
+  readonly log: FrameLog;
+  /** How long a message may wait for others to share its write; DELAY_AUTO or ms. */
+  readonly maxDelayMs: number;
+  /** A subscriber may be so many messages behind; 0: as far as the log reaches. */
+  readonly maxLagMessages: number;
+  /** The oldest message that a subscriber still misses may be so old; 0: no limit. */
+  readonly maxLagMs: number;
+}
+
+/** Writer and reader: the accept thread. */
+export class Stream {
+  readonly slot: number;
+  readonly options: StreamOptions;
+  readonly log: FrameLog;
+  readonly isHot: boolean;
+
+  /** First of the rows that are up to date. */
+  idleHead = NONE;
+  subscriberCount = 0;
+  /** Waits in delivery's list of streams whose head moved. */
+  isDirty = false;
+  isRemoved = false;
+  /** Cursors below this meet their policy. */
+  floorSeq = 0;
+
+  deliveredMessages = 0;
+  deliveredBytes = 0;
+  lostMessages = 0;
+  gaps = 0;
+
+  constructor(slot: number, options: StreamOptions) {
+    this.slot = slot;
+    this.options = options;
+    this.log = options.log;
+    this.isHot = options.isHot;
+    this.floorSeq = options.log.tailSeq;
+  }
+
+  /** Moves the floor up to what the log retains and the limits allow. Amortised constant per message. */
+  updateFloor(epochMs: number): void {
+    const { log } = this;
+    const { maxLagMessages, maxLagMs } = this.options;
+    let floor = Math.max(this.floorSeq, log.tailSeq);
+    if (maxLagMessages > 0) floor = Math.max(floor, log.headSeq - maxLagMessages + 1);
+    if (maxLagMs > 0) {
+      const oldestMs = epochMs - maxLagMs;
+      while (floor <= log.headSeq && log.timeOf(floor) < oldestMs) floor++;
+    }
+    this.floorSeq = floor;
+  }
+}

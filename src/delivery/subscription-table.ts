@@ -1,0 +1,174 @@
+/**
+ * Subscription table: one subscription is one row in parallel typed arrays, no object each.
+ *
+ * Bytes per row: connection 4 + stream 4 + cursor 8 + delay 2 + flags 1 + two pairs of list links 16 = 35, and 8 to 16
+ * in the hash that finds the row of a (connection, stream): about 50 of the 96 that the design allows.
+ *
+ * A row is always in exactly one *place list*: the idle list of its stream (it is up to date) or the cold or the hot
+ * pending list of its connection. `next`/`previous` are the links of that list; `nextOfConnection`/`previousOfConnection`
+ * chain all rows of a connection.
+ */
+
+export const NONE = -1;
+
+/** What happens to a subscription that fell too far behind. */
+export const POLICY_DROP_OLDEST = 0;
+export const POLICY_CONFLATE = 1;
+export const POLICY_DISCONNECT = 2;
+
+/** Delay that means "as the stream says". */
+export const DELAY_OF_STREAM = -1;
+
+const POLICY_MASK = 0b011;
+const PENDING_BIT = 0b100;
+
+const INITIAL_ROWS = 64;
+
+/** Writer and reader: the accept thread. */
+export class SubscriptionTable {
+  connection = new Int32Array(INITIAL_ROWS);
+  stream = new Int32Array(INITIAL_ROWS);
+  /** The seq wanted next. */
+  cursor = new Float64Array(INITIAL_ROWS);
+  delayMs = new Int16Array(INITIAL_ROWS);
+  next = new Int32Array(INITIAL_ROWS);
+  previous = new Int32Array(INITIAL_ROWS);
+  nextOfConnection = new Int32Array(INITIAL_ROWS);
+  previousOfConnection = new Int32Array(INITIAL_ROWS);
+  #flags = new Uint8Array(INITIAL_ROWS);
+
+  #count = 0;
+  #freeRow = NONE;
+  /** Rows from here on have never been used. */
+  #unusedRow = 0;
+  /** Open addressing with linear probing; a slot holds row + 1, 0 is empty; at most half full. */
+  #slots = new Int32Array(INITIAL_ROWS * 2);
+
+  get count(): number {
+    return this.#count;
+  }
+
+  /** Bytes of the typed arrays, used or not. */
+  get allocatedBytes(): number {
+    const rows = this.connection.length;
+    return rows * (4 + 4 + 8 + 2 + 1 + 16) + this.#slots.byteLength;
+  }
+
+  /** Hot path: per SUBSCRIBE. Returns the new row, or NONE when the pair has one already. */
+  add(connection: number, stream: number): number {
+    if (this.find(connection, stream) !== NONE) return NONE;
+    let row = this.#freeRow;
+    if (row !== NONE) {
+      this.#freeRow = this.next[row];
+    } else {
+      if (this.#unusedRow === this.connection.length) this.#growRows();
+      row = this.#unusedRow++;
+    }
+    this.connection[row] = connection;
+    this.stream[row] = stream;
+    this.cursor[row] = 0;
+    this.delayMs[row] = DELAY_OF_STREAM;
+    this.#flags[row] = 0;
+    this.next[row] = NONE;
+    this.previous[row] = NONE;
+    this.#count++;
+    if (this.#count * 2 > this.#slots.length) this.#growSlots();
+    this.#insertSlot(row);
+    return row;
+  }
+
+  /** Frees a row that is in no list any more. */
+  remove(row: number): void {
+    this.#removeSlot(row);
+    this.connection[row] = NONE;
+    this.next[row] = this.#freeRow;
+    this.#freeRow = row;
+    this.#count--;
+  }
+
+  /** The row of a connection's subscription to a stream, or NONE. */
+  find(connection: number, stream: number): number {
+    const slots = this.#slots;
+    const mask = slots.length - 1;
+    for (let slot = hash(connection, stream) & mask; slots[slot] !== 0; slot = (slot + 1) & mask) {
+      const row = slots[slot] - 1;
+      if (this.stream[row] === stream && this.connection[row] === connection) return row;
+    }
+    return NONE;
+  }
+
+  policy(row: number): number {
+    return this.#flags[row] & POLICY_MASK;
+  }
+
+  setPolicy(row: number, policy: number): void {
+    this.#flags[row] = (this.#flags[row] & ~POLICY_MASK) | policy;
+  }
+
+  isPending(row: number): boolean {
+    return (this.#flags[row] & PENDING_BIT) !== 0;
+  }
+
+  setPending(row: number, isPending: boolean): void {
+    this.#flags[row] = isPending ? this.#flags[row] | PENDING_BIT : this.#flags[row] & ~PENDING_BIT;
+  }
+
+  #growRows(): void {
+    // Half as much again and not double: the arrays are most of what a subscription costs.
+    const rows = Math.ceil((this.connection.length * 3) / 2);
+    this.connection = enlarged(this.connection, new Int32Array(rows));
+    this.stream = enlarged(this.stream, new Int32Array(rows));
+    this.cursor = enlarged(this.cursor, new Float64Array(rows));
+    this.delayMs = enlarged(this.delayMs, new Int16Array(rows));
+    this.next = enlarged(this.next, new Int32Array(rows));
+    this.previous = enlarged(this.previous, new Int32Array(rows));
+    this.nextOfConnection = enlarged(this.nextOfConnection, new Int32Array(rows));
+    this.previousOfConnection = enlarged(this.previousOfConnection, new Int32Array(rows));
+    this.#flags = enlarged(this.#flags, new Uint8Array(rows));
+  }
+
+  #growSlots(): void {
+    const old = this.#slots;
+    this.#slots = new Int32Array(old.length * 2);
+    for (const entry of old) if (entry !== 0) this.#insertSlot(entry - 1);
+  }
+
+  #insertSlot(row: number): void {
+    const slots = this.#slots;
+    const mask = slots.length - 1;
+    let slot = hash(this.connection[row], this.stream[row]) & mask;
+    while (slots[slot] !== 0) slot = (slot + 1) & mask;
+    slots[slot] = row + 1;
+  }
+
+  /** Backward-shift deletion: no tombstones, so a table that churns for weeks stays as fast as a new one. */
+  #removeSlot(row: number): void {
+    const slots = this.#slots;
+    const mask = slots.length - 1;
+    let hole = hash(this.connection[row], this.stream[row]) & mask;
+    while (slots[hole] !== row + 1) hole = (hole + 1) & mask;
+    for (let slot = (hole + 1) & mask; slots[slot] !== 0; slot = (slot + 1) & mask) {
+      const other = slots[slot] - 1;
+      const home = hash(this.connection[other], this.stream[other]) & mask;
+      // `other` may move to the hole unless its home lies (cyclically) behind the hole.
+      if (((slot - home) & mask) >= ((slot - hole) & mask)) {
+        slots[hole] = slots[slot];
+        hole = slot;
+      }
+    }
+    slots[hole] = 0;
+  }
+}
+
+/** Mixes both numbers (multipliers of Knuth's multiplicative hashing and of xxHash32's finish). */
+function hash(connection: number, stream: number): number {
+  let mixed = Math.imul(connection, 0x9e3779b1) ^ Math.imul(stream, 0x85ebca77);
+  mixed ^= mixed >>> 15;
+  mixed = Math.imul(mixed, 0xc2b2ae3d);
+  return (mixed ^ (mixed >>> 13)) & 0x7fffffff;
+}
+
+function enlarged<T extends { set(source: T): void }>(old: T, target: T): T {
+  target.set(old);
+  return target;
+}

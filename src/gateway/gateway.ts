@@ -1,0 +1,373 @@
+/** Gateway: the WebSocket server. Upgrades, limits, heartbeats, graceful stop. */
+
+import { randomBytes } from 'node:crypto';
+import { accessSync, constants } from 'node:fs';
+import type { Delivery, Scheduler } from '../delivery/delivery.js';
+import { RingcastError } from '../errors.js';
+import { createJsonEncoder } from '../protocol/encoder-json.js';
+import { msgpackEncoder } from '../protocol/encoder-msgpack.js';
+import { JsonReader } from '../protocol/json-reader.js';
+import { type FrameReader, OP, type WelcomeLimits } from '../protocol/messages.js';
+import { MsgpackReader } from '../protocol/msgpack-reader.js';
+import type { Hooks } from '../router/hooks.js';
+import type { Router } from '../router/router.js';
+import { Session } from '../router/session.js';
+import { Connection, type ConnectionHost } from './connection.js';
+import { Heartbeat } from './heartbeat.js';
+import { type Codec, parseUpgrade } from './upgrade-url.js';
+import {
+  type HttpRequest,
+  type HttpResponse,
+  listenExclusively,
+  loadUws,
+  type TemplatedApp,
+  type Uws,
+  type us_listen_socket,
+  type us_socket_context_t,
+} from './uws.js';
+
+export interface GatewayOptions {
+  readonly host: string;
+  readonly port: number;
+  readonly tls?:
+    | { readonly certFile: string; readonly keyFile: string; readonly passphrase?: string | undefined }
+    | undefined;
+  readonly heartbeatMs: number;
+  readonly idleTimeoutMs: number;
+  readonly maxPayloadBytes: number;
+  readonly maxConnections: number;
+  readonly maxSubscriptionsPerConnection: number;
+}
+
+export interface GatewayCounters {
+  acceptedConnections: number;
+  refusedConnections: number;
+  badFrames: number;
+  receivedMessages: number;
+}
+
+/** What a socket carries: uWebSockets.js copies the properties of the object it is given, not the object. */
+interface SocketData {
+  readonly connection: Connection;
+}
+
+/** A message up to so many times the limit is received, so that it can be answered TOO_LARGE; a larger one cuts the connection. */
+const RECEIVE_LIMIT_FACTOR = 2;
+/** The range that uWebSockets.js takes for its own idle timer, which only has to catch sockets that linger after a close. */
+const UWS_IDLE_TIMEOUT_S = { min: 8, max: 960 };
+/** How often a stop looks whether everything has been sent. */
+const FLUSH_POLL_MS = 10;
+
+/** Writer and reader: the accept thread. */
+export class Gateway implements ConnectionHost {
+  readonly counters: GatewayCounters = {
+    acceptedConnections: 0,
+    refusedConnections: 0,
+    badFrames: 0,
+    receivedMessages: 0,
+  };
+  readonly maxPayloadBytes: number;
+  readonly readers: Readonly<Record<Codec, FrameReader>> = { msgpack: new MsgpackReader(), json: new JsonReader() };
+  readonly encoders: ConnectionHost['encoders'];
+
+  readonly #options: GatewayOptions;
+  readonly #router: Router;
+  readonly #delivery: Delivery;
+  readonly #hooks: Hooks;
+  readonly #scheduler: Scheduler;
+  readonly #heartbeat: Heartbeat;
+  readonly #connections = new Set<Connection>();
+  #upgradesUnderWay = 0;
+  #withReplies: Connection[] = [];
+  readonly #flushReplies = (): void => this.flushReplies();
+  #uws: Uws | null = null;
+  #app: TemplatedApp | null = null;
+  #listenSocket: us_listen_socket | null = null;
+  #heartbeatTimer: NodeJS.Timeout | null = null;
+  #isDraining = false;
+
+  constructor(options: GatewayOptions, router: Router, delivery: Delivery, hooks: Hooks, scheduler: Scheduler) {
+    this.#options = options;
+    this.#router = router;
+    this.#delivery = delivery;
+    this.#hooks = hooks;
+    this.#scheduler = scheduler;
+    this.maxPayloadBytes = options.maxPayloadBytes;
+    this.encoders = { msgpack: msgpackEncoder, json: createJsonEncoder(() => scheduler.epochMs()) };
+    this.#heartbeat = new Heartbeat(options);
+  }
+
+  get connectionCount(): number {
+    return this.#connections.size;
+  }
+
+  // ---- start and stop ----------------------------------------------------------------------------------------------
+
+  /** Listens. Resolves to the port; throws RingcastError with one line that says what to do. */
+  async start(): Promise<number> {
+    const { host, port } = this.#options;
+    const uws = await loadUws();
+    const app = this.#createApp(uws);
+    this.#uws = uws;
+    this.#app = app;
+    this.#defineRoutes(app);
+    const socket = await new Promise<us_listen_socket | false>((resolve) =>
+      listenExclusively(uws, app, host, port, resolve),
+    );
+    if (socket === false) {
+      throw new RingcastError(
+        'CONFLICT',
+        `cannot listen on ${host}:${port}: the port is in use or may not be used; choose another (--port, PORT) or end the other process`,
+      );
+    }
+    this.#listenSocket = socket;
+    this.#heartbeatTimer = setInterval(() => this.#heartbeat.tick(this.#scheduler.nowMs()), this.#heartbeat.tickMs);
+    return uws.us_socket_local_port(socket as unknown as Parameters<Uws['us_socket_local_port']>[0]);
+  }
+
+  /** No new connections from here on, and no new subscriptions or messages on those there are. */
+  stopAccepting(): void {
+    this.#isDraining = true;
+    if (this.#listenSocket !== null) this.#uws?.us_listen_socket_close(this.#listenSocket);
+    this.#listenSocket = null;
+  }
+
+  /** Advises every client to reconnect elsewhere after a delay of its own, so that they do not all arrive at once. */
+  adviseReconnect(spreadMs: number, random: () => number): void {
+    for (const { session } of this.#connections) {
+      if (session === null) continue;
+      const reconnectDelayMs = Math.round(random() * spreadMs);
+      session.reply(session.consumer.encoder.notice('drain', { reconnectDelayMs }));
+    }
+    this.flushReplies();
+  }
+
+  /** Resolves when every socket has taken what was sent, or at the deadline. */
+  async flushed(deadlineMs: number): Promise<void> {
+    while (this.#scheduler.nowMs() < deadlineMs && this.#hasUnsent()) {
+      this.#delivery.flushAll();
+      await new Promise((resolve) => setTimeout(resolve, FLUSH_POLL_MS));
+    }
+  }
+
+  /** Closes every connection and forgets the app. */
+  close(): void {
+    this.stopAccepting();
+    if (this.#heartbeatTimer !== null) clearInterval(this.#heartbeatTimer);
+    for (const connection of [...this.#connections]) connection.end(1001, 'SHUTTING_DOWN');
+    this.#app?.close();
+    this.#app = null;
+  }
+
+  // ---- host of connections -----------------------------------------------------------------------------------------
+
+  openSession(connection: Connection, codec: Codec): Session {
+    const encoder = this.encoders[codec];
+    const consumer = this.#delivery.addConsumer(connection, encoder);
+    const { connectionId, context } = connection;
+    const session = new Session(connectionId, consumer, context, (message) => connection.reply(message));
+    const { heartbeatMs, maxPayloadBytes, maxSubscriptionsPerConnection } = this.#options;
+    const limits: WelcomeLimits = { maxPayloadBytes, maxSubscriptionsPerConnection };
+    connection.reply(encoder.welcome({ connectionId, heartbeatMs, limits }));
+    return session;
+  }
+
+  beginBatch(): void {
+    this.counters.receivedMessages++;
+    this.#router.beginBatch();
+  }
+
+  /** Hot path: per frame. */
+  handle(session: Session, frame: FrameReader): Promise<void> | undefined {
+    if (this.#isDraining && (frame.op === OP.PUBLISH || frame.op === OP.SUBSCRIBE)) {
+      session.reply(session.consumer.encoder.error(frame.id, 'SHUTTING_DOWN', 'the server is about to stop'));
+      return undefined;
+    }
+    return this.#router.handle(session, frame);
+  }
+
+  endBatch(session: Session): void {
+    this.#router.endBatch(session);
+  }
+
+  subscribeByUrl(session: Session, topic: string): Promise<void> | undefined {
+    return this.#router.subscribeByUrl(session, topic);
+  }
+
+  blocked(session: Session): void {
+    this.#delivery.blocked(session.consumer);
+  }
+
+  scheduleReplies(connection: Connection): void {
+    this.#withReplies.push(connection);
+    if (this.#withReplies.length === 1) this.#scheduler.soon(this.#flushReplies);
+  }
+
+  /** Sends the answers that wait. Called before each delivery turn too: no event may overtake an answer. */
+  flushReplies(): void {
+    if (this.#withReplies.length === 0) return;
+    const connections = this.#withReplies;
+    this.#withReplies = [];
+    for (const connection of connections) connection.flushReplies();
+  }
+
+  badFrame(): void {
+    this.counters.badFrames++;
+  }
+
+  // ---- uWebSockets.js ----------------------------------------------------------------------------------------------
+
+  #createApp(uws: Uws): TemplatedApp {
+    const { tls } = this.#options;
+    if (tls === undefined) return uws.App();
+    for (const file of [tls.certFile, tls.keyFile]) assertReadable(file);
+    try {
+      return uws.SSLApp({
+        cert_file_name: tls.certFile,
+        key_file_name: tls.keyFile,
+        ...(tls.passphrase === undefined ? {} : { passphrase: tls.passphrase }),
+      });
+    } catch (fault) {
+      throw new RingcastError(
+        'BAD_REQUEST',
+        'tls.certFile and tls.keyFile are not a PEM certificate and its key',
+        fault,
+      );
+    }
+  }
+
+  #defineRoutes(app: TemplatedApp): void {
+    const { idleTimeoutMs, maxPayloadBytes } = this.#options;
+    const idleTimeoutS = Math.ceil((idleTimeoutMs * 2) / 1000);
+    const behavior: Parameters<typeof app.ws<SocketData>>[1] = {
+      maxPayloadLength: maxPayloadBytes * RECEIVE_LIMIT_FACTOR + 1024,
+      // Delivery leaves a connection alone while bytes wait; only answers that nobody reads can reach this.
+      maxBackpressure: maxPayloadBytes * RECEIVE_LIMIT_FACTOR,
+      idleTimeout: Math.min(UWS_IDLE_TIMEOUT_S.max, Math.max(UWS_IDLE_TIMEOUT_S.min, idleTimeoutS)),
+      sendPingsAutomatically: false,
+      upgrade: (res, req, context) => this.#upgrade(res, req, context),
+      open: (ws) => {
+        const { connection } = ws.getUserData();
+        this.#upgradesUnderWay--;
+        this.#connections.add(connection);
+        this.#heartbeat.add(connection);
+        this.counters.acceptedConnections++;
+        connection.opened(ws, this.#scheduler.nowMs());
+      },
+      message: (ws, message, isBinary) =>
+        ws.getUserData().connection.received(message, isBinary, this.#scheduler.nowMs()),
+      pong: (ws) => {
+        ws.getUserData().connection.lastReceivedMs = this.#scheduler.nowMs();
+      },
+      ping: (ws) => {
+        ws.getUserData().connection.lastReceivedMs = this.#scheduler.nowMs();
+      },
+      drain: (ws) => {
+        const { session, bufferedBytes } = ws.getUserData().connection;
+        if (bufferedBytes === 0 && session !== null) this.#delivery.drained(session.consumer);
+      },
+      close: (ws, code, reason) => this.#closed(ws.getUserData().connection, code, reason),
+    };
+    app.ws<SocketData>('/ws', behavior);
+    app.ws<SocketData>('/ws/*', behavior);
+    app.any('/*', (res) => {
+      res
+        .writeStatus('426 Upgrade Required')
+        .writeHeader('upgrade', 'websocket')
+        .end('ringcast: connect a WebSocket to /ws\n');
+    });
+  }
+
+  #upgrade(res: HttpResponse, req: HttpRequest, context: us_socket_context_t): void {
+    const asked = parseUpgrade(req.getUrl(), req.getQuery(), req.getHeader('sec-websocket-protocol'));
+    if (typeof asked === 'string') {
+      this.#refuse(res, '400 Bad Request', asked);
+      return;
+    }
+    if (this.#connections.size + this.#upgradesUnderWay >= this.#options.maxConnections) {
+      this.#refuse(res, '503 Service Unavailable', 'LIMIT_EXCEEDED: maxConnections is reached');
+      return;
+    }
+    const key = req.getHeader('sec-websocket-key');
+    const extensions = req.getHeader('sec-websocket-extensions');
+    const connectionId = randomBytes(9).toString('base64url');
+    const accept = (answer: Awaited<ReturnType<NonNullable<Hooks['onConnect']>>>): void => {
+      if (answer === false) {
+        this.#refuse(res, '403 Forbidden', 'FORBIDDEN');
+        return;
+      }
+      const state = typeof answer === 'object' ? answer.context : undefined;
+      this.#upgradesUnderWay++;
+      const connection = new Connection(this, connectionId, asked.codec, asked.topics, state);
+      res.upgrade({ connection }, key, asked.subprotocol, extensions, context);
+    };
+    const { onConnect } = this.#hooks;
+    if (onConnect === undefined) {
+      accept(true);
+      return;
+    }
+    let isAborted = false;
+    res.onAborted(() => {
+      isAborted = true;
+    });
+    const corked = (act: () => void) => () => {
+      if (!isAborted) res.cork(act);
+    };
+    const fail = (fault: unknown): void => {
+      this.#router.onFault(fault);
+      corked(() => this.#refuse(res, '500 Internal Server Error', 'INTERNAL'))();
+    };
+    try {
+      const answer = onConnect.call(this.#hooks, connectRequest(connectionId, res, req));
+      if (answer instanceof Promise) answer.then((settled) => corked(() => accept(settled))(), fail);
+      else accept(answer);
+    } catch (fault) {
+      fail(fault);
+    }
+  }
+
+  #refuse(res: HttpResponse, status: string, message: string): void {
+    this.counters.refusedConnections++;
+    res.writeStatus(status).end(`${message}\n`);
+  }
+
+  #closed(connection: Connection, code: number, reason: ArrayBuffer): void {
+    this.#connections.delete(connection);
+    this.#heartbeat.remove(connection);
+    const { session } = connection;
+    connection.closed();
+    if (session !== null) this.#router.end(session, code, Buffer.from(reason).toString());
+  }
+
+  #hasUnsent(): boolean {
+    for (const { bufferedBytes, session } of this.#connections) {
+      if (bufferedBytes > 0 || session?.consumer.isPending === true) return true;
+    }
+    return false;
+  }
+}
+
+function connectRequest(
+  connectionId: string,
+  res: HttpResponse,
+  req: HttpRequest,
+): Parameters<NonNullable<Hooks['onConnect']>>[0] {
+  const headers: Record<string, string> = {};
+  req.forEach((name, value) => {
+    headers[name] = value;
+  });
+  const query = req.getQuery();
+  const remoteAddress = Buffer.from(res.getRemoteAddressAsText()).toString();
+  return { connectionId, remoteAddress, url: query ? `${req.getUrl()}?${query}` : req.getUrl(), headers };
+}
+
+function assertReadable(file: string): void {
+  try {
+    accessSync(file, constants.R_OK);
+  } catch {
+    throw new RingcastError(
+      'BAD_REQUEST',
+      `cannot read ${file}: tls.certFile and tls.keyFile must be readable PEM files`,
+    );
+  }
+}

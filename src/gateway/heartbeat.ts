@@ -1,0 +1,71 @@
+/** Heartbeat: pings quiet connections and closes silent ones, a few per tick, so that pings never come in a burst. */
+
+export interface HeartbeatTarget {
+  /** When something was last received, pongs included (monotonic ms). */
+  lastReceivedMs: number;
+  lastPingMs: number;
+  /** Index in the heartbeat's list. */
+  heartbeatIndex: number;
+  ping(): void;
+  timedOut(): void;
+}
+
+export interface HeartbeatOptions {
+  readonly heartbeatMs: number;
+  readonly idleTimeoutMs: number;
+}
+
+/** One round over all connections takes this many ticks … */
+const TICKS_PER_ROUND = 16;
+/** … and a quarter of the shorter limit, so that a limit is exceeded by a quarter of it at most. */
+const ROUNDS_PER_LIMIT = 4;
+const TICK_MIN_MS = 10;
+
+/** Writer and reader: the accept thread. */
+export class Heartbeat {
+  readonly #options: HeartbeatOptions;
+  readonly #targets: HeartbeatTarget[] = [];
+  #position = 0;
+
+  constructor(options: HeartbeatOptions) {
+    this.#options = options;
+  }
+
+  /** How often `tick` has to be called (ms). */
+  get tickMs(): number {
+    const { heartbeatMs, idleTimeoutMs } = this.#options;
+    return Math.max(TICK_MIN_MS, Math.min(heartbeatMs, idleTimeoutMs) / (TICKS_PER_ROUND * ROUNDS_PER_LIMIT));
+  }
+
+  add(target: HeartbeatTarget): void {
+    target.heartbeatIndex = this.#targets.length;
+    this.#targets.push(target);
+  }
+
+  remove(target: HeartbeatTarget): void {
+    const last = this.#targets.pop() as HeartbeatTarget;
+    if (last === target) return;
+    this.#targets[target.heartbeatIndex] = last;
+    last.heartbeatIndex = target.heartbeatIndex;
+  }
+
+  /** Visits the next part of the connections. */
+  tick(nowMs: number): void {
+    const { heartbeatMs, idleTimeoutMs } = this.#options;
+    for (
+      let count = Math.ceil(this.#targets.length / TICKS_PER_ROUND);
+      count > 0 && this.#targets.length > 0;
+      count--
+    ) {
+      if (this.#position >= this.#targets.length) this.#position = 0;
+      const target = this.#targets[this.#position++];
+      const silentMs = nowMs - target.lastReceivedMs;
+      if (silentMs >= idleTimeoutMs) {
+        target.timedOut();
+      } else if (silentMs >= heartbeatMs && nowMs - target.lastPingMs >= heartbeatMs) {
+        target.lastPingMs = nowMs;
+        target.ping();
+      }
+    }
+  }
+}

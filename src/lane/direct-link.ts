@@ -1,0 +1,90 @@
+/** Direct link: topics whose home is the accept thread, run by plain calls. */
+
+import { FrameLog, type PlainLogLimits } from '../log/frame-log.js';
+import { EventHead } from '../protocol/event.js';
+import { Topic, type TopicSpec } from '../topic/topic.js';
+import type { OutgoingMessage, TopicLink } from './link.js';
+
+export interface DirectLinkOptions {
+  /** Largest sizes of a cold topic's log. */
+  readonly dataMaxBytes: number;
+  readonly framesMax: number;
+  /** Frames younger than this are kept for consumers that lag a little (ms). */
+  readonly retainMs: number;
+}
+
+/** Writer and reader: the accept thread. */
+export class DirectLink implements TopicLink {
+  readonly #options: DirectLinkOptions;
+  readonly #topics = new Map<number, Topic>();
+  readonly #head = new EventHead();
+  readonly #limitsByHistory = new Map<string, PlainLogLimits>();
+  /** Topics whose logs are larger than the smallest. */
+  readonly #inflated = new Set<Topic>();
+
+  constructor(options: DirectLinkOptions) {
+    this.#options = options;
+  }
+
+  get topicCount(): number {
+    return this.#topics.size;
+  }
+
+  openTopic(spec: TopicSpec): FrameLog {
+    const log = FrameLog.plain(this.#limits(spec));
+    this.#topics.set(spec.alias, new Topic(spec, log, this.#head));
+    return log;
+  }
+
+  openJson(alias: number, firstSeq: number): FrameLog {
+    const topic = this.#topic(alias);
+    const log = FrameLog.plain(this.#limits(topic.spec), firstSeq);
+    topic.openJson(log);
+    return log;
+  }
+
+  closeJson(alias: number): void {
+    this.#topic(alias).closeJson();
+  }
+
+  closeTopic(alias: number): void {
+    this.#inflated.delete(this.#topic(alias));
+    this.#topics.delete(alias);
+  }
+
+  publish(alias: number, message: OutgoingMessage): number {
+    const topic = this.#topic(alias);
+    const { bytes, start, end, tail } = message;
+    const seq = topic.publish(bytes, start, end, tail !== null, tail, message.timeMs, 0, message.origin);
+    if (topic.log.isInflated) this.#inflated.add(topic);
+    return seq;
+  }
+
+  /** Gives back memory that logs took in busier times. Called about once per second. */
+  trim(epochMs: number): void {
+    for (const topic of this.#inflated) {
+      topic.log.trim(epochMs);
+      topic.jsonLog?.trim(epochMs);
+      if (!topic.log.isInflated) this.#inflated.delete(topic);
+    }
+  }
+
+  #limits(spec: TopicSpec): PlainLogLimits {
+    // One object per pair of history limits, not one per topic: there may be 100,000 of them.
+    const key = `${spec.historyMessages} ${spec.historyBytes}`;
+    let limits = this.#limitsByHistory.get(key);
+    if (limits === undefined) {
+      const { dataMaxBytes, framesMax, retainMs } = this.#options;
+      const { historyMessages, historyBytes } = spec;
+      limits = { dataBytes: dataMaxBytes, frames: framesMax, retainMs, historyMessages, historyBytes };
+      this.#limitsByHistory.set(key, limits);
+    }
+    return limits;
+  }
+
+  #topic(alias: number): Topic {
+    const topic = this.#topics.get(alias);
+    if (topic === undefined) throw new Error(`no topic with alias ${alias} in this home`);
+    return topic;
+  }
+}

@@ -1,0 +1,48 @@
+/**
+ * Link: all that a socket host and a topic host know of each other. A direct call where both are in one thread
+ * (`DirectLink`), a pair of rings where they are not (`LaneLink`). A contract test holds both to the same behaviour.
+ */
+
+import type { FrameLog } from '../log/frame-log.js';
+import type { TopicSpec } from '../topic/topic.js';
+
+/** The topic's home cannot take the message now: the publisher has to be told. */
+export const PUBLISH_FULL = -1;
+/** Accepted; the seq comes with `LinkEvents.onAck` if it was asked for. */
+export const PUBLISH_ACCEPTED = 0;
+
+/** A message on its way to its topic. One object serves all messages of a thread: filled, handed over, filled again. */
+export interface OutgoingMessage {
+  /** Payload as MessagePack: `bytes[start, end)`. */
+  bytes: Uint8Array;
+  start: number;
+  end: number;
+  /** The EVENT's optional elements behind the payload (see `eventTail`), or null. */
+  tail: Uint8Array | null;
+  /** When the engine accepted it (ms since the epoch). */
+  timeMs: number;
+  /** Connection number that must not get the message; 0: everyone gets it. */
+  origin: number;
+  /** Number under which `onAck` reports the seq; 0: no ack wanted. */
+  request: number;
+}
+
+export interface TopicLink {
+  /** Starts a topic; the log returned is for reading. */
+  openTopic(spec: TopicSpec): FrameLog;
+  /** Starts the topic's JSON stream, beginning with `firstSeq` or later. */
+  openJson(alias: number, firstSeq: number): FrameLog;
+  closeJson(alias: number): void;
+  closeTopic(alias: number): void;
+  /**
+   * Hot path: per message. The message's seq if it is in the log already; PUBLISH_ACCEPTED when `LinkEvents` will tell;
+   * or PUBLISH_FULL.
+   */
+  publish(alias: number, message: OutgoingMessage): number;
+}
+
+export interface LinkEvents {
+  /** Something was appended to the topic's logs, which the reader has to `refresh`. */
+  onHead(alias: number): void;
+  onAck(request: number, seq: number): void;
+}

@@ -1,0 +1,363 @@
+/**
+ * Frame log: the bounded, contiguous byte log of a stream's recent frames, addressed by `seq`.
+ *
+ * A frame is *retained* from its commit until the tail passes it. A cursor (the seq wanted next) is *lapped* when it is
+ * below `tailSeq`. Frames lie one behind the other, so everything from a cursor to the head is one slice of bytes.
+ *
+ * Shared logs: the writer may evict at any time, also while a reader copies. So it publishes the new tail BEFORE it
+ * overwrites a byte, and a reader copies first and re-reads the tail after: what was evicted meanwhile is not used.
+ */
+
+import { copyBytes } from './copy.js';
+import {
+  CAPACITY_MAX,
+  DATA_CAPACITY_INDEX,
+  DATA_MIN_BYTES,
+  ENTRY_BYTES,
+  ENTRY_FIELDS,
+  FIRST_SEQ_INDEX,
+  FRAMES_CAPACITY_INDEX,
+  FRAMES_MIN,
+  HEAD_WORD,
+  HEADER_BYTES,
+  INGRESS_FIELD,
+  isPowerOfTwo,
+  ORIGIN_FIELD,
+  POSITION_FIELD,
+  TAIL_WORD,
+  TIME_FIELD,
+} from './layout.js';
+
+/** Result of `copy` when the writer evicted a part of the slice during the copy. */
+export const EVICTED = -1;
+
+export interface LogSizes {
+  /** Bytes of frames; a power of two. */
+  readonly dataBytes: number;
+  /** Index slots; a power of two; one more than the frames retained. */
+  readonly frames: number;
+}
+
+export interface PlainLogLimits extends LogSizes {
+  /** Frames younger than this are kept by growing rather than evicted, up to the sizes above (ms). */
+  readonly retainMs: number;
+  /** So many newest frames are kept by growing, whatever their age … */
+  readonly historyMessages: number;
+  /** … as long as they take no more than this. */
+  readonly historyBytes: number;
+}
+
+/** Allocates the memory of a shared log whose first frame will be `firstSeq`. */
+export function allocateSharedLog(sizes: LogSizes, firstSeq: number): SharedArrayBuffer {
+  if (!isPowerOfTwo(sizes.dataBytes) || !isPowerOfTwo(sizes.frames) || sizes.frames < FRAMES_MIN) {
+    throw new RangeError(`log sizes must be powers of two: ${sizes.dataBytes} bytes, ${sizes.frames} frames`);
+  }
+  const memory = new SharedArrayBuffer(HEADER_BYTES + sizes.frames * ENTRY_BYTES + sizes.dataBytes);
+  const fixed = new Float64Array(memory, 0, HEADER_BYTES / Float64Array.BYTES_PER_ELEMENT);
+  fixed[FIRST_SEQ_INDEX] = firstSeq;
+  fixed[DATA_CAPACITY_INDEX] = sizes.dataBytes;
+  fixed[FRAMES_CAPACITY_INDEX] = sizes.frames;
+  const words = new Int32Array(memory, 0, HEADER_BYTES / Int32Array.BYTES_PER_ELEMENT);
+  words[HEAD_WORD] = (firstSeq - 1) | 0;
+  words[TAIL_WORD] = firstSeq | 0;
+  return memory;
+}
+
+/**
+ * Writer: the topic's home (one thread). Readers: the accept thread.
+ * A shared log has one object per side over the same memory; a plain log is one object for both.
+ */
+export class FrameLog {
+  /** Newest retained frame; `tailSeq - 1` while the log is empty. A reader's view is as old as its last `refresh`. */
+  headSeq: number;
+  /** Oldest retained frame. */
+  tailSeq: number;
+
+  #words: Int32Array | null = null;
+  #limits: PlainLogLimits | null = null;
+  #bytes: Uint8Array;
+  #index: Float64Array;
+  #dataMask: number;
+  #frameMask: number;
+  /** Writer: where the next byte goes; equals the head's end outside `begin … commit`. */
+  #writePosition = 0;
+
+  private constructor(memory: ArrayBufferLike, headerBytes: number, sizes: LogSizes, firstSeq: number) {
+    this.#index = new Float64Array(memory, headerBytes, sizes.frames * ENTRY_FIELDS);
+    this.#bytes = new Uint8Array(memory, headerBytes + sizes.frames * ENTRY_BYTES, sizes.dataBytes);
+    this.#dataMask = sizes.dataBytes - 1;
+    this.#frameMask = sizes.frames - 1;
+    this.tailSeq = firstSeq;
+    this.headSeq = firstSeq - 1;
+  }
+
+  /** A log in this thread's memory that starts small and grows up to `limits`. */
+  static plain(limits: PlainLogLimits, firstSeq = 1): FrameLog {
+    if (!isPowerOfTwo(limits.dataBytes) || !isPowerOfTwo(limits.frames) || limits.frames < FRAMES_MIN) {
+      throw new RangeError(`log sizes must be powers of two: ${limits.dataBytes} bytes, ${limits.frames} frames`);
+    }
+    const sizes = { dataBytes: Math.min(DATA_MIN_BYTES, limits.dataBytes), frames: FRAMES_MIN };
+    const log = new FrameLog(new ArrayBuffer(sizes.frames * ENTRY_BYTES + sizes.dataBytes), 0, sizes, firstSeq);
+    log.#limits = limits;
+    return log;
+  }
+
+  /** One side of a shared log. Exactly one of the objects over the same memory may write. */
+  static shared(memory: SharedArrayBuffer): FrameLog {
+    const fixed = new Float64Array(memory, 0, HEADER_BYTES / Float64Array.BYTES_PER_ELEMENT);
+    const sizes = { dataBytes: fixed[DATA_CAPACITY_INDEX], frames: fixed[FRAMES_CAPACITY_INDEX] };
+    const log = new FrameLog(memory, HEADER_BYTES, sizes, fixed[FIRST_SEQ_INDEX]);
+    log.#words = new Int32Array(memory, 0, HEADER_BYTES / Int32Array.BYTES_PER_ELEMENT);
+    return log;
+  }
+
+  get isShared(): boolean {
+    return this.#words !== null;
+  }
+
+  get dataCapacityBytes(): number {
+    return this.#dataMask + 1;
+  }
+
+  /** Largest frame that this log can ever hold. */
+  get frameMaxBytes(): number {
+    return this.#limits === null ? this.#dataMask + 1 : this.#limits.dataBytes;
+  }
+
+  get retainedFrames(): number {
+    return this.headSeq - this.tailSeq + 1;
+  }
+
+  // ---- writer ------------------------------------------------------------------------------------------------------
+
+  /**
+   * Hot path: per message. Makes room for the next frame, `frameBytes` long, by growing (plain) or evicting.
+   * @param timeMs when the message was accepted. @param ingressPosition the ring position of its record, 0 when there is none.
+   * @param origin connection number that must not get the frame (noEcho), 0 for none.
+   */
+  begin(frameBytes: number, timeMs: number, ingressPosition: number, origin: number): void {
+    if (frameBytes > this.frameMaxBytes) {
+      throw new RangeError(`frame of ${frameBytes} bytes in a log of ${this.frameMaxBytes}`);
+    }
+    const seq = this.headSeq + 1;
+    const position = this.#writePosition;
+    if (this.#needsRoom(position + frameBytes, seq)) this.#makeRoom(frameBytes, seq, timeMs);
+    const entry = (seq & this.#frameMask) * ENTRY_FIELDS;
+    const index = this.#index;
+    index[entry + POSITION_FIELD] = position;
+    index[entry + TIME_FIELD] = timeMs;
+    index[entry + INGRESS_FIELD] = ingressPosition;
+    index[entry + ORIGIN_FIELD] = origin;
+  }
+
+  /** Hot path: appends bytes of the frame that `begin` announced. */
+  write(source: Uint8Array, start: number, end: number): void {
+    const bytes = this.#bytes;
+    const mask = this.#dataMask;
+    const length = end - start;
+    const at = this.#writePosition & mask;
+    this.#writePosition += length;
+    if (at + length > mask + 1) {
+      const first = mask + 1 - at;
+      copyBytes(source, start, start + first, bytes, at);
+      copyBytes(source, start + first, end, bytes, 0);
+    } else {
+      copyBytes(source, start, end, bytes, at);
+    }
+  }
+
+  /** Hot path: the frame is complete; publishes it. Returns its seq. */
+  commit(): number {
+    const seq = this.headSeq + 1;
+    this.#index[((seq + 1) & this.#frameMask) * ENTRY_FIELDS + POSITION_FIELD] = this.#writePosition;
+    this.headSeq = seq;
+    // Publishes the frame's bytes and index entries. Pairs with the load in `refresh`.
+    if (this.#words !== null) Atomics.store(this.#words, HEAD_WORD, seq | 0);
+    return seq;
+  }
+
+  /** Lets an empty log begin at a later seq than it was made for. */
+  skipTo(firstSeq: number): void {
+    if (this.retainedFrames !== 0 || firstSeq < this.tailSeq) throw new RangeError('skipTo on a log in use');
+    this.#index[(firstSeq & this.#frameMask) * ENTRY_FIELDS + POSITION_FIELD] = this.#writePosition;
+    this.headSeq = firstSeq - 1;
+    this.#evict(firstSeq);
+    // Pairs with the load in `refresh`, like the store in `commit`.
+    if (this.#words !== null) Atomics.store(this.#words, HEAD_WORD, this.headSeq | 0);
+  }
+
+  /** Gives memory back (plain logs): forgets what neither history nor `retainMs` keeps, then halves while mostly empty. */
+  trim(nowMs: number): void {
+    const limits = this.#limits;
+    if (limits === null) return;
+    while (this.tailSeq <= this.headSeq && !this.#isKept(this.tailSeq, nowMs, limits)) this.tailSeq++;
+    const usedBytes = this.#writePosition - this.positionOf(this.tailSeq);
+    const usedFrames = this.retainedFrames + 1;
+    let { dataBytes, frames } = { dataBytes: this.#dataMask + 1, frames: this.#frameMask + 1 };
+    while (dataBytes > DATA_MIN_BYTES && usedBytes * 4 <= dataBytes) dataBytes /= 2;
+    while (frames > FRAMES_MIN && usedFrames * 4 <= frames) frames /= 2;
+    if (dataBytes !== this.#dataMask + 1 || frames !== this.#frameMask + 1) this.#resize({ dataBytes, frames });
+  }
+
+  /** Whether `trim` may find something to give back. */
+  get isInflated(): boolean {
+    return this.#limits !== null && (this.#dataMask + 1 > DATA_MIN_BYTES || this.#frameMask + 1 > FRAMES_MIN);
+  }
+
+  // ---- reader ------------------------------------------------------------------------------------------------------
+
+  /** Takes over what the writer has published since. Plain logs are always up to date. */
+  refresh(): void {
+    const words = this.#words;
+    if (words === null) return;
+    // The tail first: the head moves with it or before the next move, so a head read later is not behind it.
+    // Pairs with the exchange in `#evict` and the store in `commit`: what lies between is complete.
+    const tail = Atomics.load(words, TAIL_WORD);
+    const head = Atomics.load(words, HEAD_WORD);
+    // Only the low halves are shared; each side follows the other by less than 2^31 frames, so the difference is exact.
+    this.headSeq += (head - this.headSeq) | 0;
+    this.tailSeq += (tail - this.tailSeq) | 0;
+  }
+
+  /** Absolute byte position at which frame `seq` starts; for `headSeq + 1` the end of the log. */
+  positionOf(seq: number): number {
+    return this.#index[(seq & this.#frameMask) * ENTRY_FIELDS + POSITION_FIELD];
+  }
+
+  /** When frame `seq` was accepted (ms since the epoch). */
+  timeOf(seq: number): number {
+    return this.#index[(seq & this.#frameMask) * ENTRY_FIELDS + TIME_FIELD];
+  }
+
+  ingressPositionOf(seq: number): number {
+    return this.#index[(seq & this.#frameMask) * ENTRY_FIELDS + INGRESS_FIELD];
+  }
+
+  /** Connection number that must not get frame `seq`; 0: everyone gets it. */
+  originOf(seq: number): number {
+    return this.#index[(seq & this.#frameMask) * ENTRY_FIELDS + ORIGIN_FIELD];
+  }
+
+  /** Bytes of the frames `fromSeq … untilSeq − 1`. */
+  sliceBytes(fromSeq: number, untilSeq: number): number {
+    return this.positionOf(untilSeq) - this.positionOf(fromSeq);
+  }
+
+  /** The largest `until` for which the slice from `fromSeq` is at most `maxBytes`, and at least one frame. */
+  fit(fromSeq: number, maxBytes: number): number {
+    const limit = this.positionOf(fromSeq) + maxBytes;
+    let low = fromSeq + 1;
+    let high = this.headSeq + 1;
+    while (low < high) {
+      const middle = low + Math.ceil((high - low) / 2);
+      if (this.positionOf(middle) <= limit) low = middle;
+      else high = middle - 1;
+    }
+    return low;
+  }
+
+  /**
+   * Copies the frames `fromSeq … untilSeq − 1` to `target`. Returns the bytes copied, or EVICTED when a shared log's
+   * writer overtook the copy: then nothing in `target` may be used.
+   */
+  copy(fromSeq: number, untilSeq: number, target: Uint8Array, at: number): number {
+    const from = this.positionOf(fromSeq);
+    const length = this.positionOf(untilSeq) - from;
+    // An index entry that was overwritten meanwhile can say anything; the check below would find it, but not in time.
+    if (!(length >= 0 && length <= target.length - at)) return EVICTED;
+    const bytes = this.#bytes;
+    const start = from & this.#dataMask;
+    const first = Math.min(length, this.#dataMask + 1 - start);
+    copyBytes(bytes, start, start + first, target, at);
+    if (first < length) copyBytes(bytes, 0, length - first, target, at + first);
+    return this.#isStillRetained(fromSeq) ? length : EVICTED;
+  }
+
+  /** Whether frame `seq` is retained now: asked after reading it. */
+  #isStillRetained(seq: number): boolean {
+    const words = this.#words;
+    if (words === null) return seq >= this.tailSeq;
+    // A read-modify-write that changes nothing: unlike a plain load it keeps the copy's reads before it on every CPU
+    // (H.-J. Boehm, "Can seqlocks get along with programming language memory models?"). Pairs with `#evict`.
+    const tail = Atomics.add(words, TAIL_WORD, 0);
+    this.tailSeq += (tail - this.tailSeq) | 0;
+    return seq >= this.tailSeq;
+  }
+
+  // ---- room --------------------------------------------------------------------------------------------------------
+
+  #needsRoom(endPosition: number, seq: number): boolean {
+    const tail = this.tailSeq;
+    // Slots tail … seq + 1 are in use once `seq` is committed.
+    if (seq + 1 - tail > this.#frameMask) return true;
+    return endPosition - this.positionOf(tail) > this.#dataMask + 1;
+  }
+
+  #makeRoom(frameBytes: number, seq: number, timeMs: number): void {
+    if (this.#limits !== null) this.#grow(this.#limits, frameBytes, seq, timeMs);
+    const lowest = this.#writePosition + frameBytes - (this.#dataMask + 1);
+    let tail = this.tailSeq;
+    while (tail < seq && (this.positionOf(tail) < lowest || seq + 1 - tail > this.#frameMask)) tail++;
+    if (tail !== this.tailSeq) this.#evict(tail);
+  }
+
+  #evict(tail: number): void {
+    this.tailSeq = tail;
+    // Says that everything below `tail` may be overwritten from now on, before it is: an exchange and not a store, so
+    // that no later write to data or index can become visible before it. Pairs with `#isStillRetained` and `refresh`.
+    if (this.#words !== null) Atomics.exchange(this.#words, TAIL_WORD, tail | 0);
+  }
+
+  #grow(limits: PlainLogLimits, frameBytes: number, seq: number, timeMs: number): void {
+    let { dataBytes, frames } = { dataBytes: this.#dataMask + 1, frames: this.#frameMask + 1 };
+    while (dataBytes < frameBytes && dataBytes < CAPACITY_MAX) dataBytes *= 2;
+    for (let tail = this.tailSeq; tail < seq; tail++) {
+      if (!this.#isKept(tail, timeMs, limits)) continue;
+      const neededBytes = this.#writePosition + frameBytes - this.positionOf(tail);
+      while (dataBytes < neededBytes && dataBytes < limits.dataBytes) dataBytes *= 2;
+      while (seq + 1 - tail > frames - 1 && frames < limits.frames) frames *= 2;
+      break;
+    }
+    if (dataBytes !== this.#dataMask + 1 || frames !== this.#frameMask + 1) this.#resize({ dataBytes, frames });
+  }
+
+  #isKept(seq: number, nowMs: number, limits: PlainLogLimits): boolean {
+    if (this.timeOf(seq) > nowMs - limits.retainMs) return true;
+    return (
+      this.headSeq - seq < limits.historyMessages && this.#writePosition - this.positionOf(seq) <= limits.historyBytes
+    );
+  }
+
+  /** Moves the newest retained frames that fit to memory of other sizes. Plain logs only. */
+  #resize(sizes: LogSizes): void {
+    const memory = new ArrayBuffer(sizes.frames * ENTRY_BYTES + sizes.dataBytes);
+    const index = new Float64Array(memory, 0, sizes.frames * ENTRY_FIELDS);
+    const bytes = new Uint8Array(memory, sizes.frames * ENTRY_BYTES, sizes.dataBytes);
+    let tail = this.tailSeq;
+    while (
+      tail <= this.headSeq &&
+      (this.#writePosition - this.positionOf(tail) > sizes.dataBytes || this.headSeq + 1 - tail > sizes.frames - 1)
+    ) {
+      tail++;
+    }
+    for (let seq = tail; seq <= this.headSeq + 1; seq++) {
+      const from = (seq & this.#frameMask) * ENTRY_FIELDS;
+      const to = (seq & (sizes.frames - 1)) * ENTRY_FIELDS;
+      for (let field = 0; field < ENTRY_FIELDS; field++) index[to + field] = this.#index[from + field];
+    }
+    const mask = sizes.dataBytes - 1;
+    let position = this.positionOf(tail);
+    while (position < this.#writePosition) {
+      const from = position & this.#dataMask;
+      const to = position & mask;
+      const length = Math.min(this.#writePosition - position, this.#dataMask + 1 - from, mask + 1 - to);
+      bytes.set(this.#bytes.subarray(from, from + length), to);
+      position += length;
+    }
+    this.tailSeq = tail;
+    this.#index = index;
+    this.#bytes = bytes;
+    this.#frameMask = sizes.frames - 1;
+    this.#dataMask = mask;
+  }
+}

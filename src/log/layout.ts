@@ -1,0 +1,53 @@
+/**
+ * Frame log: every offset, word and size, in one place.
+ *
+ *   byte 0                128                 256                 384
+ *   +---------------------+-------------------+-------------------+------------------------+-----------------+
+ *   | head seq, low 32    | tail seq, low 32  | fixed at creation | index                  | data            |
+ *   | (i32; writer)       | (i32; writer)     | (readers: once)   | framesCapacity × 32 B  | dataCapacity B  |
+ *   +---------------------+-------------------+-------------------+------------------------+-----------------+
+ *
+ * Index entry of frame `seq`, at slot `seq mod framesCapacity`, four f64:
+ *
+ *   +------------------+-----------------+-------------------------+---------------------------+
+ *   | position (bytes) | time (ms epoch) | ingress position (bytes)| origin connection (0: –)  |
+ *   +------------------+-----------------+-------------------------+---------------------------+
+ *
+ * The entry after the head holds the position at which the next frame will start, so a frame's length is the distance to
+ * its successor's position and no length is stored. That entry needs a slot: a log of n slots retains n − 1 frames.
+ *
+ * Plain (not shared) logs have no header words: writer and reader are one object in one thread.
+ */
+
+/** Distance that keeps writer-published words from sharing a cache line (or a pair of prefetched lines). */
+const WORD_STRIDE_BYTES = 128;
+
+export const HEAD_WORD = 0;
+export const TAIL_WORD = WORD_STRIDE_BYTES / Int32Array.BYTES_PER_ELEMENT;
+
+/** Float64 indexes of the fixed part. */
+const FIXED_INDEX = (2 * WORD_STRIDE_BYTES) / Float64Array.BYTES_PER_ELEMENT;
+export const FIRST_SEQ_INDEX = FIXED_INDEX;
+export const DATA_CAPACITY_INDEX = FIXED_INDEX + 1;
+export const FRAMES_CAPACITY_INDEX = FIXED_INDEX + 2;
+
+export const HEADER_BYTES = 3 * WORD_STRIDE_BYTES;
+
+/** Float64 fields of one index entry. */
+export const ENTRY_FIELDS = 4;
+export const ENTRY_BYTES = ENTRY_FIELDS * Float64Array.BYTES_PER_ELEMENT;
+export const POSITION_FIELD = 0;
+export const TIME_FIELD = 1;
+export const INGRESS_FIELD = 2;
+export const ORIGIN_FIELD = 3;
+
+/** Smallest sizes: a cold topic's log starts here, 100,000 of them have to fit in 100 MB. */
+export const DATA_MIN_BYTES = 256;
+export const FRAMES_MIN = 4;
+
+/** 2^30: positions and slots are masked with 32-bit integer operations. */
+export const CAPACITY_MAX = 1 << 30;
+
+export function isPowerOfTwo(value: number): boolean {
+  return Number.isInteger(value) && value > 0 && value <= CAPACITY_MAX && (value & (value - 1)) === 0;
+}

@@ -1,0 +1,436 @@
+/**
+ * Router: what each protocol frame does. Subscribe, publish, history; authorisation; answers.
+ *
+ * Frames of one connection take effect in their order: when a hook answers by a promise, `handle` returns it and the
+ * caller holds back the connection's later frames until it settles.
+ */
+
+import type { Delivery } from '../delivery/delivery.js';
+import { DELAY_OF_STREAM } from '../delivery/subscription-table.js';
+import { RingcastError } from '../errors.js';
+import { type LinkEvents, type OutgoingMessage, PUBLISH_ACCEPTED, PUBLISH_FULL } from '../lane/link.js';
+import { eventTail } from '../protocol/event.js';
+import {
+  type ClientFrame,
+  type ConnectOptions,
+  type HistoryOptions,
+  OP,
+  type PublishOptions,
+  type SubscribeOptions,
+} from '../protocol/messages.js';
+import { oldestHistorySeq, readHistory } from '../topic/history.js';
+import type { AuthorizeRequest, ConnectionInfo, Hooks } from './hooks.js';
+import { type AckCallback, PendingAcks } from './pending-acks.js';
+import type { Session } from './session.js';
+import { policyNumber, type TopicEntry, type TopicRegistry } from './topic-registry.js';
+
+export interface RouterOptions {
+  readonly maxSubscriptionsPerConnection: number;
+}
+
+/** Writer and reader: the accept thread. */
+export class Router implements LinkEvents {
+  readonly topics: TopicRegistry;
+  readonly pendingAcks = new PendingAcks();
+  /** A hook threw or rejected. */
+  onFault: (fault: unknown) => void = () => {};
+  publishedMessages = 0;
+  overloadedMessages = 0;
+
+  readonly #options: RouterOptions;
+  readonly #delivery: Delivery;
+  readonly #hooks: Hooks;
+  readonly #epochMs: () => number;
+  /** Filled for each message and handed to its home, which copies what it keeps. */
+  readonly #outgoing: OutgoingMessage = {
+    bytes: new Uint8Array(0),
+    start: 0,
+    end: 0,
+    tail: null,
+    timeMs: 0,
+    origin: 0,
+    request: 0,
+  };
+  /** One clock read per WebSocket message: its frames were accepted together. */
+  #batchMs = 0;
+
+  constructor(options: RouterOptions, topics: TopicRegistry, delivery: Delivery, hooks: Hooks, epochMs: () => number) {
+    this.#options = options;
+    this.topics = topics;
+    this.#delivery = delivery;
+    this.#hooks = hooks;
+    this.#epochMs = epochMs;
+  }
+
+  // ---- frames ------------------------------------------------------------------------------------------------------
+
+  /** The frames handled from here on were received together. */
+  beginBatch(): void {
+    this.#batchMs = this.#epochMs();
+  }
+
+  /** Tells a publisher what a full ring refused, once per batch and not once per message. */
+  endBatch(session: Session): void {
+    if (session.overloadedCount === 0) return;
+    const { overloadedCount: count, overloadedTopic: topic } = session;
+    session.overloadedCount = 0;
+    const message = `${count} messages were not accepted: the ring of the topic’s lane is full`;
+    session.reply(session.consumer.encoder.error(null, 'OVERLOADED', message, { topic, count }));
+  }
+
+  /** Hot path: per frame. Returns a promise when a hook has to be waited for. `frame` is valid during the call only. */
+  handle(session: Session, frame: ClientFrame): Promise<void> | undefined {
+    switch (frame.op) {
+      case OP.PUBLISH:
+        return this.#handlePublish(session, frame);
+      case OP.SUBSCRIBE:
+        return this.#handleSubscribe(session, frame);
+      case OP.UNSUBSCRIBE:
+        return this.#handleUnsubscribe(session, frame);
+      case OP.HISTORY:
+        return this.#handleHistory(session, frame);
+      case OP.PING:
+        session.reply(session.consumer.encoder.pong(frame.id, this.#batchMs));
+        return undefined;
+      case OP.CONNECT:
+        return this.#handleConnect(session, frame);
+      default:
+        throw new Error(`operation ${frame.op} passed the reader but has no handler`);
+    }
+  }
+
+  /** Frees what the session held. */
+  end(session: Session, code: number, reason: string): void {
+    this.#delivery.removeConsumer(session.consumer);
+    if (session.publishable !== null) {
+      for (const entry of session.publishable.values()) this.topics.release(entry);
+      session.publishable = null;
+    }
+    session.lastPublished = null;
+    this.#callHook(() => this.#hooks.onClose?.({ ...infoOf(session), code, reason }));
+  }
+
+  #handleConnect(session: Session, frame: ClientFrame): undefined {
+    const options = frame.options as ConnectOptions | null;
+    session.clientId = options?.clientId ?? session.clientId;
+    session.token = options?.token ?? session.token;
+    if (frame.id !== null) {
+      const { connectionId, clientId, consumer } = session;
+      session.reply(consumer.encoder.connected(frame.id, { connectionId, clientId }));
+    }
+  }
+
+  // ---- subscribe ---------------------------------------------------------------------------------------------------
+
+  #handleSubscribe(session: Session, frame: ClientFrame): Promise<void> | undefined {
+    const { id } = frame;
+    const topic = frame.topic as string;
+    const options = frame.options as SubscribeOptions | null;
+    session.clientId = options?.clientId ?? session.clientId;
+    return this.#authorized(session, 'subscribe', topic, id, () => this.subscribe(session, topic, options, id));
+  }
+
+  /** A subscription that the connection's URL asks for; it is answered like a SUBSCRIBE, with a nil id. */
+  subscribeByUrl(session: Session, topic: string): Promise<void> | undefined {
+    return this.#authorized(session, 'subscribe', topic, null, () => this.subscribe(session, topic, null, null, true));
+  }
+
+  /** Subscribes and answers. The topic's name has been checked, the connection authorised. */
+  subscribe(
+    session: Session,
+    topic: string,
+    options: SubscribeOptions | null,
+    id: ClientFrame['id'],
+    isAnswered = id !== null,
+  ): void {
+    const { consumer } = session;
+    const entry = this.topics.obtain(topic);
+    if (entry instanceof RingcastError) {
+      this.#refuse(session, id, entry);
+      return;
+    }
+    entry.log.refresh();
+    const existing = consumer.encoder.isText ? entry.jsonStream : entry.stream;
+    const isSubscribed = existing !== null && this.#delivery.isSubscribed(consumer, existing);
+    const { maxSubscriptionsPerConnection } = this.#options;
+    if (!isSubscribed && consumer.subscriptionCount >= maxSubscriptionsPerConnection) {
+      this.#refuse(session, id, limitExceeded(maxSubscriptionsPerConnection));
+      return;
+    }
+    const { alias, epoch } = entry.spec;
+    const cursor = firstSeqFor(entry, isSubscribed ? 0 : (options?.lastN ?? 0));
+    // The answer first: no event may overtake it.
+    if (isAnswered) session.reply(consumer.encoder.subscribed(id, { topic, alias, epoch, seq: cursor - 1 }));
+    if (isSubscribed) return;
+    this.#delivery.subscribe(consumer, this.topics.streamOf(entry, consumer.encoder.isText), {
+      cursor,
+      policy: policyNumber(options?.policy ?? entry.settings.slowConsumerPolicy),
+      delayMs: options?.maxDelayMs ?? DELAY_OF_STREAM,
+    });
+    this.#callHook(() => this.#hooks.onSubscribe?.({ ...infoOf(session), topic, epoch, seq: cursor - 1 }));
+  }
+
+  #handleUnsubscribe(session: Session, frame: ClientFrame): undefined {
+    const { consumer } = session;
+    const entry = this.#addressed(frame);
+    const stream = consumer.encoder.isText ? entry?.jsonStream : entry?.stream;
+    if (entry === undefined || !stream || !this.#delivery.unsubscribe(consumer, stream)) {
+      this.#refuse(session, frame.id, new RingcastError('TOPIC_NOT_FOUND', `no subscription to ${addressText(frame)}`));
+      return;
+    }
+    const { alias, topic } = entry.spec;
+    if (frame.id !== null) session.reply(consumer.encoder.unsubscribed(frame.id, { alias, topic }));
+  }
+
+  #handleHistory(session: Session, frame: ClientFrame): Promise<void> | undefined {
+    const { id } = frame;
+    const topic = frame.topic as string;
+    const lastN = (frame.options as HistoryOptions | null)?.lastN ?? Number.POSITIVE_INFINITY;
+    return this.#authorized(session, 'subscribe', topic, id, () => {
+      const entry = this.topics.find(topic);
+      if (entry === undefined) {
+        this.#refuse(session, id, new RingcastError('TOPIC_NOT_FOUND', `no topic ${JSON.stringify(topic)}`));
+        return;
+      }
+      const { frames, seq } = readHistory(entry.log, entry.spec, lastN);
+      if (id === null) return;
+      session.reply(session.consumer.encoder.history(id, { topic, epoch: entry.spec.epoch, seq }, frames));
+    });
+  }
+
+  // ---- publish -----------------------------------------------------------------------------------------------------
+
+  /** Hot path: per PUBLISH frame. */
+  #handlePublish(session: Session, frame: ClientFrame): Promise<void> | undefined {
+    const last = session.lastPublished;
+    if (last !== null && last.spec.alias === frame.alias && !last.isClosed && frame.options === null) {
+      this.#publishFrame(session, last, frame, null);
+      return undefined;
+    }
+    return this.#handleFirstPublish(session, frame);
+  }
+
+  /** A PUBLISH to another topic than the one before, or with options. */
+  #handleFirstPublish(session: Session, frame: ClientFrame): Promise<void> | undefined {
+    const options = frame.options as PublishOptions | null;
+    const known = frame.alias < 0 ? this.topics.find(frame.topic as string) : session.publishable?.get(frame.alias);
+    if (known !== undefined && !known.isClosed && session.publishable?.has(known.spec.alias)) {
+      session.lastPublished = known;
+      this.#finishPublish(session, known, frame, options);
+      return undefined;
+    }
+    const address = frame.alias < 0 ? (frame.topic as string) : this.#topicOfSubscription(session, frame.alias);
+    if (address === null) {
+      const message = `no alias ${frame.alias} was given to this connection`;
+      this.#refuse(session, frame.id, new RingcastError('TOPIC_NOT_FOUND', message));
+      return undefined;
+    }
+    return this.#authorizePublish(session, address, frame, options);
+  }
+
+  #authorizePublish(
+    session: Session,
+    topic: string,
+    frame: ClientFrame,
+    options: PublishOptions | null,
+  ): Promise<void> | undefined {
+    // While a hook is waited for, the reader moves on and the socket takes its buffer back: keep a copy of the frame.
+    const { id } = frame;
+    let kept: ClientFrame = frame;
+    const pending = this.#authorized(session, 'publish', topic, id, () => {
+      const entry = this.topics.obtain(topic);
+      if (entry instanceof RingcastError) {
+        this.#refuse(session, id, entry);
+        return;
+      }
+      this.#grantPublish(session, entry);
+      this.#finishPublish(session, entry, kept, options);
+    });
+    if (pending !== undefined) kept = copyOf(frame);
+    return pending;
+  }
+
+  #grantPublish(session: Session, entry: TopicEntry): void {
+    session.publishable ??= new Map();
+    if (!session.publishable.has(entry.spec.alias)) {
+      session.publishable.set(entry.spec.alias, entry);
+      this.topics.hold(entry);
+    }
+    session.lastPublished = entry;
+  }
+
+  #finishPublish(session: Session, entry: TopicEntry, frame: ClientFrame, options: PublishOptions | null): void {
+    if (options?.open !== true) {
+      this.#publishFrame(session, entry, frame, options);
+      return;
+    }
+    if (frame.id === null) return;
+    entry.log.refresh();
+    const { alias, topic, epoch } = entry.spec;
+    session.reply(session.consumer.encoder.subscribed(frame.id, { topic, alias, epoch, seq: entry.log.headSeq }));
+  }
+
+  /** Hot path: per PUBLISH frame. */
+  #publishFrame(session: Session, entry: TopicEntry, frame: ClientFrame, options: PublishOptions | null): void {
+    const { id } = frame;
+    const outgoing = this.#outgoing;
+    outgoing.bytes = frame.payload;
+    outgoing.start = frame.payloadStart;
+    outgoing.end = frame.payloadEnd;
+    outgoing.tail = options?.id === undefined ? null : eventTail(options.id);
+    outgoing.timeMs = this.#batchMs;
+    outgoing.origin = 0;
+    if (options?.noEcho === true) {
+      outgoing.origin = session.consumer.number;
+      session.consumer.publishesNoEcho = true;
+    }
+    const onAck = id === null ? null : this.#acknowledger(session, entry, id, this.#batchMs);
+    if (this.#send(entry, outgoing, onAck)) return;
+    if (id !== null) {
+      this.#refuse(session, id, overloaded(entry));
+    } else {
+      if (session.overloadedCount === 0) session.overloadedTopic = entry.spec.topic;
+      session.overloadedCount++;
+    }
+  }
+
+  #acknowledger(session: Session, entry: TopicEntry, id: NonNullable<ClientFrame['id']>, timeMs: number): AckCallback {
+    const { topic, epoch } = entry.spec;
+    return (seq) => session.reply(session.consumer.encoder.published(id, topic, seq, epoch, timeMs));
+  }
+
+  /** Publishes from within the process. The payload is MessagePack. Throws RingcastError. */
+  publishLocal(topic: string, payload: Uint8Array, id: string | undefined, timeMs: number, onAck: AckCallback): void {
+    const entry = this.topics.obtain(topic);
+    if (entry instanceof RingcastError) throw entry;
+    const outgoing = this.#outgoing;
+    outgoing.bytes = payload;
+    outgoing.start = 0;
+    outgoing.end = payload.length;
+    outgoing.tail = id === undefined ? null : eventTail(id);
+    outgoing.timeMs = timeMs;
+    outgoing.origin = 0;
+    if (!this.#send(entry, outgoing, onAck)) throw overloaded(entry);
+  }
+
+  /** Hot path: per message. Hands the message to its topic's home. False: the home's ring is full. */
+  #send(entry: TopicEntry, outgoing: OutgoingMessage, onAck: AckCallback | null): boolean {
+    const isAckLater = onAck !== null && entry.isHot;
+    outgoing.request = isAckLater ? this.pendingAcks.add(onAck) : 0;
+    const seq = entry.link.publish(entry.spec.alias, outgoing);
+    if (seq === PUBLISH_FULL) {
+      if (isAckLater) this.pendingAcks.cancel(outgoing.request);
+      this.overloadedMessages++;
+      return false;
+    }
+    entry.acceptedMessages++;
+    this.publishedMessages++;
+    if (seq === PUBLISH_ACCEPTED) return true;
+    this.topics.headMoved(entry);
+    onAck?.(seq);
+    return true;
+  }
+
+  // ---- reports of the links ----------------------------------------------------------------------------------------
+
+  /** Hot path: per batch of a lane. */
+  onHead(alias: number): void {
+    const entry = this.topics.findAlias(alias);
+    // Unknown: the topic was closed after the lane had reported.
+    if (entry !== undefined) this.topics.headMoved(entry);
+  }
+
+  onAck(request: number, seq: number): void {
+    this.pendingAcks.settle(request, seq);
+  }
+
+  // ---- helpers -----------------------------------------------------------------------------------------------------
+
+  /** Runs `action` if the hook lets the connection; answers FORBIDDEN otherwise. A promise when the hook gave one. */
+  #authorized(
+    session: Session,
+    action: AuthorizeRequest['action'],
+    topic: string,
+    id: ClientFrame['id'],
+    act: () => void,
+  ): Promise<void> | undefined {
+    const { authorize } = this.#hooks;
+    if (authorize === undefined) {
+      act();
+      return undefined;
+    }
+    const settle = (isAllowed: boolean): void => {
+      if (session.consumer.isClosed) return;
+      if (isAllowed) act();
+      else this.#refuse(session, id, new RingcastError('FORBIDDEN', `not allowed to ${action}: ${topic}`));
+    };
+    const fail = (fault: unknown): void => {
+      this.onFault(fault);
+      if (session.consumer.isClosed) return;
+      this.#refuse(session, id, new RingcastError('INTERNAL', 'the authorisation failed'));
+    };
+    let answer: ReturnType<typeof authorize>;
+    try {
+      answer = authorize.call(this.#hooks, { ...infoOf(session), action, topic });
+    } catch (fault) {
+      fail(fault);
+      return undefined;
+    }
+    if (answer instanceof Promise) return answer.then(settle, fail);
+    settle(answer);
+    return undefined;
+  }
+
+  #addressed(frame: ClientFrame): TopicEntry | undefined {
+    return frame.topic === null ? this.topics.findAlias(frame.alias) : this.topics.find(frame.topic);
+  }
+
+  /** The name behind an alias that the connection was given by a SUBSCRIBE, or null. */
+  #topicOfSubscription(session: Session, alias: number): string | null {
+    const entry = this.topics.findAlias(alias);
+    const stream = session.consumer.encoder.isText ? entry?.jsonStream : entry?.stream;
+    if (!entry || !stream || !this.#delivery.isSubscribed(session.consumer, stream)) return null;
+    return entry.spec.topic;
+  }
+
+  #refuse(session: Session, id: ClientFrame['id'], error: RingcastError): void {
+    session.reply(session.consumer.encoder.error(id, error.code, error.message, error.details));
+  }
+
+  #callHook(call: () => void): void {
+    try {
+      call();
+    } catch (fault) {
+      this.onFault(fault);
+    }
+  }
+}
+
+/** The first seq that a new subscriber gets: the next message, or up to `lastN` retained ones before it. */
+function firstSeqFor(entry: TopicEntry, lastN: number): number {
+  const next = entry.log.headSeq + 1;
+  return lastN === 0 ? next : Math.max(oldestHistorySeq(entry.log, entry.spec), next - lastN);
+}
+
+function infoOf({ connectionId, clientId, token, context }: Session): ConnectionInfo {
+  return { connectionId, clientId, token, context };
+}
+
+function addressText(frame: ClientFrame): string {
+  return frame.topic === null ? `alias ${frame.alias}` : JSON.stringify(frame.topic);
+}
+
+function limitExceeded(limit: number): RingcastError {
+  return new RingcastError('LIMIT_EXCEEDED', `no more than ${limit} subscriptions per connection`, { limit });
+}
+
+function overloaded(entry: TopicEntry): RingcastError {
+  const message = 'the ring of the topic’s lane is full: the message was not accepted';
+  return new RingcastError('OVERLOADED', message, { topic: entry.spec.topic });
+}
+
+function copyOf(frame: ClientFrame): ClientFrame {
+  const { op, id, topic, alias, options, problem, payloadStart, payloadEnd } = frame;
+  const payload = frame.payload.slice(payloadStart, payloadEnd);
+  return { op, id, topic, alias, options, problem, payload, payloadStart: 0, payloadEnd: payload.length };
+}

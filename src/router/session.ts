@@ -1,0 +1,33 @@
+/** Session: the router's side of one connection: who it is, what it may do, how it is answered. */
+
+import type { Consumer } from '../delivery/consumer.js';
+import type { TopicEntry } from './topic-registry.js';
+
+/** Writer and reader: the accept thread. */
+export class Session {
+  /** Unguessable name of the connection, told to the client. */
+  readonly connectionId: string;
+  readonly consumer: Consumer;
+  /** Sends an answer; several answers in one turn share a write. */
+  readonly reply: (message: Uint8Array) => void;
+  /** What `onConnect` returned, handed to the other hooks. */
+  readonly context: unknown;
+  clientId: string | null = null;
+  token: string | null = null;
+
+  /** Topics that this connection may publish to, by alias; made on first use. */
+  publishable: Map<number, TopicEntry> | null = null;
+  /** The one it published to last: a feed publishes many messages to a topic in a row. */
+  lastPublished: TopicEntry | null = null;
+
+  /** Messages without a request id that a full ring refused in this batch, and the topic of the first. */
+  overloadedCount = 0;
+  overloadedTopic = '';
+
+  constructor(connectionId: string, consumer: Consumer, context: unknown, reply: (message: Uint8Array) => void) {
+    this.connectionId = connectionId;
+    this.consumer = consumer;
+    this.context = context;
+    this.reply = reply;
+  }
+}

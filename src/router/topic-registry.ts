@@ -1,0 +1,267 @@
+/** Topic registry: which topics exist, where each lives, and when one ceases to be. */
+
+import { randomBytes } from 'node:crypto';
+import type { Delivery } from '../delivery/delivery.js';
+import { DELAY_AUTO, type Stream } from '../delivery/stream.js';
+import { POLICY_CONFLATE, POLICY_DISCONNECT, POLICY_DROP_OLDEST } from '../delivery/subscription-table.js';
+import { RingcastError } from '../errors.js';
+import type { TopicLink } from '../lane/link.js';
+import { COLD, globMatcher, type Home, laneOf } from '../lane/placement.js';
+import type { SlowConsumerPolicy } from '../protocol/messages.js';
+import { topicNameProblem } from '../protocol/topic-name.js';
+import { oldestHistorySeq } from '../topic/history.js';
+import type { TopicSpec } from '../topic/topic.js';
+
+/** What configuration says about a topic. */
+export interface TopicSettings {
+  readonly historyMessages: number;
+  readonly historyBytes: number;
+  readonly maxDelayMs: number | 'auto';
+  readonly slowConsumerPolicy: SlowConsumerPolicy;
+  readonly maxLagMs: number;
+  readonly maxLagMessages: number;
+}
+
+export interface PlacementRule extends Partial<TopicSettings> {
+  readonly match: string;
+  readonly home: Home;
+}
+
+export interface RegistryOptions {
+  readonly autoCreate: boolean;
+  readonly maxTopics: number;
+  readonly maxHotTopics: number;
+  readonly defaults: TopicSettings;
+  readonly rules: readonly PlacementRule[];
+}
+
+type TopicLog = ReturnType<TopicLink['openTopic']>;
+
+/** Writer and reader: the accept thread. */
+export class TopicEntry {
+  readonly spec: TopicSpec;
+  readonly settings: TopicSettings;
+  readonly link: TopicLink;
+  /** COLD or the number of its lane. */
+  readonly lane: number;
+  /** The canonical stream's log. */
+  readonly log: TopicLog;
+  /** Created beforehand or by a call: does not vanish by itself. */
+  readonly isDeclared: boolean;
+  /** Exists while somebody subscribes with the MessagePack codec. */
+  stream: Stream | null = null;
+  /** Exists while somebody subscribes with the JSON codec. */
+  jsonStream: Stream | null = null;
+  /** Messages handed to its home. */
+  acceptedMessages = 0;
+  /** Connections that hold its alias for publishing. */
+  holders = 0;
+  isClosed = false;
+
+  constructor(spec: TopicSpec, settings: TopicSettings, link: TopicLink, lane: number, isDeclared: boolean) {
+    this.spec = spec;
+    this.settings = settings;
+    this.link = link;
+    this.lane = lane;
+    this.isDeclared = isDeclared;
+    this.log = link.openTopic(spec);
+  }
+
+  get isHot(): boolean {
+    return this.lane !== COLD;
+  }
+}
+
+export function policyNumber(policy: SlowConsumerPolicy): number {
+  if (policy === 'conflate') return POLICY_CONFLATE;
+  return policy === 'disconnect' ? POLICY_DISCONNECT : POLICY_DROP_OLDEST;
+}
+
+/** Writer and reader: the accept thread. */
+export class TopicRegistry {
+  readonly #options: RegistryOptions;
+  readonly #delivery: Delivery;
+  readonly #coldLink: TopicLink;
+  readonly #laneLinks: readonly TopicLink[];
+  readonly #rules: readonly { matches: (name: string) => boolean; home: Home; settings: TopicSettings }[];
+  readonly #byName = new Map<string, TopicEntry>();
+  readonly #byAlias = new Map<number, TopicEntry>();
+  readonly #entryOfStream = new Map<Stream, TopicEntry>();
+  #lastAlias = 0;
+  #hotTopics = 0;
+
+  constructor(options: RegistryOptions, delivery: Delivery, coldLink: TopicLink, laneLinks: readonly TopicLink[]) {
+    this.#options = options;
+    this.#delivery = delivery;
+    this.#coldLink = coldLink;
+    this.#laneLinks = laneLinks;
+    this.#rules = options.rules.map(({ match, home, ...overrides }) => ({
+      matches: globMatcher(match),
+      home,
+      settings: { ...options.defaults, ...definedOnly(overrides) },
+    }));
+    delivery.onStreamUnused = (stream) => this.#onStreamUnused(stream);
+  }
+
+  get count(): number {
+    return this.#byName.size;
+  }
+
+  get hotCount(): number {
+    return this.#hotTopics;
+  }
+
+  entries(): Iterable<TopicEntry> {
+    return this.#byName.values();
+  }
+
+  find(name: string): TopicEntry | undefined {
+    return this.#byName.get(name);
+  }
+
+  findAlias(alias: number): TopicEntry | undefined {
+    return this.#byAlias.get(alias);
+  }
+
+  /** The topic, created if it may be; otherwise the error to answer. The name has been checked. */
+  obtain(name: string): TopicEntry | RingcastError {
+    const entry = this.#byName.get(name);
+    if (entry !== undefined) return entry;
+    if (!this.#options.autoCreate) return new RingcastError('TOPIC_NOT_FOUND', `no topic ${JSON.stringify(name)}`);
+    return this.#create(name, false);
+  }
+
+  /** Creates a topic that stays until it is deleted. Throws on a bad name or a reached limit; an existing topic is fine. */
+  declare(name: string): TopicEntry {
+    const problem = topicNameProblem(name);
+    if (problem !== null) throw new RingcastError('BAD_REQUEST', problem);
+    const entry = this.#byName.get(name) ?? this.#create(name, true);
+    if (entry instanceof RingcastError) throw entry;
+    return entry;
+  }
+
+  /** Ends a topic and its subscriptions; subscribers get UNSUBSCRIBED. False: there is none. */
+  delete(name: string): boolean {
+    const entry = this.#byName.get(name);
+    if (entry === undefined) return false;
+    for (const stream of [entry.stream, entry.jsonStream]) {
+      if (stream === null) continue;
+      this.#entryOfStream.delete(stream);
+      this.#delivery.removeStream(stream, ({ sink, encoder }) => {
+        sink.send(encoder.revoked(entry.spec, 'TOPIC_NOT_FOUND', 'the topic was deleted'));
+      });
+    }
+    this.#forget(entry);
+    return true;
+  }
+
+  /** The stream that subscribers with a text or a binary codec share; started on first use. */
+  streamOf(entry: TopicEntry, isText: boolean): Stream {
+    const existing = isText ? entry.jsonStream : entry.stream;
+    if (existing !== null) return existing;
+    const { spec, settings, link } = entry;
+    const log = isText ? link.openJson(spec.alias, oldestHistorySeq(entry.log, spec)) : entry.log;
+    const stream = this.#delivery.addStream({
+      alias: spec.alias,
+      topic: spec.topic,
+      isText,
+      isHot: entry.isHot,
+      log,
+      maxDelayMs: settings.maxDelayMs === 'auto' ? DELAY_AUTO : settings.maxDelayMs,
+      maxLagMessages: settings.maxLagMessages,
+      maxLagMs: settings.maxLagMs,
+    });
+    if (isText) entry.jsonStream = stream;
+    else entry.stream = stream;
+    this.#entryOfStream.set(stream, entry);
+    return stream;
+  }
+
+  /** Hot path: per message or batch. The topic's logs have got new frames. */
+  headMoved(entry: TopicEntry): void {
+    if (entry.stream !== null) {
+      entry.stream.log.refresh();
+      this.#delivery.headMoved(entry.stream);
+    }
+    if (entry.jsonStream !== null) {
+      entry.jsonStream.log.refresh();
+      this.#delivery.headMoved(entry.jsonStream);
+    }
+  }
+
+  /** A connection keeps the topic's alias for publishing, until `release`. */
+  hold(entry: TopicEntry): void {
+    entry.holders++;
+  }
+
+  release(entry: TopicEntry): void {
+    entry.holders--;
+    this.#vanishIfUnused(entry);
+  }
+
+  #create(name: string, isDeclared: boolean): TopicEntry | RingcastError {
+    const { maxTopics, maxHotTopics, defaults } = this.#options;
+    if (this.#byName.size >= maxTopics) {
+      return new RingcastError('LIMIT_EXCEEDED', `no more than ${maxTopics} topics (maxTopics)`);
+    }
+    const rule = this.#rules.find(({ matches }) => matches(name));
+    const settings = rule?.settings ?? defaults;
+    let lane = laneOf(name, rule?.home ?? 'cold', this.#laneLinks.length);
+    if (lane !== COLD && this.#hotTopics >= maxHotTopics) lane = COLD;
+    const { historyMessages, historyBytes } = settings;
+    const spec = { alias: this.#nextAlias(), topic: name, epoch: newEpoch(), historyMessages, historyBytes };
+    const link = lane === COLD ? this.#coldLink : this.#laneLinks[lane];
+    const entry = new TopicEntry(spec, settings, link, lane, isDeclared);
+    this.#byName.set(name, entry);
+    this.#byAlias.set(spec.alias, entry);
+    if (entry.isHot) this.#hotTopics++;
+    return entry;
+  }
+
+  /** Aliases are not used again until 2^32 topics have been made: a stale one must not name another topic. */
+  #nextAlias(): number {
+    do this.#lastAlias = (this.#lastAlias + 1) >>> 0;
+    while (this.#lastAlias === 0 || this.#byAlias.has(this.#lastAlias));
+    return this.#lastAlias;
+  }
+
+  #onStreamUnused(stream: Stream): void {
+    const entry = this.#entryOfStream.get(stream);
+    if (entry === undefined) return;
+    this.#entryOfStream.delete(stream);
+    this.#delivery.removeStream(stream, () => {});
+    if (stream === entry.jsonStream) {
+      entry.jsonStream = null;
+      entry.link.closeJson(entry.spec.alias);
+    } else {
+      entry.stream = null;
+    }
+    this.#vanishIfUnused(entry);
+  }
+
+  /** A topic that nobody uses and that has nothing to offer to the next one who does takes no memory. */
+  #vanishIfUnused(entry: TopicEntry): void {
+    const isUsed = entry.stream !== null || entry.jsonStream !== null || entry.holders > 0;
+    const hasHistory = entry.acceptedMessages > 0 && entry.settings.historyMessages > 0;
+    if (!isUsed && !hasHistory && !entry.isDeclared && !entry.isClosed) this.#forget(entry);
+  }
+
+  #forget(entry: TopicEntry): void {
+    entry.isClosed = true;
+    entry.stream = null;
+    entry.jsonStream = null;
+    this.#byName.delete(entry.spec.topic);
+    this.#byAlias.delete(entry.spec.alias);
+    if (entry.isHot) this.#hotTopics--;
+    entry.link.closeTopic(entry.spec.alias);
+  }
+}
+
+/** 48 random bits: enough that no incarnation is ever taken for another, short enough for 100,000 topics. */
+function newEpoch(): string {
+  return randomBytes(6).toString('base64url');
+}
+
+function definedOnly<T extends object>(value: T): Partial<T> {
+  return Object.fromEntries(Object.entries(value).filter(([, inner]) => inner !== undefined)) as Partial<T>;
+}

@@ -312,7 +312,7 @@ export class Engine extends EventEmitter<EngineEvents> {
       this.#gateway.stopAccepting();
       this.#gateway.adviseReconnect(this.config.drainSpreadMs, Math.random);
       await this.#lanesStopped(deadlineMs);
-      this.#drainLanes();
+      while (this.#lanes.some((lane) => lane.hasEvents())) this.#drainLanes();
       await this.#gateway.flushed(deadlineMs);
     }
     await this.#release();

@@ -144,9 +144,11 @@ export class Gateway implements ConnectionHost {
 
   /** Resolves when every socket has taken what was sent, or at the deadline. */
   async flushed(deadlineMs: number): Promise<void> {
+    // Before the first look: what was accepted a moment ago is pending for nobody yet.
+    this.#delivery.flushAll();
     while (this.#scheduler.nowMs() < deadlineMs && this.#hasUnsent()) {
-      this.#delivery.flushAll();
       await new Promise((resolve) => setTimeout(resolve, FLUSH_POLL_MS));
+      this.#delivery.flushAll();
     }
   }
 

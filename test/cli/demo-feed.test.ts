@@ -40,18 +40,16 @@ describe(`the demo feed (seed ${SEED})`, () => {
 
   it('walks in small steps of whole cents, with bid below and ask above', () => {
     const { feed, published } = feedOf(SEED);
-    for (let nowMs = 1020; nowMs <= 61_000; nowMs += 20) feed.advance(nowMs);
+    for (let nowMs = 1020; nowMs <= 31_000; nowMs += 20) feed.advance(nowMs);
     const lastPrice = new Map<string, number>();
-    for (const [topic, { symbol, price, bid, ask, size }] of published) {
-      expect(topic).toBe(`prices:${symbol}`);
-      expect(bid).toBeLessThan(price);
-      expect(ask).toBeGreaterThan(price);
-      expect(Math.round(price * 100) / 100).toBe(price);
-      expect(Number.isInteger(size) && size > 0).toBe(true);
+    const wrong = published.filter(([topic, { symbol, price, bid, ask, size }]) => {
       const before = lastPrice.get(symbol) ?? price;
-      expect(Math.abs(price - before)).toBeLessThanOrEqual(0.01 + before * 0.0005);
       lastPrice.set(symbol, price);
-    }
+      const isSmallStep = Math.abs(price - before) <= 0.01 + before * 0.0005;
+      const isWhole = Math.round(price * 100) / 100 === price && Number.isInteger(size) && size > 0;
+      return !(topic === `prices:${symbol}` && bid < price && price < ask && isSmallStep && isWhole);
+    });
+    expect(wrong).toEqual([]);
     expect(published.some(([, { change }]) => change !== 0)).toBe(true);
   });
 

@@ -224,7 +224,12 @@ export class Engine extends EventEmitter<EngineEvents> {
     const { lastN = 0, policy, maxDelayMs = DELAY_OF_STREAM, onGap, onEnd } = options;
     const next = entry.log.headSeq + 1;
     const cursor = lastN === 0 ? next : Math.max(oldestHistorySeq(entry.log, entry.spec), next - lastN);
-    const subscriber = new LocalSubscriber(topic, { onEvent, onGap, onEnd }, (fault) => this.#fault(fault));
+    const ended: LocalHandlers['onEnd'] = (code, reason) => {
+      // As the end of a socket does: a consumer that stays would be flushed again and again.
+      this.#delivery.removeConsumer(consumer);
+      onEnd?.(code, reason);
+    };
+    const subscriber = new LocalSubscriber(topic, { onEvent, onGap, onEnd: ended }, (fault) => this.#fault(fault));
     const consumer = this.#delivery.addConsumer(subscriber, msgpackEncoder);
     this.#delivery.subscribe(consumer, topics.streamOf(entry, false), {
       cursor,

@@ -95,10 +95,12 @@ export interface History {
  * import WebSocket from 'ws'; // Node 20 only; browsers and later versions of Node have their own
  *
  * const client = await connect('ws://127.0.0.1:8787/ws', { WebSocket });
- * process.once('SIGINT', () => client.close());
  * client.on('gap', ({ topic, fromSeq, toSeq }) => console.log(`missed ${fromSeq}–${toSeq} of ${topic}`));
- * await client.subscribe('prices:AAPL', { lastN: 1 }, ({ seq, payload }) => console.log(seq, payload));
  * await client.publish('prices:AAPL', { price: 229.1 });
+ * await client.subscribe('prices:AAPL', { lastN: 1 }, async ({ seq, payload }) => {
+ *   console.log(seq, payload);
+ *   await client.close(); // or go on listening
+ * });
  * ```
  *
  * Rejects with a RingcastError when there is no server, when it refuses, or when it does not answer in time.

@@ -24,14 +24,12 @@ function exampleIn(file: string): string {
   return examples[0]![1]!.replaceAll(/^ \* ?/gm, '');
 }
 
-/** Runs the code to its end, which Ctrl-C brings about once it has printed something. */
 function run(code: string): Promise<{ code: number | null; stdout: string; stderr: string }> {
   const module = code.replaceAll(DOCUMENTED_URL, engine.url);
   const child = spawn(process.execPath, ['--input-type=module', '--eval', module], { cwd: ROOT });
   const output = { stdout: '', stderr: '' };
   child.stdout.setEncoding('utf8').on('data', (text: string) => {
     output.stdout += text;
-    child.kill('SIGINT');
   });
   child.stderr.setEncoding('utf8').on('data', (text: string) => {
     output.stderr += text;

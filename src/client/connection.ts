@@ -68,7 +68,7 @@ export class Connection {
     this.#closed = new Promise((resolve) => {
       this.#settleClosed = resolve;
     });
-    this.#socket = new WebSocket(url, SUBPROTOCOL_MSGPACK);
+    this.#socket = openSocket(url, WebSocket);
     this.#outbox = new Outbox((message) => this.#socket.send(message));
     this.#socket.binaryType = 'arraybuffer';
     this.#socket.onopen = () => {
@@ -211,6 +211,15 @@ export class Connection {
     const why = cause?.message ?? info.reason;
     const message = `the connection was closed (${info.code})${why === '' ? '' : `: ${why}`}`;
     return new RingcastError(cause?.code ?? codeOfClose(info.code), message, info);
+  }
+}
+
+/** Constructors throw at addresses that are none. */
+function openSocket(url: string, WebSocket: WebSocketConstructor): WebSocketLike {
+  try {
+    return new WebSocket(url, SUBPROTOCOL_MSGPACK);
+  } catch (error) {
+    throw new RingcastError('BAD_REQUEST', `cannot connect: ${messageOf(error)}`);
   }
 }
 

@@ -172,7 +172,9 @@ describe('a client', () => {
     await expect(connect(engine.url, { WebSocket: Refused })).rejects.toThrow(/cannot connect: .*403/);
   });
 
-  it.skipIf(globalThis.WebSocket === undefined)("works with the runtime's own WebSocket", async () => {
+  const hasOwnWebSocket = globalThis.WebSocket !== undefined;
+  if (!hasOwnWebSocket) console.log(`skipped: Node ${process.version} has no WebSocket of its own (from 22 on it has)`);
+  it.skipIf(!hasOwnWebSocket)("works with the runtime's own WebSocket", async () => {
     const client = await connect(engine.url);
     clients.push(client);
     expect(await client.publish('own', 1)).toMatchObject({ seq: 1 });

@@ -20,6 +20,9 @@ export interface RunPlan {
   profile: 'server' | 'generator' | null;
 }
 
+/** A child that ended meanwhile is reported by its exit. */
+const ignoreGone = (): void => {};
+
 const profileFlags = (plan: RunPlan, part: 'server' | 'generator'): string[] =>
   plan.profile === part ? ['--cpu-prof', '--cpu-prof-dir', 'bench/results'] : [];
 
@@ -35,7 +38,7 @@ export async function runOnce(plan: RunPlan): Promise<RunResult> {
   } catch (error) {
     return { ...result, ...NO_OUTCOME, failed: error instanceof Error ? error.message : String(error) };
   } finally {
-    await endChild(server, () => server.send({ type: 'stop' }));
+    await endChild(server, () => server.send({ type: 'stop' }, ignoreGone));
   }
 }
 
@@ -63,12 +66,12 @@ async function generate(plan: RunPlan, port: number, server: ChildProcess): Prom
       server.once('exit', (code, signal) => reject(new Error(`the server ended: ${code ?? signal}`)));
       generator.once('exit', (code, signal) => reject(new Error(`the load generator ended: ${code ?? signal}`)));
       server.on('message', (message: ServerMessage) => {
-        if (message.type === 'sample' && generator.connected) generator.send(message);
+        if (message.type === 'sample' && generator.connected) generator.send(message, ignoreGone);
       });
       generator.on('message', (message: GeneratorMessage) => {
         if (message.type === 'outcome') resolve(message.outcome);
         else if (message.type === 'failed') reject(new Error(message.error));
-        else if (server.connected) server.send(message);
+        else if (server.connected) server.send(message, ignoreGone);
       });
     });
   } finally {

@@ -30,8 +30,7 @@ export type PublisherCommand =
   | { type: 'open'; connections: number }
   | { type: 'schedules'; seconds: number; schedules: Schedule[] }
   | { type: 'closed'; seconds: number; topic: number; inFlight: number }
-  | { type: 'flood'; seconds: number; topic: number; framesPerMessage: number }
-  | { type: 'close' };
+  | { type: 'flood'; seconds: number; topic: number; framesPerMessage: number };
 
 export interface PublisherReport {
   type: 'opened' | 'done' | 'failed';

@@ -54,7 +54,6 @@ export class Publisher {
   }
 
   async close(): Promise<void> {
-    await this.execute({ type: 'close' });
     await this.#worker.terminate();
   }
 }

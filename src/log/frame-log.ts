@@ -27,6 +27,7 @@ import {
   TAIL_WORD,
   TIME_FIELD,
 } from './layout.js';
+import type { LogBudget } from './log-budget.js';
 
 /** Result of `copy` when the writer evicted a part of the slice during the copy. */
 export const EVICTED = -1;
@@ -45,6 +46,8 @@ export interface PlainLogLimits extends LogSizes {
   readonly historyMessages: number;
   /** … as long as they take no more than this. */
   readonly historyBytes: number;
+  /** What this log and others may take together: beyond it a log evicts instead of growing. */
+  readonly budget?: LogBudget;
 }
 
 /** Allocates the memory of a shared log whose first frame will be `firstSeq`. */
@@ -99,6 +102,7 @@ export class FrameLog {
     const sizes = { dataBytes: Math.min(DATA_MIN_BYTES, limits.dataBytes), frames: FRAMES_MIN };
     const log = new FrameLog(new ArrayBuffer(sizes.frames * ENTRY_BYTES + sizes.dataBytes), 0, sizes, firstSeq);
     log.#limits = limits;
+    limits.budget?.add(log.memoryBytes);
     return log;
   }
 
@@ -117,6 +121,11 @@ export class FrameLog {
 
   get dataCapacityBytes(): number {
     return this.#dataMask + 1;
+  }
+
+  /** Index and data. */
+  get memoryBytes(): number {
+    return (this.#frameMask + 1) * ENTRY_BYTES + this.#dataMask + 1;
   }
 
   /** Largest frame that this log can ever hold. */
@@ -193,10 +202,16 @@ export class FrameLog {
     while (this.tailSeq <= this.headSeq && !this.#isKept(this.tailSeq, nowMs, limits)) this.tailSeq++;
     const usedBytes = this.#writePosition - this.positionOf(this.tailSeq);
     const usedFrames = this.retainedFrames + 1;
-    let { dataBytes, frames } = { dataBytes: this.#dataMask + 1, frames: this.#frameMask + 1 };
+    let { dataBytes, frames } = this.#sizes();
     while (dataBytes > DATA_MIN_BYTES && usedBytes * 4 <= dataBytes) dataBytes /= 2;
     while (frames > FRAMES_MIN && usedFrames * 4 <= frames) frames /= 2;
     if (dataBytes !== this.#dataMask + 1 || frames !== this.#frameMask + 1) this.#resize({ dataBytes, frames });
+  }
+
+  /** The log will not be used any more: its memory no longer counts. */
+  dispose(): void {
+    this.#limits?.budget?.add(-this.memoryBytes);
+    this.#limits = null;
   }
 
   /** Whether `trim` may find something to give back. */
@@ -264,7 +279,11 @@ export class FrameLog {
     const from = this.positionOf(fromSeq);
     const length = this.positionOf(untilSeq) - from;
     // An index entry that was overwritten meanwhile can say anything; the check below would find it, but not in time.
-    if (!(length >= 0 && length <= target.length - at)) return EVICTED;
+    if (!(length >= 0 && length <= target.length - at)) {
+      // Learns the tail all the same: who asks again with the old view would be refused for ever.
+      this.#isStillRetained(fromSeq);
+      return EVICTED;
+    }
     const bytes = this.#bytes;
     const start = from & this.#dataMask;
     const first = Math.min(length, this.#dataMask + 1 - start);
@@ -309,8 +328,11 @@ export class FrameLog {
   }
 
   #grow(limits: PlainLogLimits, frameBytes: number, seq: number, timeMs: number): void {
-    let { dataBytes, frames } = { dataBytes: this.#dataMask + 1, frames: this.#frameMask + 1 };
-    while (dataBytes < frameBytes && dataBytes < CAPACITY_MAX) dataBytes *= 2;
+    const { dataBytes: dataNow, frames: framesNow } = this.#sizes();
+    // The frame itself has to fit, whatever the budget says.
+    let needed = dataNow;
+    while (needed < frameBytes && needed < CAPACITY_MAX) needed *= 2;
+    let { dataBytes, frames } = { dataBytes: needed, frames: framesNow };
     for (let tail = this.tailSeq; tail < seq; tail++) {
       if (!this.#isKept(tail, timeMs, limits)) continue;
       const neededBytes = this.#writePosition + frameBytes - this.positionOf(tail);
@@ -318,7 +340,16 @@ export class FrameLog {
       while (seq + 1 - tail > frames - 1 && frames < limits.frames) frames *= 2;
       break;
     }
-    if (dataBytes !== this.#dataMask + 1 || frames !== this.#frameMask + 1) this.#resize({ dataBytes, frames });
+    const moreBytes = dataBytes - dataNow + (frames - framesNow) * ENTRY_BYTES;
+    if (limits.budget?.allows(moreBytes) === false) {
+      dataBytes = needed;
+      frames = framesNow;
+    }
+    if (dataBytes !== dataNow || frames !== framesNow) this.#resize({ dataBytes, frames });
+  }
+
+  #sizes(): LogSizes {
+    return { dataBytes: this.#dataMask + 1, frames: this.#frameMask + 1 };
   }
 
   #isKept(seq: number, nowMs: number, limits: PlainLogLimits): boolean {
@@ -354,10 +385,12 @@ export class FrameLog {
       bytes.set(this.#bytes.subarray(from, from + length), to);
       position += length;
     }
+    const oldBytes = this.memoryBytes;
     this.tailSeq = tail;
     this.#index = index;
     this.#bytes = bytes;
     this.#frameMask = sizes.frames - 1;
     this.#dataMask = mask;
+    this.#limits?.budget?.add(this.memoryBytes - oldBytes);
   }
 }

@@ -1,0 +1,129 @@
+// Random histories of frame logs, compared step by step with a model that is an array.
+
+import { describe, it } from 'vitest';
+import { allocateSharedLog, FrameLog, type PlainLogLimits } from '#src/log/frame-log.js';
+import { DATA_MIN_BYTES, FRAMES_MIN } from '#src/log/layout.js';
+import { Random, testSeed } from '../ring/random.js';
+import { LogLab, randomFrameBytes } from './log-lab.js';
+
+/** The low words of these wrap within a run: signed at 2^31, unsigned at 2^32, and again beyond. */
+const FIRST_SEQS = [1, 2 ** 31 - 100, 2 ** 32 - 100, 2 ** 33 + 2 ** 31 - 100, 2 ** 45 + 17];
+const SHARED_SIZES = [
+  { dataBytes: 64, frames: 4 },
+  { dataBytes: 256, frames: 64 },
+  { dataBytes: 4096, frames: 8 },
+  { dataBytes: 4096, frames: 32 },
+  { dataBytes: 32768, frames: 256 },
+];
+const SHARED_STEPS = 3_000;
+const PLAIN_STEPS = 3_000;
+
+describe('shared log', () => {
+  for (const firstSeq of FIRST_SEQS) {
+    it(`retains exactly what fits and gives back every byte of it, from seq ${firstSeq} on`, () => {
+      const random = new Random(testSeed('shared log') + (firstSeq % 1000));
+      for (const sizes of SHARED_SIZES) runShared(sizes, firstSeq, random);
+    });
+  }
+});
+
+function runShared(sizes: { dataBytes: number; frames: number }, firstSeq: number, random: Random): void {
+  const memory = allocateSharedLog(sizes, firstSeq);
+  const lab = new LogLab(FrameLog.shared(memory), FrameLog.shared(memory), firstSeq, sizes.dataBytes);
+  for (let step = 0; step < SHARED_STEPS; step++) {
+    lab.append(randomFrameBytes(random, sizes.dataBytes), random);
+    checkSharedTail(lab, sizes);
+    if (random.chance(1 / 8)) lab.checkRandomSlice(random);
+    if (random.chance(1 / 64)) lab.checkAll();
+    const { tailSeq } = lab.writer;
+    if (random.chance(1 / 32) && tailSeq > firstSeq) {
+      // The reader's view may be old: it asks for what it believes to be there.
+      lab.checkEvicted(tailSeq - 1 - random.below(Math.min(2 * sizes.frames, tailSeq - firstSeq)));
+    }
+  }
+  lab.checkAll();
+}
+
+/** The longest run of newest frames that the memory can hold: not one less. */
+function checkSharedTail(lab: LogLab, sizes: { dataBytes: number; frames: number }): void {
+  const { tailSeq } = lab.writer;
+  const frames = lab.headSeq - tailSeq + 1;
+  const bytes = lab.bytesFrom(tailSeq);
+  if (bytes > sizes.dataBytes || frames > sizes.frames - 1)
+    throw new Error(`${frames} frames, ${bytes} bytes retained`);
+  if (tailSeq === lab.firstSeq) return;
+  const isFull = frames === sizes.frames - 1 || bytes + lab.frame(tailSeq - 1).frameBytes > sizes.dataBytes;
+  if (!isFull) throw new Error(`frame ${tailSeq - 1} was evicted, although it fitted`);
+}
+
+const PLAIN_LIMITS: PlainLogLimits[] = [
+  { dataBytes: 65536, frames: 1024, retainMs: 1000, historyMessages: 20, historyBytes: 8192 },
+  { dataBytes: 65536, frames: 64, retainMs: 1000, historyMessages: 0, historyBytes: 0 },
+  { dataBytes: 4096, frames: 1024, retainMs: 0, historyMessages: 50, historyBytes: 2048 },
+  { dataBytes: 4096, frames: 4, retainMs: 5000, historyMessages: 100, historyBytes: 4096 },
+  { dataBytes: 128, frames: 16, retainMs: 5000, historyMessages: 3, historyBytes: 128 },
+  { dataBytes: 262144, frames: 2048, retainMs: 20_000, historyMessages: 5, historyBytes: 300 },
+];
+
+describe('plain log', () => {
+  for (const firstSeq of FIRST_SEQS) {
+    it(`grows for what it has to keep, forgets the rest when it is trimmed, from seq ${firstSeq} on`, () => {
+      const random = new Random(testSeed('plain log') + (firstSeq % 1000));
+      for (const limits of PLAIN_LIMITS) runPlain(limits, firstSeq, random);
+    });
+  }
+});
+
+function runPlain(limits: PlainLogLimits, firstSeq: number, random: Random): void {
+  const log = FrameLog.plain(limits, firstSeq);
+  const lab = new LogLab(log, log, firstSeq, limits.dataBytes);
+  // Busy and quiet times, so that there is something to grow for and something to give back.
+  let pauseMaxMs = 10;
+  for (let step = 0; step < PLAIN_STEPS; step++) {
+    if (random.chance(1 / 200)) pauseMaxMs = random.chance(0.5) ? 10 : 1000;
+    lab.nowMs += random.below(pauseMaxMs);
+    lab.append(
+      randomFrameBytes(random, Math.min(limits.dataBytes, pauseMaxMs === 10 ? 400 : limits.dataBytes)),
+      random,
+    );
+    checkKept(lab, limits);
+    if (random.chance(1 / 8)) lab.checkRandomSlice(random);
+    if (random.chance(1 / 64)) lab.checkAll();
+    if (random.chance(1 / 50)) checkTrim(lab, limits, random);
+  }
+  lab.checkAll();
+}
+
+/** What history and age keep is retained, as far as the largest sizes allow. */
+function checkKept(lab: LogLab, limits: PlainLogLimits): void {
+  const { tailSeq } = lab.writer;
+  if (lab.writer.dataCapacityBytes > Math.max(limits.dataBytes, DATA_MIN_BYTES)) throw new Error('beyond its limit');
+  if (lab.headSeq - tailSeq + 1 > limits.frames - 1) throw new Error('more frames than its limit');
+  if (tailSeq === lab.firstSeq) return;
+  const evicted = tailSeq - 1;
+  const bytes = lab.bytesFrom(evicted);
+  const fits = bytes <= limits.dataBytes && lab.headSeq - evicted + 1 <= limits.frames - 1;
+  if (fits && isKept(lab, evicted, limits)) {
+    throw new Error(`frame ${evicted} was evicted: ${lab.headSeq - evicted + 1} newest frames, ${bytes} bytes`);
+  }
+}
+
+function isKept(lab: LogLab, seq: number, limits: PlainLogLimits): boolean {
+  if (lab.frame(seq).timeMs > lab.nowMs - limits.retainMs) return true;
+  return lab.headSeq - seq < limits.historyMessages && lab.bytesFrom(seq) <= limits.historyBytes;
+}
+
+function checkTrim(lab: LogLab, limits: PlainLogLimits, random: Random): void {
+  const { writer } = lab;
+  lab.nowMs += random.below(2 * limits.retainMs + 1);
+  let wanted = writer.tailSeq;
+  while (wanted <= lab.headSeq && !isKept(lab, wanted, limits)) wanted++;
+  writer.trim(lab.nowMs);
+  if (writer.tailSeq !== wanted) throw new Error(`tail ${writer.tailSeq} after a trim, not ${wanted}`);
+  const isSmall = writer.dataCapacityBytes <= DATA_MIN_BYTES || lab.bytesFrom(wanted) * 4 > writer.dataCapacityBytes;
+  if (!isSmall) throw new Error(`${writer.dataCapacityBytes} bytes for ${lab.bytesFrom(wanted)} after a trim`);
+  if (lab.headSeq - wanted + 1 < FRAMES_MIN / 4 && lab.bytesFrom(wanted) * 4 <= DATA_MIN_BYTES && writer.isInflated) {
+    throw new Error('an all but empty log stays inflated after a trim');
+  }
+  lab.checkAll();
+}

@@ -1,0 +1,216 @@
+// What users of a frame log rely on, one behaviour each.
+
+import { describe, expect, it } from 'vitest';
+import { allocateSharedLog, EVICTED, FrameLog, type PlainLogLimits } from '#src/log/frame-log.js';
+import { DATA_MIN_BYTES } from '#src/log/layout.js';
+
+const LIMITS: PlainLogLimits = {
+  dataBytes: 4096,
+  frames: 64,
+  retainMs: 1000,
+  historyMessages: 5,
+  historyBytes: 1024,
+};
+
+/** Appends a frame of `frameBytes` bytes that all are the low byte of its seq. */
+function append(log: FrameLog, frameBytes: number, timeMs = 0, origin = 0): number {
+  log.begin(frameBytes, timeMs, 0, origin);
+  const bytes = new Uint8Array(frameBytes).fill(log.headSeq + 1);
+  log.write(bytes, 0, frameBytes);
+  return log.commit();
+}
+
+function read(log: FrameLog, fromSeq: number, untilSeq: number): number[] {
+  const target = new Uint8Array(log.sliceBytes(fromSeq, untilSeq));
+  expect(log.copy(fromSeq, untilSeq, target, 0)).toBe(target.length);
+  return [...target];
+}
+
+function sharedPair(dataBytes: number, frames: number, firstSeq = 1): { writer: FrameLog; reader: FrameLog } {
+  const memory = allocateSharedLog({ dataBytes, frames }, firstSeq);
+  return { writer: FrameLog.shared(memory), reader: FrameLog.shared(memory) };
+}
+
+describe('frame log', () => {
+  it('is empty at first: the tail is the first seq, the head the one before', () => {
+    for (const log of [FrameLog.plain(LIMITS, 7), sharedPair(64, 4, 7).reader]) {
+      expect([log.tailSeq, log.headSeq, log.retainedFrames]).toEqual([7, 6, 0]);
+    }
+  });
+
+  it('does not show a frame before it is committed', () => {
+    const { writer, reader } = sharedPair(256, 8);
+    writer.begin(3, 0, 0, 0);
+    writer.write(Uint8Array.of(1, 2, 3), 0, 3);
+    reader.refresh();
+    expect(reader.headSeq).toBe(0);
+    writer.commit();
+    expect(reader.headSeq, 'the view is as old as its last refresh').toBe(0);
+    reader.refresh();
+    expect(read(reader, 1, 2)).toEqual([1, 2, 3]);
+  });
+
+  it('gives back a frame that wraps around the end of the memory', () => {
+    const { writer, reader } = sharedPair(64, 8);
+    append(writer, 50);
+    append(writer, 40);
+    reader.refresh();
+    expect(reader.tailSeq).toBe(2);
+    expect(read(reader, 2, 3)).toEqual(new Array(40).fill(2));
+  });
+
+  it('takes a frame as large as itself, which evicts all others', () => {
+    for (const log of [sharedPair(4096, 8).writer, FrameLog.plain(LIMITS)]) {
+      append(log, 100);
+      append(log, 4096);
+      expect([log.tailSeq, log.headSeq]).toEqual([2, 2]);
+      expect(read(log, 2, 3)).toHaveLength(4096);
+      append(log, 1);
+      expect([log.tailSeq, log.headSeq]).toEqual([3, 3]);
+    }
+  });
+
+  it('refuses a frame larger than itself, and is as before', () => {
+    for (const log of [sharedPair(4096, 8).writer, FrameLog.plain(LIMITS)]) {
+      append(log, 10);
+      expect(() => log.begin(4097, 0, 0, 0)).toThrow(RangeError);
+      expect(append(log, 20)).toBe(2);
+      expect(read(log, 1, 3)).toHaveLength(30);
+    }
+  });
+
+  it('refuses sizes that are no powers of two', () => {
+    expect(() => allocateSharedLog({ dataBytes: 100, frames: 8 }, 1)).toThrow(RangeError);
+    expect(() => allocateSharedLog({ dataBytes: 128, frames: 2 }, 1)).toThrow(RangeError);
+    expect(() => FrameLog.plain({ ...LIMITS, frames: 65 })).toThrow(RangeError);
+    expect(() => FrameLog.plain({ ...LIMITS, dataBytes: 0 })).toThrow(RangeError);
+  });
+
+  it('keeps time and origin of each frame', () => {
+    const { writer, reader } = sharedPair(256, 8);
+    append(writer, 10, 111.5, 9);
+    append(writer, 10, 112.25, 2 ** 32 - 1);
+    reader.refresh();
+    expect([reader.timeOf(1), reader.originOf(1)]).toEqual([111.5, 9]);
+    expect([reader.timeOf(2), reader.originOf(2)]).toEqual([112.25, 2 ** 32 - 1]);
+  });
+
+  it('says EVICTED for what its writer has overwritten, whatever the old view of the reader says', () => {
+    const { writer, reader } = sharedPair(64, 8);
+    append(writer, 20);
+    append(writer, 20);
+    reader.refresh();
+    for (let i = 0; i < 5; i++) append(writer, 30);
+    const target = new Uint8Array(64);
+    expect(reader.copy(1, 3, target, 0)).toBe(EVICTED);
+    expect(reader.tailSeq, 'the reader has learnt the tail').toBe(writer.tailSeq);
+  });
+
+  it('does not write beyond the target, however wrong an overwritten index entry is', () => {
+    const { writer, reader } = sharedPair(4096, 8);
+    append(writer, 10);
+    reader.refresh();
+    for (let i = 0; i < 20; i++) append(writer, 1000);
+    expect(reader.copy(1, 2, new Uint8Array(10), 0)).toBe(EVICTED);
+    expect(reader.tailSeq, 'the reader has learnt the tail').toBe(writer.tailSeq);
+  });
+
+  it('fits at least one frame, also one that is larger than the limit', () => {
+    const { writer } = sharedPair(4096, 32);
+    for (const frameBytes of [100, 50, 50, 200]) append(writer, frameBytes);
+    expect(writer.fit(1, 1)).toBe(2);
+    expect(writer.fit(1, 149)).toBe(2);
+    expect(writer.fit(1, 150)).toBe(3);
+    expect(writer.fit(1, 399)).toBe(4);
+    expect(writer.fit(1, 400)).toBe(5);
+    expect(writer.fit(4, 1)).toBe(5);
+  });
+
+  it('begins at a later seq when it is told so while it is empty', () => {
+    const { writer, reader } = sharedPair(256, 8, 10);
+    writer.skipTo(15);
+    reader.refresh();
+    expect([reader.tailSeq, reader.headSeq]).toEqual([15, 14]);
+    expect(append(writer, 5)).toBe(15);
+    reader.refresh();
+    expect(read(reader, 15, 16)).toEqual(new Array(5).fill(15));
+    expect(() => writer.skipTo(20), 'it is in use').toThrow(RangeError);
+    expect(() => sharedPair(256, 8, 10).writer.skipTo(9), 'backwards').toThrow(RangeError);
+  });
+
+  it('follows the writer through the wrap of the shared words', () => {
+    for (const firstSeq of [2 ** 31 - 2, 2 ** 32 - 2, 2 ** 40 + 2 ** 31 - 2]) {
+      const { writer, reader } = sharedPair(64, 4, firstSeq);
+      for (let i = 0; i < 6; i++) {
+        append(writer, 9);
+        reader.refresh();
+        expect([reader.tailSeq, reader.headSeq]).toEqual([writer.tailSeq, firstSeq + i]);
+      }
+    }
+  });
+});
+
+describe('plain log', () => {
+  it('starts as small as it can', () => {
+    const log = FrameLog.plain(LIMITS);
+    expect(log.isInflated).toBe(false);
+    expect(log.dataCapacityBytes).toBe(DATA_MIN_BYTES);
+    expect(log.frameMaxBytes).toBe(4096);
+  });
+
+  it('keeps the history, whatever its age', () => {
+    const log = FrameLog.plain(LIMITS);
+    for (let i = 0; i < 50; i++) append(log, 100, i * 10_000);
+    expect(log.retainedFrames).toBeGreaterThanOrEqual(5);
+    log.trim(10_000_000);
+    expect([log.tailSeq, log.headSeq]).toEqual([46, 50]);
+    expect(read(log, 46, 51)).toHaveLength(500);
+  });
+
+  it('keeps no more history than its bytes', () => {
+    const log = FrameLog.plain(LIMITS);
+    for (let i = 0; i < 10; i++) append(log, 300, i * 10_000);
+    log.trim(10_000_000);
+    expect(log.retainedFrames).toBe(3);
+  });
+
+  it('keeps young frames beyond the history, for those that lag a little', () => {
+    const log = FrameLog.plain(LIMITS);
+    for (let i = 0; i < 40; i++) append(log, 50, 1000 + i);
+    expect(log.retainedFrames).toBe(40);
+    log.trim(1500);
+    expect(log.retainedFrames).toBe(40);
+    log.trim(2020);
+    expect(log.retainedFrames, 'frames older than a second are gone').toBe(19);
+  });
+
+  it('never takes more than its largest sizes', () => {
+    const log = FrameLog.plain(LIMITS);
+    for (let i = 0; i < 200; i++) append(log, 100, 0);
+    expect(log.dataCapacityBytes).toBe(4096);
+    expect(log.retainedFrames).toBe(40);
+    for (let i = 0; i < 200; i++) append(log, 10, 0);
+    expect(log.retainedFrames).toBe(63);
+  });
+
+  it('gives memory back when it is trimmed, and loses nothing that it keeps', () => {
+    const log = FrameLog.plain(LIMITS);
+    for (let i = 0; i < 60; i++) append(log, 60, 0);
+    expect(log.isInflated).toBe(true);
+    log.trim(5000);
+    expect(log.dataCapacityBytes).toBe(1024);
+    expect(read(log, 56, 61)).toEqual([56, 57, 58, 59, 60].flatMap((seq) => new Array<number>(60).fill(seq)));
+    expect(append(log, 1, 5000)).toBe(61);
+  });
+
+  it('is as small as a new one after a busy time, when there is no history to keep', () => {
+    const log = FrameLog.plain({ ...LIMITS, historyMessages: 0 });
+    for (let i = 0; i < 60; i++) append(log, 60, 0);
+    log.trim(5000);
+    expect(log.retainedFrames).toBe(0);
+    expect(log.isInflated).toBe(false);
+    expect([log.tailSeq, log.headSeq]).toEqual([61, 60]);
+    append(log, 60, 5000);
+    expect(read(log, 61, 62)).toEqual(new Array(60).fill(61));
+  });
+});

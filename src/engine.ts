@@ -12,7 +12,7 @@ import { DirectLink } from './lane/direct-link.js';
 import { LaneLink } from './lane/lane-link.js';
 import { LanePool } from './lane/pool.js';
 import { msgpackEncoder } from './protocol/encoder-msgpack.js';
-import { MESSAGE_ID_MAX_BYTES, type SlowConsumerPolicy } from './protocol/messages.js';
+import { MESSAGE_ID_MAX_BYTES, PAYLOAD_NESTING_MAX, type SlowConsumerPolicy } from './protocol/messages.js';
 import { encode, skipValue } from './protocol/msgpack.js';
 import { topicNameProblem } from './protocol/topic-name.js';
 import { utf8Length } from './protocol/utf8.js';
@@ -64,6 +64,8 @@ export interface EngineStats {
   readonly blockedConnections: number;
   readonly publishedMessages: number;
   readonly overloadedMessages: number;
+  /** Bytes that the logs of cold topics take. */
+  readonly coldLogBytes: number;
   readonly pendingAcks: number;
   readonly deliveredMessages: number;
   readonly deliveredBytes: number;
@@ -129,6 +131,7 @@ export class Engine extends EventEmitter<EngineEvents> {
     this.#coldLink = new DirectLink({
       dataMaxBytes: config.coldLogMaxBytes,
       framesMax: config.coldLogMaxFrames,
+      logsMaxBytes: config.coldLogsMaxBytes,
       retainMs: COLD_RETAIN_MS,
     });
     this.#pool = new LanePool(config.lanes, config.ringBytes);
@@ -199,13 +202,14 @@ export class Engine extends EventEmitter<EngineEvents> {
 
   /** Publishes a value, encoded as MessagePack. Rejects with RingcastError: BAD_REQUEST, TOPIC_NOT_FOUND, OVERLOADED … */
   async publish(topic: string, value: unknown, options: PublishOptions = {}): Promise<PublishResult> {
-    return this.#publish(topic, encode(value), options);
+    return this.publishEncoded(topic, encode(value), options);
   }
 
   /** Publishes bytes that are one MessagePack value already. They are copied before this returns. */
   async publishEncoded(topic: string, payload: Uint8Array, options: PublishOptions = {}): Promise<PublishResult> {
-    if (skipValue(payload, 0, payload.length) !== payload.length) {
-      throw new RingcastError('BAD_REQUEST', 'the payload must be exactly one MessagePack value');
+    if (skipValue(payload, 0, payload.length, PAYLOAD_NESTING_MAX) !== payload.length) {
+      const problem = `the payload must be exactly one MessagePack value, nested at most ${PAYLOAD_NESTING_MAX} deep`;
+      throw new RingcastError('BAD_REQUEST', problem);
     }
     return this.#publish(topic, payload, options);
   }
@@ -272,6 +276,7 @@ export class Engine extends EventEmitter<EngineEvents> {
       blockedConnections: load.blocked,
       publishedMessages: this.#router.publishedMessages,
       overloadedMessages: this.#router.overloadedMessages,
+      coldLogBytes: this.#coldLink.logBytes,
       pendingAcks: this.#router.pendingAcks.count,
       deliveredMessages: counters.deliveredMessages,
       deliveredBytes: counters.deliveredBytes,
@@ -354,8 +359,8 @@ export class Engine extends EventEmitter<EngineEvents> {
       const message = `a payload of ${payload.length} bytes; the limit is ${this.config.maxPayloadBytes} (maxPayloadBytes)`;
       throw new RingcastError('TOO_LARGE', message);
     }
-    if (id !== undefined && !(utf8Length(id) >= 0 && utf8Length(id) <= MESSAGE_ID_MAX_BYTES)) {
-      throw new RingcastError('BAD_REQUEST', `a message id has at most ${MESSAGE_ID_MAX_BYTES} bytes of UTF-8`);
+    if (id !== undefined && !(utf8Length(id) >= 1 && utf8Length(id) <= MESSAGE_ID_MAX_BYTES)) {
+      throw new RingcastError('BAD_REQUEST', `a message id has 1 to ${MESSAGE_ID_MAX_BYTES} bytes of UTF-8`);
     }
     const time = this.#scheduler.epochMs();
     return new Promise((resolve) =>

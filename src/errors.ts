@@ -39,7 +39,7 @@ export const ERROR_TABLE = {
     httpStatus: 503,
     closeCode: null,
     retry: true,
-    meaning: 'The ring of the topic’s lane is full: the message was not accepted.',
+    meaning: 'The topic’s home is full (a lane’s ring, the logs of cold topics): the message was not accepted.',
   },
   UNRECOVERABLE_POSITION: {
     httpStatus: 410,

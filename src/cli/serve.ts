@@ -27,6 +27,11 @@ async function serve(resolved: ResolvedConfig, isDemo: boolean): Promise<void> {
     stopFeed();
     await engine.close();
   });
+  engine.on('fault', (fault) => {
+    // Nothing is known of what state a fault left behind: end, so that a supervisor starts a clean process.
+    console.error(`ringcast: a fault of the server ends it: ${describeFailure(fault)}`);
+    process.exit(EXIT_FAILURE);
+  });
   await engine.start();
   console.log(`ringcast listens on ${engine.url}`);
   const bound = formatSizeBytes(memoryBound(config).totalBytes);

@@ -24,8 +24,10 @@ export interface MemoryBound {
 export const SUBSCRIPTION_BYTES = 96;
 /** Engine's and uWebSockets.js's state of one connection, without buffers. */
 export const CONNECTION_BYTES = 1024;
-/** What waits in user space for a connection that does not read: one slice. */
-export const BLOCKED_SLICE_BYTES = 65_536;
+/** What may wait in user space for a connection that does not read: a slice or message and answers. In messages. */
+export const UNSENT_MESSAGES = 3;
+/** The largest message received is answered TOO_LARGE; in multiples of maxPayloadBytes. */
+export const RECEIVED_MESSAGES = 2;
 /** A topic's state, names and list heads, without its logs. */
 export const TOPIC_BYTES = 1024;
 /** Header words of a log, whatever its size. */
@@ -49,8 +51,7 @@ type Limits = Pick<
   | 'hotLogBytes'
   | 'hotLogFrames'
   | 'maxTopics'
-  | 'coldLogMaxBytes'
-  | 'coldLogMaxFrames'
+  | 'coldLogsMaxBytes'
   | 'maxConnections'
   | 'maxSubscriptionsPerConnection'
   | 'maxPayloadBytes'
@@ -58,11 +59,8 @@ type Limits = Pick<
 
 export function memoryBound(limits: Limits): MemoryBound {
   const hotTopics = limits.lanes === 0 ? 0 : Math.min(limits.maxHotTopics, limits.maxTopics);
-  const coldTopics = limits.maxTopics - hotTopics;
   const hotLogBytes = LOG_HEADER_BYTES + limits.hotLogBytes + limits.hotLogFrames * LOG_INDEX_BYTES_PER_FRAME;
-  const coldLogBytes = LOG_HEADER_BYTES + limits.coldLogMaxBytes + limits.coldLogMaxFrames * LOG_INDEX_BYTES_PER_FRAME;
-  const connectionBytes =
-    CONNECTION_BYTES + Math.max(BLOCKED_SLICE_BYTES, limits.maxPayloadBytes) + 2 * limits.maxPayloadBytes;
+  const connectionBytes = CONNECTION_BYTES + (UNSENT_MESSAGES + RECEIVED_MESSAGES) * limits.maxPayloadBytes;
   const size = formatSizeBytes;
   const index = `${LOG_INDEX_BYTES_PER_FRAME} B + ${LOG_HEADER_BYTES} B`;
 
@@ -86,20 +84,20 @@ export function memoryBound(limits: Limits): MemoryBound {
       bytes: hotTopics * hotLogBytes,
     },
     {
-      owner: 'cold logs',
-      formula: `(maxTopics − hot topics) × (coldLogMaxBytes + coldLogMaxFrames × ${index})`,
-      bytes: coldTopics * coldLogBytes,
+      owner: 'hot JSON streams',
+      formula: 'as hot logs; only topics with JSON subscribers',
+      bytes: hotTopics * hotLogBytes,
     },
     {
-      owner: 'JSON streams',
-      formula: `maxTopics × (coldLogMaxBytes + coldLogMaxFrames × ${index}); only topics with JSON subscribers`,
-      bytes: limits.maxTopics * coldLogBytes,
+      owner: 'cold logs',
+      formula: 'coldLogsMaxBytes; JSON streams and smallest logs included',
+      bytes: limits.coldLogsMaxBytes,
     },
     {
       owner: 'connections',
       formula:
-        `maxConnections × (${size(CONNECTION_BYTES)} + one blocked slice max(${size(BLOCKED_SLICE_BYTES)}, maxPayloadBytes) ` +
-        '+ receive buffer 2 × maxPayloadBytes)',
+        `maxConnections × (${size(CONNECTION_BYTES)} + unsent ${UNSENT_MESSAGES} × maxPayloadBytes ` +
+        `+ received ${RECEIVED_MESSAGES} × maxPayloadBytes)`,
       bytes: limits.maxConnections * connectionBytes,
     },
     {

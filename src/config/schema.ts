@@ -226,6 +226,11 @@ export const engineSchema = z.strictObject({
     default: 4 * MIB,
     reason: 'To what size the log of a cold topic may grow for subscribers that lag; it starts small.',
   }),
+  coldLogsMaxBytes: key(size(MIB, 1024 * GIB), {
+    default: GIB,
+    reason:
+      'What the logs of all cold topics may take together: beyond it they keep less, in the end publishers get OVERLOADED.',
+  }),
   coldLogMaxFrames: key(count('messages', 16, 4_194_304, { powerOfTwo: true }), {
     default: 8192,
     reason: 'The same bound in messages; reached first where messages are small.',

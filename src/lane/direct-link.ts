@@ -1,14 +1,17 @@
 /** Direct link: topics whose home is the accept thread, run by plain calls. */
 
 import { FrameLog, type PlainLogLimits } from '../log/frame-log.js';
-import { EventHead } from '../protocol/event.js';
+import { LogBudget } from '../log/log-budget.js';
+import { EVENT_HEAD_MAX_BYTES, EventHead } from '../protocol/event.js';
 import { Topic, type TopicSpec } from '../topic/topic.js';
-import type { OutgoingMessage, TopicLink } from './link.js';
+import { type OutgoingMessage, PUBLISH_FULL, type TopicLink } from './link.js';
 
 export interface DirectLinkOptions {
   /** Largest sizes of a cold topic's log. */
   readonly dataMaxBytes: number;
   readonly framesMax: number;
+  /** What all logs of cold topics may take together. */
+  readonly logsMaxBytes: number;
   /** Frames younger than this are kept for consumers that lag a little (ms). */
   readonly retainMs: number;
 }
@@ -16,6 +19,7 @@ export interface DirectLinkOptions {
 /** Writer and reader: the accept thread. */
 export class DirectLink implements TopicLink {
   readonly #options: DirectLinkOptions;
+  readonly #budget: LogBudget;
   readonly #topics = new Map<number, Topic>();
   readonly #head = new EventHead();
   readonly #limitsByHistory = new Map<string, PlainLogLimits>();
@@ -24,6 +28,7 @@ export class DirectLink implements TopicLink {
 
   constructor(options: DirectLinkOptions) {
     this.#options = options;
+    this.#budget = new LogBudget(options.logsMaxBytes);
   }
 
   get topicCount(): number {
@@ -44,17 +49,29 @@ export class DirectLink implements TopicLink {
   }
 
   closeJson(alias: number): void {
-    this.#topic(alias).closeJson();
+    const topic = this.#topic(alias);
+    topic.jsonLog?.dispose();
+    topic.closeJson();
   }
 
   closeTopic(alias: number): void {
-    this.#inflated.delete(this.#topic(alias));
+    const topic = this.#topic(alias);
+    topic.jsonLog?.dispose();
+    topic.log.dispose();
+    this.#inflated.delete(topic);
     this.#topics.delete(alias);
+  }
+
+  /** Bytes of all logs of cold topics. */
+  get logBytes(): number {
+    return this.#budget.usedBytes;
   }
 
   publish(alias: number, message: OutgoingMessage): number {
     const topic = this.#topic(alias);
     const { bytes, start, end, tail } = message;
+    const frameMaxBytes = EVENT_HEAD_MAX_BYTES + end - start + (tail === null ? 0 : tail.length);
+    if (!topic.log.canHold(frameMaxBytes)) return PUBLISH_FULL;
     const seq = topic.publish(bytes, start, end, tail !== null, tail, message.timeMs, 0, message.origin);
     if (topic.log.isInflated) this.#inflated.add(topic);
     return seq;
@@ -76,7 +93,8 @@ export class DirectLink implements TopicLink {
     if (limits === undefined) {
       const { dataMaxBytes, framesMax, retainMs } = this.#options;
       const { historyMessages, historyBytes } = spec;
-      limits = { dataBytes: dataMaxBytes, frames: framesMax, retainMs, historyMessages, historyBytes };
+      const budget = this.#budget;
+      limits = { dataBytes: dataMaxBytes, frames: framesMax, retainMs, historyMessages, historyBytes, budget };
       this.#limitsByHistory.set(key, limits);
     }
     return limits;

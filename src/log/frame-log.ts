@@ -10,7 +10,6 @@
 
 import { copyBytes } from './copy.js';
 import {
-  CAPACITY_MAX,
   DATA_CAPACITY_INDEX,
   DATA_MIN_BYTES,
   ENTRY_BYTES,
@@ -133,6 +132,15 @@ export class FrameLog {
     return this.#limits === null ? this.#dataMask + 1 : this.#limits.dataBytes;
   }
 
+  /** Whether a frame of this size can be appended: not larger than the log may become, within the budget. */
+  canHold(frameBytes: number): boolean {
+    const capacity = this.#dataMask + 1;
+    if (frameBytes <= capacity) return true;
+    const limits = this.#limits;
+    if (limits === null || frameBytes > this.frameMaxBytes) return false;
+    return limits.budget?.allows(sizeFor(frameBytes, capacity) - capacity) ?? true;
+  }
+
   get retainedFrames(): number {
     return this.headSeq - this.tailSeq + 1;
   }
@@ -145,9 +153,7 @@ export class FrameLog {
    * @param origin connection number that must not get the frame (noEcho), 0 for none.
    */
   begin(frameBytes: number, timeMs: number, ingressPosition: number, origin: number): void {
-    if (frameBytes > this.frameMaxBytes) {
-      throw new RangeError(`frame of ${frameBytes} bytes in a log of ${this.frameMaxBytes}`);
-    }
+    if (!this.canHold(frameBytes)) throw new RangeError(`frame of ${frameBytes} bytes: ask canHold() first`);
     const seq = this.headSeq + 1;
     const position = this.#writePosition;
     if (this.#needsRoom(position + frameBytes, seq)) this.#makeRoom(frameBytes, seq, timeMs);
@@ -329,9 +335,7 @@ export class FrameLog {
 
   #grow(limits: PlainLogLimits, frameBytes: number, seq: number, timeMs: number): void {
     const { dataBytes: dataNow, frames: framesNow } = this.#sizes();
-    // The frame itself has to fit, whatever the budget says.
-    let needed = dataNow;
-    while (needed < frameBytes && needed < CAPACITY_MAX) needed *= 2;
+    const needed = sizeFor(frameBytes, dataNow);
     let { dataBytes, frames } = { dataBytes: needed, frames: framesNow };
     for (let tail = this.tailSeq; tail < seq; tail++) {
       if (!this.#isKept(tail, timeMs, limits)) continue;
@@ -393,4 +397,11 @@ export class FrameLog {
     this.#dataMask = mask;
     this.#limits?.budget?.add(this.memoryBytes - oldBytes);
   }
+}
+
+/** The smallest doubling of `capacityBytes` that holds `bytes`. */
+function sizeFor(bytes: number, capacityBytes: number): number {
+  let size = capacityBytes;
+  while (size < bytes) size *= 2;
+  return size;
 }

@@ -21,7 +21,7 @@ import {
 import { oldestHistorySeq, readHistory } from '../topic/history.js';
 import type { AuthorizeRequest, ConnectionInfo, Hooks } from './hooks.js';
 import { type AckCallback, PendingAcks } from './pending-acks.js';
-import type { Session } from './session.js';
+import { NO_LANE, type Session } from './session.js';
 import { policyNumber, type TopicEntry, type TopicRegistry } from './topic-registry.js';
 
 export interface RouterOptions {
@@ -69,12 +69,13 @@ export class Router implements LinkEvents {
     this.#batchMs = this.#epochMs();
   }
 
-  /** Tells a publisher what a full ring refused, once per batch and not once per message. */
+  /** Tells a publisher what a full home refused, once per batch and not once per message. */
   endBatch(session: Session): void {
+    session.overloadedLane = NO_LANE;
     if (session.overloadedCount === 0) return;
     const { overloadedCount: count, overloadedTopic: topic } = session;
     session.overloadedCount = 0;
-    const message = `${count} messages were not accepted: the ring of the topic’s lane is full`;
+    const message = `${count} messages were not accepted, their topic’s home is full; the first was to ${topic}`;
     session.reply(session.consumer.encoder.error(null, 'OVERLOADED', message, { topic, count }));
   }
 
@@ -285,7 +286,9 @@ export class Router implements LinkEvents {
       session.consumer.publishesNoEcho = true;
     }
     const onAck = id === null ? null : this.#acknowledger(session, entry, id, this.#batchMs);
-    if (this.#send(entry, outgoing, onAck)) return;
+    if (session.overloadedLane !== entry.lane && this.#send(entry, outgoing, onAck)) return;
+    session.overloadedLane = entry.lane;
+    this.overloadedMessages++;
     if (id !== null) {
       this.#refuse(session, id, overloaded(entry));
     } else {
@@ -310,7 +313,9 @@ export class Router implements LinkEvents {
     outgoing.tail = id === undefined ? null : eventTail(id);
     outgoing.timeMs = timeMs;
     outgoing.origin = 0;
-    if (!this.#send(entry, outgoing, onAck)) throw overloaded(entry);
+    if (this.#send(entry, outgoing, onAck)) return;
+    this.overloadedMessages++;
+    throw overloaded(entry);
   }
 
   /** Hot path: per message. Hands the message to its topic's home. False: the home's ring is full. */
@@ -320,7 +325,6 @@ export class Router implements LinkEvents {
     const seq = entry.link.publish(entry.spec.alias, outgoing);
     if (seq === PUBLISH_FULL) {
       if (isAckLater) this.pendingAcks.cancel(outgoing.request);
-      this.overloadedMessages++;
       return false;
     }
     entry.acceptedMessages++;
@@ -425,7 +429,8 @@ function limitExceeded(limit: number): RingcastError {
 }
 
 function overloaded(entry: TopicEntry): RingcastError {
-  const message = 'the ring of the topic’s lane is full: the message was not accepted';
+  const full = entry.isHot ? 'the ring of its lane is full' : 'the logs of cold topics are full (coldLogsMaxBytes)';
+  const message = `the message was not accepted: ${full}`;
   return new RingcastError('OVERLOADED', message, { topic: entry.spec.topic });
 }
 

@@ -3,6 +3,9 @@
 import type { Consumer } from '../delivery/consumer.js';
 import type { TopicEntry } from './topic-registry.js';
 
+/** Value of `overloadedLane` while every ring takes messages; no home has this number. */
+export const NO_LANE = -2;
+
 /** Writer and reader: the accept thread. */
 export class Session {
   /** Unguessable name of the connection, told to the client. */
@@ -20,6 +23,11 @@ export class Session {
   /** The one it published to last: a feed publishes many messages to a topic in a row. */
   lastPublished: TopicEntry | null = null;
 
+  /**
+   * The lane whose ring refused a message of this batch. It refuses the batch's later ones too, also when there is room
+   * again meanwhile: none may overtake the one that the publisher has to send again.
+   */
+  overloadedLane = NO_LANE;
   /** Messages without a request id that a full ring refused in this batch, and the topic of the first. */
   overloadedCount = 0;
   overloadedTopic = '';

@@ -84,7 +84,7 @@ export class Topic {
     log.copy(seq, seq + 1, frame, 0);
     let json = eventToJson(spec.topic, frame, 0, frame.length);
     // Text can take several times the bytes of MessagePack. What the log cannot hold is announced, not hidden.
-    if (json.length > jsonLog.frameMaxBytes) json = jsonEncoder.gap(spec, seq, seq, 'too_large');
+    if (!jsonLog.canHold(json.length)) json = jsonEncoder.gap(spec, seq, seq, 'too_large');
     jsonLog.begin(json.length, log.timeOf(seq), 0, log.originOf(seq));
     jsonLog.write(json, 0, json.length);
     jsonLog.commit();

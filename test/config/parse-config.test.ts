@@ -45,6 +45,7 @@ describe('parseConfig', () => {
       hotLogBytes: 4 * MIB,
       hotLogFrames: 16_384,
       coldLogMaxBytes: 4 * MIB,
+      coldLogsMaxBytes: 1024 * MIB,
       coldLogMaxFrames: 8192,
     });
   });

@@ -145,19 +145,21 @@ export class Router implements LinkEvents {
     isAnswered = id !== null,
   ): void {
     const { consumer } = session;
-    const entry = this.topics.obtain(topic);
+    const known = this.topics.find(topic);
+    const existing = consumer.encoder.isText ? known?.jsonStream : known?.stream;
+    const isSubscribed = existing != null && this.#delivery.isSubscribed(consumer, existing);
+    const { maxSubscriptionsPerConnection } = this.#options;
+    // Before the topic is made: a refused subscription must not leave one behind.
+    if (!isSubscribed && consumer.subscriptionCount >= maxSubscriptionsPerConnection) {
+      this.#refuse(session, id, limitExceeded(maxSubscriptionsPerConnection));
+      return;
+    }
+    const entry = known ?? this.topics.obtain(topic);
     if (entry instanceof RingcastError) {
       this.#refuse(session, id, entry);
       return;
     }
     entry.log.refresh();
-    const existing = consumer.encoder.isText ? entry.jsonStream : entry.stream;
-    const isSubscribed = existing !== null && this.#delivery.isSubscribed(consumer, existing);
-    const { maxSubscriptionsPerConnection } = this.#options;
-    if (!isSubscribed && consumer.subscriptionCount >= maxSubscriptionsPerConnection) {
-      this.#refuse(session, id, limitExceeded(maxSubscriptionsPerConnection));
-      return;
-    }
     const { alias, epoch } = entry.spec;
     const cursor = firstSeqFor(entry, isSubscribed ? 0 : (options?.lastN ?? 0));
     // The answer first: no event may overtake it.

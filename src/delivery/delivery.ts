@@ -87,7 +87,7 @@ export class Delivery {
   constructor(options: DeliveryOptions, scheduler: Scheduler) {
     this.#scheduler = scheduler;
     this.#budgetMs = options.budgetMs;
-    this.#flusher = new Flusher(this.table, this.#streams);
+    this.#flusher = new Flusher(this.table, this.#streams, (consumer, reason) => this.#end(consumer, reason));
     this.#wheel = new DelayWheel(scheduler.nowMs());
     this.autoDelay = new AutoDelay(() => scheduler.busyMs(), scheduler.nowMs());
   }
@@ -188,7 +188,9 @@ export class Delivery {
     if ((consumer.flags & BLOCKED) === 0) return;
     consumer.flags &= ~BLOCKED;
     this.#blocked.delete(consumer);
-    if (consumer.isPending) this.#makeReady(consumer, consumer.coldHead === NONE);
+    if (!consumer.isPending) return;
+    this.#updateFloors(consumer);
+    this.#makeReady(consumer, consumer.coldHead === NONE);
   }
 
   /** The transport is full although delivery sent nothing (an answer, say). */
@@ -259,6 +261,17 @@ export class Delivery {
     if (this.#isClosed) return;
     // Set while the turn runs: what becomes ready in it is either flushed in it or makes the last lines schedule the next.
     this.#isTurnScheduled = true;
+    try {
+      this.#runPhases();
+    } finally {
+      // Also when a handler threw: whoever catches that goes on with a delivery that works.
+      this.#isTurnScheduled = false;
+      if (this.#dirty.length + this.#cold.length + this.#hot.length > 0) this.#scheduleTurn();
+      else this.#armTimer();
+    }
+  }
+
+  #runPhases(): void {
     this.beforeTurn();
     const startMs = this.#scheduler.nowMs();
     this.autoDelay.update(startMs);
@@ -267,9 +280,6 @@ export class Delivery {
     this.#wheel.expire(startMs, this.#onDue);
     this.#flushQueue(this.#cold, READY_COLD, deadlineMs);
     this.#flushQueue(this.#hot, READY_HOT, Math.max(deadlineMs, this.#scheduler.nowMs() + this.#budgetMs * HOT_SHARE));
-    this.#isTurnScheduled = false;
-    if (this.#dirty.length + this.#cold.length + this.#hot.length > 0) this.#scheduleTurn();
-    else this.#armTimer();
   }
 
   /** Hot path: per turn. Consumers flushed with more to send go to the end of the queue. */
@@ -395,7 +405,25 @@ export class Delivery {
       const late = this.#lateSubscription(consumer, epochMs);
       if (late === null) continue;
       this.counters.slowDisconnects++;
-      consumer.sink.end(ERROR_TABLE.SLOW_CONSUMER.closeCode, `SLOW_CONSUMER ${late.options.topic}`);
+      this.#end(consumer, late.options.topic);
+    }
+  }
+
+  /** Ends a slow consumer's connection. It is freed here and not only when its transport reports the end, if ever. */
+  #end(consumer: Consumer, reason: string): void {
+    consumer.sink.end(ERROR_TABLE.SLOW_CONSUMER.closeCode, `SLOW_CONSUMER ${reason}`);
+    this.removeConsumer(consumer);
+  }
+
+  /** Time passed while the consumer was blocked, perhaps without a new message that would have moved the floors. */
+  #updateFloors(consumer: Consumer): void {
+    const { table } = this;
+    const epochMs = this.#scheduler.epochMs();
+    for (const head of [consumer.coldHead, consumer.hotHead]) {
+      for (let row = head; row !== NONE; row = table.next[row]) {
+        const stream = this.#streams[table.stream[row]] as Stream;
+        if (stream.options.maxLagMs > 0) stream.updateFloor(epochMs);
+      }
     }
   }
 

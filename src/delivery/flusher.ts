@@ -43,6 +43,7 @@ export class Flusher {
 
   readonly #table: SubscriptionTable;
   readonly #streams: readonly (Stream | null)[];
+  readonly #end: (consumer: Consumer, reason: string) => void;
 
   /** The slice that the last single-subscription flush sent, for the next consumer at the same cursor. */
   #cachedStream: Stream | null = null;
@@ -57,9 +58,15 @@ export class Flusher {
   /** Ends of the frames in the buffer, for consumers that get one message per frame. */
   readonly #ends: number[] = [];
 
-  constructor(table: SubscriptionTable, streams: readonly (Stream | null)[]) {
+  /** @param end ends a consumer that is too slow; afterwards it is closed and has no subscriptions. */
+  constructor(
+    table: SubscriptionTable,
+    streams: readonly (Stream | null)[],
+    end: (consumer: Consumer, reason: string) => void,
+  ) {
     this.#table = table;
     this.#streams = streams;
+    this.#end = end;
   }
 
   /**
@@ -126,6 +133,8 @@ export class Flusher {
   }
 
   #sent(consumer: Consumer, result: number): boolean {
+    // The transport may have ended the connection within the call.
+    if ((consumer.flags & CLOSED) !== 0) return false;
     if (result === SEND_BLOCKED) {
       consumer.flags |= BLOCKED;
       return false;
@@ -133,7 +142,7 @@ export class Flusher {
     if (result === SEND_REFUSED) {
       // The cursors have moved past what was refused: going on would hide a loss.
       this.counters.refusedSends++;
-      this.#disconnect(consumer, 'send buffer limit');
+      this.#end(consumer, 'send buffer limit');
       return false;
     }
     return consumer.isPending;
@@ -185,7 +194,11 @@ export class Flusher {
     let delivered = 0;
     let seq = from;
     for (; seq <= log.headSeq && this.#ends.length < TEXT_FRAMES_MAX; seq++) {
-      if (log.originOf(seq) === consumer.number) continue;
+      if (log.originOf(seq) === consumer.number) {
+        // An overwritten index entry is another frame's: that one would be skipped, this one lost without a word.
+        if (!log.isStillRetained(seq)) break;
+        continue;
+      }
       const bytes = log.sliceBytes(seq, seq + 1);
       if (this.#bufferBytes > 0 && this.#bufferBytes + bytes > SLICE_MAX_BYTES) break;
       if (!this.#append(stream, seq, seq + 1, bytes)) break;
@@ -197,7 +210,11 @@ export class Flusher {
   }
 
   #append(stream: Stream, from: number, until: number, bytes: number): boolean {
-    if (!(bytes >= 0)) return false;
+    if (!(bytes >= 0)) {
+      // The writer has overwritten the index: the next try has to know the new tail.
+      stream.log.refresh();
+      return false;
+    }
     this.#reserve(bytes);
     const copied = stream.log.copy(from, until, this.#buffer, this.#bufferBytes);
     if (copied === EVICTED) return false;
@@ -236,7 +253,7 @@ export class Flusher {
     const { gaps } = this.counters;
     if (verdict.kind === 'disconnect') {
       this.counters.slowDisconnects++;
-      this.#disconnect(consumer, `${stream.options.topic}: ${verdict.reason}`);
+      this.#end(consumer, `${stream.options.topic}: ${verdict.reason}`);
       return false;
     }
     if (verdict.nextCursor === cursor) return true;
@@ -253,9 +270,5 @@ export class Flusher {
     stream.lostMessages += lost;
     consumer.lostMessages += lost;
     return true;
-  }
-
-  #disconnect(consumer: Consumer, reason: string): void {
-    consumer.sink.end(1013, `SLOW_CONSUMER ${reason}`);
   }
 }

@@ -287,7 +287,7 @@ export class FrameLog {
     // An index entry that was overwritten meanwhile can say anything; the check below would find it, but not in time.
     if (!(length >= 0 && length <= target.length - at)) {
       // Learns the tail all the same: who asks again with the old view would be refused for ever.
-      this.#isStillRetained(fromSeq);
+      this.isStillRetained(fromSeq);
       return EVICTED;
     }
     const bytes = this.#bytes;
@@ -295,11 +295,11 @@ export class FrameLog {
     const first = Math.min(length, this.#dataMask + 1 - start);
     copyBytes(bytes, start, start + first, target, at);
     if (first < length) copyBytes(bytes, 0, length - first, target, at + first);
-    return this.#isStillRetained(fromSeq) ? length : EVICTED;
+    return this.isStillRetained(fromSeq) ? length : EVICTED;
   }
 
-  /** Whether frame `seq` is retained now: asked after reading it. */
-  #isStillRetained(seq: number): boolean {
+  /** Whether frame `seq` is retained now: asked after reading it or its index entry. */
+  isStillRetained(seq: number): boolean {
     const words = this.#words;
     if (words === null) return seq >= this.tailSeq;
     // A read-modify-write that changes nothing: unlike a plain load it keeps the copy's reads before it on every CPU
@@ -329,7 +329,7 @@ export class FrameLog {
   #evict(tail: number): void {
     this.tailSeq = tail;
     // Says that everything below `tail` may be overwritten from now on, before it is: an exchange and not a store, so
-    // that no later write to data or index can become visible before it. Pairs with `#isStillRetained` and `refresh`.
+    // that no later write to data or index can become visible before it. Pairs with `isStillRetained` and `refresh`.
     if (this.#words !== null) Atomics.exchange(this.#words, TAIL_WORD, tail | 0);
   }
 

@@ -25,7 +25,8 @@ export function judge(stream: Stream, cursor: number, policy: number): Verdict {
         : 'max_lag_ms';
   if (policy === POLICY_DISCONNECT) return { kind: 'disconnect', reason };
   if (policy === POLICY_CONFLATE) {
-    return { kind: 'jump', nextCursor: Math.max(oldest, log.headSeq), reason: 'conflated' };
+    // The newest one however old it is: it is the latest there is.
+    return { kind: 'jump', nextCursor: Math.max(log.tailSeq, log.headSeq), reason: 'conflated' };
   }
   return { kind: 'jump', nextCursor: oldest, reason };
 }

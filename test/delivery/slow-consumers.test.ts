@@ -1,0 +1,262 @@
+// What happens to subscribers that fall behind: each policy, exact ranges, and counters that agree with them.
+
+import { describe, expect, it } from 'vitest';
+import { SEND_BLOCKED, SEND_OK } from '#src/delivery/sink.js';
+import { POLICY_CONFLATE, POLICY_DISCONNECT, POLICY_DROP_OLDEST } from '#src/delivery/subscription-table.js';
+import { DeliveryLab, type LabConsumer, type LabStreamOptions } from './delivery-lab.js';
+
+const SMALL = { dataBytes: 4096, frames: 8 };
+
+/** One subscriber that is blocked after its first message. */
+function blockedSubscriber(options: LabStreamOptions, policy: number, isText = false) {
+  const lab = new DeliveryLab();
+  const topic = lab.topic(options);
+  const one = lab.consumer(isText).subscribe(topic, { policy });
+  one.sink.result = SEND_BLOCKED;
+  topic.publish('first');
+  lab.settle();
+  one.sink.messages = [];
+  one.sink.result = SEND_OK;
+  const drain = () => {
+    lab.delivery.drained(one.consumer);
+    lab.settle();
+  };
+  return { lab, topic, one, drain };
+}
+
+/** Counters of engine, stream and connection say the same. */
+function expectLost(lab: DeliveryLab, one: LabConsumer, stream: { lostMessages: number; gaps: number }, lost: number) {
+  expect([lab.delivery.counters.lostMessages, stream.lostMessages, one.consumer.lostMessages]).toEqual([
+    lost,
+    lost,
+    lost,
+  ]);
+  const gaps = Object.values(lab.delivery.counters.gaps).reduce((sum, count) => sum + count, 0);
+  expect(gaps).toBe(stream.gaps);
+}
+
+describe('a lapped subscriber', () => {
+  it('with drop_oldest is told what is gone and goes on with the oldest retained message', () => {
+    const { lab, topic, one, drain } = blockedSubscriber({ shared: SMALL }, POLICY_DROP_OLDEST);
+    for (let i = 0; i < 20; i++) topic.publish(i);
+    lab.settle();
+    expect(one.take()).toEqual([]);
+    drain();
+    expect(one.takeMessages()).toEqual([
+      ['1:gap 2-14 lapped', ...[15, 16, 17, 18, 19, 20, 21].map((seq) => `1:${seq}`)],
+    ]);
+    expectLost(lab, one, topic.stream, 13);
+    expect(lab.delivery.counters.gaps).toEqual({ lapped: 1 });
+  });
+
+  it('with drop_oldest on a text connection gets the gap as a message of its own', () => {
+    const { lab, topic, one, drain } = blockedSubscriber({ shared: SMALL }, POLICY_DROP_OLDEST, true);
+    for (let i = 0; i < 10; i++) topic.publish(i);
+    drain();
+    expect(one.takeJson()).toEqual([
+      'topic-1:gap 2-4 lapped',
+      ...[5, 6, 7, 8, 9, 10, 11].map((seq) => `topic-1:${seq}`),
+    ]);
+    expectLost(lab, one, topic.jsonStream, 3);
+  });
+
+  it('with conflate gets the newest message', () => {
+    const { lab, topic, one, drain } = blockedSubscriber({ shared: SMALL }, POLICY_CONFLATE);
+    for (let i = 0; i < 20; i++) topic.publish(i);
+    drain();
+    expect(one.takeMessages()).toEqual([['1:gap 2-20 conflated', '1:21']]);
+    expectLost(lab, one, topic.stream, 19);
+    topic.publish('next');
+    lab.settle();
+    expect(one.take()).toEqual(['1:22']);
+  });
+
+  it('with disconnect loses its connection with 1013, and nothing of it is left', () => {
+    const { lab, topic, one, drain } = blockedSubscriber({ shared: SMALL }, POLICY_DISCONNECT);
+    for (let i = 0; i < 20; i++) topic.publish(i);
+    drain();
+    expect(one.sink.ends).toEqual([{ code: 1013, reason: expect.stringMatching(/^SLOW_CONSUMER topic-1: lapped/) }]);
+    expect(lab.delivery.counters.slowDisconnects).toBe(1);
+    expect(one.sink.messages).toEqual([]);
+    expect(lab.delivery.load).toEqual({ consumers: 0, streams: 2, subscriptions: 0, ready: 0, waiting: 0, blocked: 0 });
+  });
+
+  it('that is not blocked, but outrun between two turns, is treated the same', () => {
+    const lab = new DeliveryLab();
+    const topic = lab.topic({ shared: SMALL, isHot: true });
+    const one = lab.consumer().subscribe(topic);
+    for (let i = 0; i < 30; i++) topic.publish(i);
+    lab.settle();
+    expect(one.take()).toEqual(['1:gap 1-23 lapped', ...[24, 25, 26, 27, 28, 29, 30].map((seq) => `1:${seq}`)]);
+  });
+
+  it('whose writer runs on unreported is told once it is known, and loses no message in between', () => {
+    const lab = new DeliveryLab();
+    const topic = lab.topic({ shared: SMALL, isHot: true });
+    const one = lab.consumer().subscribe(topic);
+    for (let i = 0; i < 5; i++) topic.publish(i);
+    for (let i = 0; i < 50; i++) topic.append(i);
+    lab.scheduler.turn();
+    topic.report();
+    lab.settle();
+    const frames = one.take();
+    expect(frames.at(-1)).toBe('1:55');
+    expectComplete(frames, 1, 55);
+  });
+
+  it('in a gathered message does not hold up the others', () => {
+    const { lab, topic, one, drain } = blockedSubscriber({ shared: SMALL }, POLICY_DROP_OLDEST);
+    const other = lab.topic();
+    one.subscribe(other);
+    for (let i = 0; i < 10; i++) topic.publish(i);
+    other.publish('x');
+    drain();
+    expect(one.take()).toEqual(['1:gap 2-4 lapped', ...[5, 6, 7, 8, 9, 10, 11].map((seq) => `1:${seq}`), '2:1']);
+  });
+});
+
+describe('limits', () => {
+  it('of messages keep the newest so many', () => {
+    const { lab, topic, one, drain } = blockedSubscriber({ maxLagMessages: 3 }, POLICY_DROP_OLDEST);
+    for (let i = 0; i < 10; i++) topic.publish(i);
+    lab.settle();
+    drain();
+    expect(one.take()).toEqual(['1:gap 2-8 max_lag_messages', '1:9', '1:10', '1:11']);
+    expectLost(lab, one, topic.stream, 7);
+  });
+
+  it('of messages are not exceeded by exactly so many', () => {
+    const { lab, topic, one, drain } = blockedSubscriber({ maxLagMessages: 3 }, POLICY_DROP_OLDEST);
+    for (let i = 0; i < 3; i++) topic.publish(i);
+    lab.settle();
+    drain();
+    expect(one.take()).toEqual(['1:2', '1:3', '1:4']);
+    expectLost(lab, one, topic.stream, 0);
+  });
+
+  it('of time drop what is too old when it could be sent', () => {
+    const { lab, topic, one, drain } = blockedSubscriber({ maxLagMs: 1000 }, POLICY_DROP_OLDEST);
+    topic.publish('a');
+    lab.scheduler.advance(600);
+    topic.publish('b');
+    lab.scheduler.advance(600);
+    topic.publish('c');
+    lab.settle();
+    drain();
+    expect(one.take()).toEqual(['1:gap 2-2 max_lag_ms', '1:3', '1:4']);
+    expectLost(lab, one, topic.stream, 1);
+  });
+
+  it('of time hold although nothing new was published meanwhile', () => {
+    const { lab, topic, one, drain } = blockedSubscriber({ maxLagMs: 1000 }, POLICY_DROP_OLDEST);
+    topic.publish('a');
+    topic.publish('b');
+    lab.scheduler.advance(5000);
+    drain();
+    expect(one.take()).toEqual(['1:gap 2-3 max_lag_ms']);
+    topic.publish('c');
+    lab.settle();
+    expect(one.take()).toEqual(['1:4']);
+    expectLost(lab, one, topic.stream, 2);
+  });
+
+  it('do not touch subscribers that keep up', () => {
+    const lab = new DeliveryLab();
+    const topic = lab.topic({ maxLagMs: 100, maxLagMessages: 2 });
+    const one = lab.consumer().subscribe(topic, { policy: POLICY_DISCONNECT });
+    for (let i = 0; i < 20; i++) {
+      topic.publish(i);
+      lab.scheduler.advance(50);
+    }
+    expectComplete(one.take(), 1, 20);
+    expect(one.consumer.lostMessages).toBe(0);
+  });
+
+  it('of messages conflate to the newest one', () => {
+    const { topic, one, drain } = blockedSubscriber({ maxLagMessages: 3 }, POLICY_CONFLATE);
+    for (let i = 0; i < 10; i++) topic.publish(i);
+    drain();
+    expect(one.take()).toEqual(['1:gap 2-10 conflated', '1:11']);
+  });
+
+  it('of time conflate to the newest message, however old it is: it is the latest there is', () => {
+    const { lab, topic, one, drain } = blockedSubscriber({ maxLagMs: 1000 }, POLICY_CONFLATE);
+    for (let i = 0; i < 10; i++) topic.publish(i);
+    lab.scheduler.advance(5000);
+    drain();
+    expect(one.take()).toEqual(['1:gap 2-10 conflated', '1:11']);
+  });
+});
+
+describe('a subscriber that never drains', () => {
+  it('is disconnected by the sweep when its policy says so', () => {
+    const { lab, topic, one } = blockedSubscriber({ maxLagMs: 1000 }, POLICY_DISCONNECT);
+    topic.publish('x');
+    lab.scheduler.advance(900);
+    expect(one.sink.ends).toEqual([]);
+    lab.scheduler.advance(600);
+    expect(one.sink.ends).toHaveLength(1);
+    expect(lab.delivery.counters.slowDisconnects).toBe(1);
+    expect(lab.delivery.load).toMatchObject({ consumers: 0, subscriptions: 0, blocked: 0 });
+    lab.scheduler.advance(2000);
+    expect(one.sink.ends).toHaveLength(1);
+    expect(lab.scheduler.timerCount, 'the sweep rests').toBe(0);
+  });
+
+  it('is disconnected by the sweep when it was lapped', () => {
+    const { lab, topic, one } = blockedSubscriber({ shared: SMALL, isHot: true }, POLICY_DISCONNECT);
+    for (let i = 0; i < 20; i++) topic.publish(i);
+    lab.scheduler.advance(600);
+    expect(one.sink.ends).toHaveLength(1);
+  });
+
+  it('stays, and is left alone, with drop_oldest and conflate', () => {
+    for (const policy of [POLICY_DROP_OLDEST, POLICY_CONFLATE]) {
+      const { lab, topic, one } = blockedSubscriber({ shared: SMALL, maxLagMs: 10 }, policy);
+      for (let i = 0; i < 20; i++) topic.publish(i);
+      lab.scheduler.advance(5000);
+      expect(one.sink.ends).toEqual([]);
+      expect(one.take()).toEqual([]);
+      expect(lab.delivery.load.blocked).toBe(1);
+      one.close();
+      lab.scheduler.advance(1000);
+      expect(lab.scheduler.timerCount).toBe(0);
+    }
+  });
+
+  it('is ended once and freed, also when its transport takes its time to close', () => {
+    const { lab, topic, one, drain } = blockedSubscriber({ shared: SMALL }, POLICY_DISCONNECT);
+    one.sink.onEnd = () => {};
+    for (let i = 0; i < 20; i++) topic.publish(i);
+    drain();
+    for (let i = 0; i < 20; i++) topic.publish(i);
+    lab.scheduler.advance(1000);
+    lab.delivery.flushAll();
+    expect(one.sink.ends).toHaveLength(1);
+    expect(lab.delivery.counters.slowDisconnects).toBe(1);
+    expect(lab.delivery.load.consumers).toBe(0);
+  });
+
+  it('costs the others nothing: they get everything', () => {
+    const { lab, topic, one } = blockedSubscriber({ shared: SMALL }, POLICY_DROP_OLDEST);
+    const other = lab.consumer().subscribe(topic);
+    for (let i = 0; i < 100; i++) {
+      topic.publish(i);
+      lab.settle();
+    }
+    expectComplete(other.take(), 2, 101);
+    expect(other.consumer.lostMessages).toBe(0);
+    expect(one.take()).toEqual([]);
+  });
+});
+
+/** Events and gaps cover fromSeq … untilSeq, each once, in order. */
+function expectComplete(frames: string[], fromSeq: number, untilSeq: number): void {
+  let next = fromSeq;
+  for (const frame of frames) {
+    const gap = /^\d+:gap (\d+)-(\d+)/.exec(frame);
+    expect(Number(gap?.[1] ?? frame.split(':')[1]), frame).toBe(next);
+    next = gap === null ? next + 1 : Number(gap[2]) + 1;
+  }
+  expect(next).toBe(untilSeq + 1);
+}

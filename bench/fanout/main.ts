@@ -6,6 +6,7 @@ import type { Bar } from './bars.js';
 import { killChildren } from './children.js';
 import { describeMachine, type Machine, machineLines } from './machine.js';
 import { HELP, type Options, readOptions } from './options.js';
+import { loadPeer } from './peer.js';
 import { barTable, markdownReport, notes, runLines } from './report.js';
 import { Results, type RunResult, wrongDeliveries } from './results.js';
 import { type RunPlan, runOnce } from './runner.js';
@@ -78,12 +79,22 @@ function isFault(result: RunResult, options: Options): boolean {
   return (options.smoke || result.peer === RINGCAST) && (result.failed !== null || wrongDeliveries(result) > 0);
 }
 
+/** Loading a peer costs nothing: it imports its server only when it starts one. */
+async function requirePeer(name: string): Promise<void> {
+  try {
+    await loadPeer(name);
+  } catch (error) {
+    throw new Error(`no peer ${name} in bench/fanout/peers (${error instanceof Error ? error.message : error})`);
+  }
+}
+
 async function main(): Promise<number> {
   const options = readOptions(process.argv.slice(2));
   if (options === null) {
     print([HELP]);
     return 0;
   }
+  for (const peer of options.peers ?? []) await requirePeer(peer);
   const machine = describeMachine(process.argv.slice(2));
   print(machineLines(machine));
   const suite: Suite = { results: new Results(), interrupted: false };

@@ -1,6 +1,7 @@
 // Command line of the benchmark.
 
 import { parseArgs } from 'node:util';
+import { RINGCAST } from './scenario.js';
 import { SCENARIOS } from './scenarios.js';
 
 export interface Options {
@@ -21,7 +22,8 @@ export const HELP = `npm run bench:fanout -- [options] [scenario …]
   --peers a,b            only these servers (ringcast, uws-publish, ws, or another file of peers/)
   --runs n               runs of everything; medians and spread are reported (default 1)
   --seconds n            length of a measured phase (default: the scenario's own)
-  --smoke                tiny sizes, seconds in all: checks deliveries, its figures mean nothing
+  --smoke                tiny sizes, seconds in all: checks deliveries, its figures mean nothing;
+                         only ringcast, unless --peers names others
   --json file            writes every run and every bar
   --markdown             prints the table as Markdown
   --profile server|generator   writes CPU profiles into bench/results`;
@@ -58,7 +60,7 @@ export function readOptions(args: string[]): Options | null {
   }
   return {
     scenarios: positionals.length > 0 ? positionals : SCENARIOS.map(({ name }) => name),
-    peers: values.peers?.split(',') ?? null,
+    peers: values.peers?.split(',') ?? (values.smoke ? [RINGCAST] : null),
     runs: Math.round(positive(values.runs, 'runs') ?? 1),
     seconds: positive(values.seconds, 'seconds'),
     smoke: values.smoke,

@@ -23,7 +23,8 @@ function latencyText(name: string, latency: Percentiles): string {
   return `      ${name} latency p50/p90/p99/p99.9/max ${figures}`;
 }
 
-function verificationText({ verification: v }: Phase): string {
+function verificationText({ verification: v, published }: Phase): string {
+  if (v.complete && v.expected === 0) return `${number(published)} published, nobody subscribed`;
   if (v.complete) return `all ${number(v.delivered)} delivered, in order`;
   const parts = [`INCOMPLETE: ${number(v.delivered)} of ${number(v.expected)} delivered`];
   if (v.lost > 0) parts.push(`${number(v.lost)} lost`);
@@ -38,8 +39,9 @@ function phaseLines(name: string, phase: Phase): string[] {
   const { generator: g } = phase;
   const lines = [`    ${name}: ${verificationText(phase)}`];
   const perDelivery = phase.verification.delivered > 0 ? `CPU ${number(phase.cpuMicrosPerDelivery)} µs/delivery, ` : '';
+  const rate = phase.verification.expected > 0 ? `${number(phase.deliveriesPerSecond)} deliveries/s, ` : '';
   lines.push(
-    `      ${number(phase.deliveriesPerSecond)} deliveries/s, ${perDelivery}` +
+    `      ${rate}${perDelivery}` +
       `${number(phase.serverCpuPercent)} % of a core, RSS ${number(phase.rssBytes / 2 ** 20)} MiB`,
   );
   for (const [topicClass, latency] of Object.entries(phase.latency)) lines.push(latencyText(topicClass, latency));
@@ -55,7 +57,7 @@ function phaseLines(name: string, phase: Phase): string[] {
 export function runLines(result: RunResult, runs: number): string[] {
   const run = runs > 1 ? `, run ${result.run + 1} of ${runs}` : '';
   const lines = [`  ${result.peer}, ${result.variant}${run}`];
-  if (result.failed !== null) lines.push(`    FAILED: ${result.failed}`);
+  if (result.failed !== null) lines.push(`    FAILED: ${result.failed.split('\n')[0]}`);
   for (const [name, phase] of Object.entries(result.phases)) lines.push(...phaseLines(name, phase));
   for (const [name, value] of Object.entries(result.figures)) lines.push(`    ${name}: ${number(value)}`);
   for (const problem of result.problems) lines.push(`    PROBLEM: ${problem}`);

@@ -36,6 +36,8 @@ export interface Scenario {
   bars(results: Results): Bar[];
 }
 
+const SMOKE_SECONDS = 0.3;
+
 export function secondsOf(size: Size, full: number): number {
-  return size.smoke ? 0.5 : (size.seconds ?? full);
+  return size.smoke ? SMOKE_SECONDS : (size.seconds ?? full);
 }

@@ -15,10 +15,10 @@ import {
   type PublisherReport,
   type Schedule,
 } from './publisher-port.js';
-import { clientHeadBytes, OPCODE_BINARY, writeClientHead } from './websocket.js';
+import { clientFrame, clientHeadBytes, OPCODE_BINARY, writeClientHead } from './websocket.js';
 
 const SEND_BUFFERED_MAX_BYTES = 1024 * 1024;
-const FLOOD_BUFFERED_MAX_BYTES = 256 * 1024;
+const FLOOD_UNANSWERED_MAX = 64;
 const WRITE_MAX_MESSAGES = 500;
 const CREDIT_WAIT_MS = 50;
 const FLOOD_ANSWER_MAX_MS = 10_000;
@@ -61,8 +61,12 @@ class Batch {
     writePayload(this.#bytes, this.#view, payload, this.#end, topic, intendedMs);
   }
 
+  written(): Uint8Array {
+    return this.#bytes.subarray(0, this.#end);
+  }
+
   send(connection: Connection): void {
-    connection.sendNow(this.#bytes.subarray(0, this.#end));
+    connection.sendNow(this.written());
   }
 }
 
@@ -198,7 +202,8 @@ async function runClosed(
   }
 }
 
-/** As much as the server takes, in messages of many frames; the last one is answered. */
+/** As much as the server takes, in messages of many frames. The last frame of a message asks for an answer, and only so many
+ * messages may be unanswered: a feed without flow control would be told OVERLOADED, which is not what this measures. */
 async function runFlood(
   connection: Connection,
   dialect: Dialect,
@@ -206,33 +211,44 @@ async function runFlood(
   command: Extract<PublisherCommand, { type: 'flood' }>,
 ): Promise<{ floodMs: number; floodSeq: number }> {
   const { topic, framesPerMessage } = command;
+  const payload = new Uint8Array(data.payloadBytes).fill(FILLER);
+  const payloadView = new DataView(payload.buffer);
   const startMs = clockMs();
   const endMs = startMs + command.seconds * 1000;
+  let sent = 0;
+  answers.count = 0;
   while (!stopped() && clockMs() < endMs) {
-    if (connection.socket.writableLength < FLOOD_BUFFERED_MAX_BYTES) {
-      batch.start(1, framesPerMessage);
-      batch.message(framesPerMessage);
-      const nowMs = clockMs();
-      for (let index = 0; index < framesPerMessage; index++) batch.frame(topic, nowMs);
-      batch.send(connection);
-    }
+    const nowMs = clockMs();
+    batch.start(1, framesPerMessage);
+    for (let index = 1; index < framesPerMessage; index++) batch.frame(topic, nowMs);
+    writePayload(payload, payloadView, 0, payload.length, topic, nowMs);
+    const answered = dialect.publishAcknowledged(topic, payload);
+    if (answered === null) throw new Error('this peer does not acknowledge publishes');
+    connection.sendNow(clientFrame(OPCODE_BINARY, Buffer.concat([batch.written(), answered])));
+    sent++;
     await turn();
+    await answersUpTo(sent - FLOOD_UNANSWERED_MAX);
   }
-  const payload = new Uint8Array(data.payloadBytes).fill(FILLER);
-  writePayload(payload, new DataView(payload.buffer), 0, payload.length, topic, clockMs());
-  const body = dialect.publishAcknowledged(topic, payload);
-  if (body === null) throw new Error('this peer does not acknowledge publishes');
-  answer.seq = 0;
-  connection.send(body);
-  const answerMaxMs = clockMs() + FLOOD_ANSWER_MAX_MS;
-  while (answer.seq === 0 && !stopped()) {
-    if (clockMs() > answerMaxMs) throw new Error('no answer to the last publish');
-    await sleep(1);
-  }
-  return { floodMs: answer.ms - startMs, floodSeq: answer.seq };
+  await answersUpTo(sent);
+  return { floodMs: answers.atMs - startMs, floodSeq: answers.seq };
 }
 
-const answer = { seq: 0, ms: 0 };
+/** Answers to acknowledged publishes. */
+const answers = { count: 0, seq: 0, atMs: 0, wake: (): void => {} };
+
+async function answersUpTo(count: number): Promise<void> {
+  const timer = setTimeout(() => {
+    failure ||= 'no answer to a publish';
+    answers.wake();
+  }, FLOOD_ANSWER_MAX_MS);
+  while (answers.count < count && !stopped()) {
+    await new Promise<void>((resolve) => {
+      answers.wake = resolve;
+    });
+  }
+  clearTimeout(timer);
+}
+
 let acknowledged = 0;
 const sink: EventSink = {
   payload: () => {},
@@ -240,12 +256,15 @@ const sink: EventSink = {
     acknowledged += count;
   },
   published: (_connection, seq) => {
-    answer.seq = seq;
-    answer.ms = clockMs();
+    answers.count++;
+    answers.seq = seq;
+    answers.atMs = clockMs();
+    answers.wake();
   },
   gap: () => {},
   problem: (connection, text) => {
-    failure = `publisher ${connection}: ${text}`;
+    failure ||= `publisher ${connection}: ${text}`;
+    answers.wake();
   },
 };
 

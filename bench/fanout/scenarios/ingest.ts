@@ -11,7 +11,8 @@ const PER_SECOND = 'messages per second';
 
 export const ingest: Scenario = {
   name: NAME,
-  title: '1 publisher, no subscribers, 100 PUBLISH frames per message, the last one acknowledged',
+  title:
+    '1 publisher, no subscribers, 100 PUBLISH frames per message, the last one of each acknowledged, at most 64 messages unanswered',
   variants: () => [
     {
       name: VARIANT,

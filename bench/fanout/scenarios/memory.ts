@@ -16,10 +16,10 @@ const PER_SUBSCRIPTION = 'RSS per subscription, bytes';
 const subscriptionTopics = (size: Size): number => (size.smoke ? 100 : 1000);
 
 /** RSS after garbage collection: what is kept, not what happens to lie around. The same for all peers. */
-async function settledRssBytes(load: Load): Promise<number> {
-  await sleep(1000);
+async function settledRssBytes(load: Load, size: Size): Promise<number> {
+  await sleep(size.smoke ? 10 : 1000);
   await load.sampleServer(true);
-  await sleep(300);
+  await sleep(size.smoke ? 10 : 300);
   return (await load.sampleServer(true)).rssBytes;
 }
 
@@ -35,15 +35,15 @@ export const memory: Scenario = {
       publishers: 1,
     },
   ],
-  async drive(load, variant) {
+  async drive(load, variant, size) {
     const topicOf = (connection: number): number[] => [connection % IDLE_TOPICS];
     const idle = variant.connections - IDLE_WARM;
     await load.connect(IDLE_WARM);
     await load.subscribe(0, IDLE_WARM, topicOf);
-    const before = await settledRssBytes(load);
+    const before = await settledRssBytes(load, size);
     await load.connect(idle);
     await load.subscribe(IDLE_WARM, idle, topicOf);
-    load.outcome.figures[PER_CONNECTION] = ((await settledRssBytes(load)) - before) / idle;
+    load.outcome.figures[PER_CONNECTION] = ((await settledRssBytes(load, size)) - before) / idle;
     const oneEach = { firstTopic: 0, topicCount: IDLE_TOPICS, perSecond: IDLE_TOPICS * 2, burst: 1 };
     await load.schedules('one message per topic', 0.5, [oneEach]);
   },
@@ -79,9 +79,9 @@ export const subscriptions: Scenario = {
     const count = variant.connections - SUBSCRIPTIONS_WARM;
     await load.connect(variant.connections);
     await load.subscribe(0, SUBSCRIPTIONS_WARM, () => topics);
-    const before = await settledRssBytes(load);
+    const before = await settledRssBytes(load, size);
     await load.subscribe(SUBSCRIPTIONS_WARM, count, () => topics);
-    load.outcome.figures[PER_SUBSCRIPTION] = ((await settledRssBytes(load)) - before) / (count * topics.length);
+    load.outcome.figures[PER_SUBSCRIPTION] = ((await settledRssBytes(load, size)) - before) / (count * topics.length);
     const oneEach = { firstTopic: 0, topicCount: topics.length, perSecond: topics.length / 2, burst: 1 };
     await load.schedules('one message per topic', 2, [oneEach]);
   },

@@ -244,7 +244,7 @@ export class Flusher {
     linkIdle(table, stream, row);
   }
 
-  /** Applies the verdict on a lapped or too late row. False: the connection has ended. */
+  /** Applies the verdict on a lapped or too late row. False: the connection has ended, or ends with the next flush. */
   #settleLag(consumer: Consumer, stream: Stream, row: number): boolean {
     const table = this.#table;
     stream.log.refresh();
@@ -252,6 +252,8 @@ export class Flusher {
     const verdict = judge(stream, cursor, table.policy(row));
     const { gaps } = this.counters;
     if (verdict.kind === 'disconnect') {
+      // What was gathered before has been counted as delivered, and so it is: the next flush ends the connection.
+      if (this.#bufferBytes > 0) return false;
       this.counters.slowDisconnects++;
       this.#end(consumer, `${stream.options.topic}: ${verdict.reason}`);
       return false;

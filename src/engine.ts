@@ -12,8 +12,9 @@ import { DirectLink } from './lane/direct-link.js';
 import { LaneLink } from './lane/lane-link.js';
 import { LanePool } from './lane/pool.js';
 import { msgpackEncoder } from './protocol/encoder-msgpack.js';
-import { MESSAGE_ID_MAX_BYTES, PAYLOAD_NESTING_MAX, type SlowConsumerPolicy } from './protocol/messages.js';
+import { MESSAGE_ID_MAX_BYTES, OPTIONS, PAYLOAD_NESTING_MAX, type SlowConsumerPolicy } from './protocol/messages.js';
 import { encode, skipValue } from './protocol/msgpack.js';
+import { optionProblem } from './protocol/options.js';
 import { topicNameProblem } from './protocol/topic-name.js';
 import { utf8Length } from './protocol/utf8.js';
 import { Doorbell } from './ring/doorbell.js';
@@ -23,7 +24,7 @@ import { policyNumber, TopicRegistry } from './router/topic-registry.js';
 import { oldestHistorySeq } from './topic/history.js';
 
 export interface PublishOptions {
-  /** Message id, handed on to the subscribers; at most 64 bytes. */
+  /** Message id, handed on to the subscribers; 1–64 bytes of UTF-8. */
   readonly id?: string;
 }
 
@@ -35,45 +36,60 @@ export interface PublishResult {
 }
 
 export interface LocalSubscribeOptions {
-  /** Begin with up to so many retained messages. */
+  /** Begin with up to so many retained messages, 0–1,000,000 (default 0). */
   readonly lastN?: number;
+  /** What happens when this subscriber falls too far behind; by default what the topic's rule or the engine says. */
   readonly policy?: SlowConsumerPolicy;
-  /** How long a message may wait for others (ms). */
+  /** How long a message may wait for others (ms), 0–1000; by default what the topic's rule or the engine says. */
   readonly maxDelayMs?: number;
+  /** Messages were lost to this subscriber; called in their place, before the next event. */
   readonly onGap?: (gap: TopicGap) => void;
+  /** The subscription ended without `close`: TOPIC_NOT_FOUND (deleted) or SLOW_CONSUMER. Nothing is handed out after it. */
   readonly onEnd?: LocalHandlers['onEnd'];
 }
 
 export interface LocalSubscription {
   readonly topic: string;
+  /** Names this life of the topic: numbers of different epochs must not be compared. */
   readonly epoch: string;
   /** The last message before the first one that will be handed out. */
   readonly seq: number;
+  /** Ends it: nothing is handed out any more. May be called again. */
   close(): void;
 }
 
+/** What is there now, and counters since the start. */
 export interface EngineStats {
+  /** WebSocket connections now. */
   readonly connections: number;
+  /** Of connections and of this process, now. */
   readonly subscriptions: number;
+  /** Now, the hot ones included. */
   readonly topics: number;
   readonly hotTopics: number;
+  /** Topics with subscribers now, those with subscribers of both codecs twice. */
   readonly streams: number;
   /** Connections that wait to be flushed, that wait for their delay, that do not read. */
   readonly readyConnections: number;
   readonly waitingConnections: number;
   readonly blockedConnections: number;
+  /** Messages accepted, and messages refused with OVERLOADED. */
   readonly publishedMessages: number;
   readonly overloadedMessages: number;
   /** Bytes that the logs of cold topics take. */
   readonly coldLogBytes: number;
+  /** Publishers that wait for a lane to number their message. */
   readonly pendingAcks: number;
+  /** Messages × subscribers they were sent to, and the bytes of their frames. */
   readonly deliveredMessages: number;
   readonly deliveredBytes: number;
   /** Messages that subscribers were told they missed, and how often for which reason. */
   readonly lostMessages: number;
   readonly gaps: Readonly<Record<string, number>>;
+  /** Connections ended by the policy `disconnect`. */
   readonly slowDisconnects: number;
   readonly badFrames: number;
+  /** Upgrades that were refused: by `onConnect`, `maxConnections`, or for a URL that makes no sense. */
   readonly refusedConnections: number;
   /** Part of the time that the accept thread is busy, 0–1. */
   readonly utilisation: number;
@@ -86,9 +102,10 @@ export interface TopicStats {
   readonly epoch: string;
   /** `cold`, or the number of the topic's lane. */
   readonly home: 'cold' | number;
-  /** The newest message's number. */
+  /** The newest message's number; 0: there has been none. */
   readonly seq: number;
   readonly subscribers: number;
+  /** Handed to the topic's home; `seq` follows when it has numbered them. */
   readonly publishedMessages: number;
 }
 
@@ -216,11 +233,12 @@ export class Engine extends EventEmitter<EngineEvents> {
 
   /**
    * Subscribes within the process. Events are handed out in turns of the event loop, like those of a socket.
-   * Throws RingcastError on a bad name or when the topic does not exist and is not created on first use.
+   * Throws RingcastError: BAD_REQUEST (name, options), TOPIC_NOT_FOUND (and not created on first use), LIMIT_EXCEEDED.
    */
   subscribe(topic: string, options: LocalSubscribeOptions, onEvent: (event: TopicEvent) => void): LocalSubscription {
     this.#assertRunning();
     assertTopicName(topic);
+    assertSubscribeOptions(options);
     const { topics } = this.#router;
     const entry = topics.obtain(topic);
     if (entry instanceof RingcastError) throw entry;
@@ -247,7 +265,10 @@ export class Engine extends EventEmitter<EngineEvents> {
     return { topic, epoch: entry.spec.epoch, seq: cursor - 1, close };
   }
 
-  /** Creates a topic that stays until `deleteTopic`; one that exists already is left as it is. */
+  /**
+   * Creates a topic that stays until `deleteTopic`; one that exists already is left as it is.
+   * Throws RingcastError: BAD_REQUEST (name), LIMIT_EXCEEDED (maxTopics).
+   */
   createTopic(topic: string): void {
     this.#assertRunning();
     this.#router.topics.declare(topic);
@@ -392,6 +413,13 @@ export class Engine extends EventEmitter<EngineEvents> {
 function assertTopicName(topic: string): void {
   const problem = topicNameProblem(topic);
   if (problem !== null) throw new RingcastError('BAD_REQUEST', problem);
+}
+
+function assertSubscribeOptions(options: LocalSubscribeOptions): void {
+  for (const name of ['lastN', 'policy', 'maxDelayMs'] as const) {
+    const problem = options[name] === undefined ? null : optionProblem(name, OPTIONS.SUBSCRIBE[name], options[name]);
+    if (problem !== null) throw new RingcastError('BAD_REQUEST', problem);
+  }
 }
 
 function createScheduler(): Scheduler {

@@ -9,7 +9,7 @@ import { msgpackEncoder } from '../protocol/encoder-msgpack.js';
 import { JsonReader } from '../protocol/json-reader.js';
 import { type FrameReader, OP, type WelcomeLimits } from '../protocol/messages.js';
 import { MsgpackReader } from '../protocol/msgpack-reader.js';
-import type { Hooks } from '../router/hooks.js';
+import { type Hooks, isPromise } from '../router/hooks.js';
 import type { Router } from '../router/router.js';
 import { Session } from '../router/session.js';
 import { Connection, type ConnectionHost } from './connection.js';
@@ -250,7 +250,6 @@ export class Gateway implements ConnectionHost {
       upgrade: (res, req, context) => this.#upgrade(res, req, context),
       open: (ws) => {
         const { connection } = ws.getUserData();
-        this.#upgradesUnderWay--;
         this.#connections.add(connection);
         this.#heartbeat.add(connection);
         this.counters.acceptedConnections++;
@@ -293,15 +292,23 @@ export class Gateway implements ConnectionHost {
     const key = req.getHeader('sec-websocket-key');
     const extensions = req.getHeader('sec-websocket-extensions');
     const connectionId = randomBytes(9).toString('base64url');
+    // Counts from here on: a hook that thinks must not let more in than there is room for.
+    this.#upgradesUnderWay++;
+    let isUnderWay = true;
+    const settle = (): void => {
+      if (isUnderWay) this.#upgradesUnderWay--;
+      isUnderWay = false;
+    };
     const accept = (answer: Awaited<ReturnType<NonNullable<Hooks['onConnect']>>>): void => {
       if (answer === false) {
+        settle();
         this.#refuse(res, '403 Forbidden', 'FORBIDDEN');
         return;
       }
       const state = typeof answer === 'object' ? answer.context : undefined;
-      this.#upgradesUnderWay++;
       const connection = new Connection(this, connectionId, asked.codec, asked.topics, state);
       res.upgrade({ connection }, key, asked.subprotocol, extensions, context);
+      settle();
     };
     const { onConnect } = this.#hooks;
     if (onConnect === undefined) {
@@ -311,17 +318,19 @@ export class Gateway implements ConnectionHost {
     let isAborted = false;
     res.onAborted(() => {
       isAborted = true;
+      settle();
     });
     const corked = (act: () => void) => () => {
       if (!isAborted) res.cork(act);
     };
     const fail = (fault: unknown): void => {
+      settle();
       this.#router.onFault(fault);
       corked(() => this.#refuse(res, '500 Internal Server Error', 'INTERNAL'))();
     };
     try {
       const answer = onConnect.call(this.#hooks, connectRequest(connectionId, res, req));
-      if (answer instanceof Promise) answer.then((settled) => corked(() => accept(settled))(), fail);
+      if (isPromise(answer)) Promise.resolve(answer).then((answered) => corked(() => accept(answered))(), fail);
       else accept(answer);
     } catch (fault) {
       fail(fault);

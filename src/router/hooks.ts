@@ -2,6 +2,11 @@
 
 export type MaybePromise<T> = T | Promise<T>;
 
+/** Also a promise of another make: taken for an answer it would be a yes to everything. */
+export function isPromise<T>(answer: MaybePromise<T>): answer is Promise<T> {
+  return typeof (answer as { readonly then?: unknown } | null | undefined)?.then === 'function';
+}
+
 /** Who asks. */
 export interface ConnectionInfo {
   /** Unguessable name of the connection. */
@@ -38,8 +43,10 @@ export interface Hooks {
    * HISTORY, and once per connection and topic for publishing. The connection's later frames wait for the answer.
    */
   authorize?(request: AuthorizeRequest): MaybePromise<boolean>;
+  /** A connection has subscribed. `seq`: the last message before the first one that it gets. */
   onSubscribe?(
     subscription: ConnectionInfo & { readonly topic: string; readonly epoch: string; readonly seq: number },
   ): void;
+  /** A connection has ended, whoever ended it; `code` is the WebSocket's close code, 1006 without a close frame. */
   onClose?(connection: ConnectionInfo & { readonly code: number; readonly reason: string }): void;
 }

@@ -19,7 +19,7 @@ import {
   type SubscribeOptions,
 } from '../protocol/messages.js';
 import { oldestHistorySeq, readHistory } from '../topic/history.js';
-import type { AuthorizeRequest, ConnectionInfo, Hooks } from './hooks.js';
+import { type AuthorizeRequest, type ConnectionInfo, type Hooks, isPromise } from './hooks.js';
 import { type AckCallback, PendingAcks } from './pending-acks.js';
 import { NO_LANE, type Session } from './session.js';
 import { policyNumber, type TopicEntry, type TopicRegistry } from './topic-registry.js';
@@ -382,7 +382,7 @@ export class Router implements LinkEvents {
       fail(fault);
       return undefined;
     }
-    if (answer instanceof Promise) return answer.then(settle, fail);
+    if (isPromise(answer)) return Promise.resolve(answer).then(settle, fail);
     settle(answer);
     return undefined;
   }

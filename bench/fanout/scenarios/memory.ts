@@ -1,10 +1,8 @@
 // What does an idle connection cost? And a subscription?
 
 import { completeBar, differenceBar, maximumBar } from '../bars.js';
-import { sleep } from '../generator/clock.js';
-import type { Load } from '../generator/load.js';
 import { RINGCAST, type Scenario, type Size, UWS, WS } from '../scenario.js';
-import { PAYLOAD_BYTES, range } from './shared.js';
+import { PAYLOAD_BYTES, range, settledRssBytes } from './shared.js';
 
 const VARIANT = 'idle';
 const IDLE_TOPICS = 100;
@@ -14,14 +12,6 @@ const PER_CONNECTION = 'RSS per connection, bytes';
 const SUBSCRIPTIONS_WARM = 10;
 const PER_SUBSCRIPTION = 'RSS per subscription, bytes';
 const subscriptionTopics = (size: Size): number => (size.smoke ? 100 : 1000);
-
-/** RSS after garbage collection: what is kept, not what happens to lie around. The same for all peers. */
-async function settledRssBytes(load: Load, size: Size): Promise<number> {
-  await sleep(size.smoke ? 10 : 1000);
-  await load.sampleServer(true);
-  await sleep(size.smoke ? 10 : 300);
-  return (await load.sampleServer(true)).rssBytes;
-}
 
 export const memory: Scenario = {
   name: 'memory',

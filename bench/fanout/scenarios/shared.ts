@@ -1,6 +1,9 @@
 // What several scenarios have in common: payload size, figures picked from a run, a seeded choice.
 
+import { sleep } from '../generator/clock.js';
+import type { Load } from '../generator/load.js';
 import type { Percentiles, RunResult } from '../results.js';
+import type { Size } from '../scenario.js';
 
 export const PAYLOAD_BYTES = 64;
 export const MEASURED = 'measured';
@@ -27,4 +30,12 @@ export function seededRandom(seed: number): () => number {
     mixed = (mixed + Math.imul(mixed ^ (mixed >>> 7), 61 | mixed)) ^ mixed;
     return ((mixed ^ (mixed >>> 14)) >>> 0) / 4294967296;
   };
+}
+
+/** RSS after garbage collection: what is kept, not what happens to lie around. The same for all peers. */
+export async function settledRssBytes(load: Load, size: Size): Promise<number> {
+  await sleep(size.smoke ? 10 : 1000);
+  await load.sampleServer(true);
+  await sleep(size.smoke ? 10 : 300);
+  return (await load.sampleServer(true)).rssBytes;
 }

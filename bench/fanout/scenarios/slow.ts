@@ -2,9 +2,8 @@
 // reads, then some have stopped reading.
 
 import { completeBar, maximumBar, ratioBar } from '../bars.js';
-import { sleep } from '../generator/clock.js';
 import { RINGCAST, type Scenario, type Size, secondsOf, UWS } from '../scenario.js';
-import { latencyOf } from './shared.js';
+import { latencyOf, settledRssBytes } from './shared.js';
 
 const NAME = 'slow';
 const VARIANT = 'some stall';
@@ -32,14 +31,11 @@ export const slow: Scenario = {
     await load.schedules('warm-up', secondsOf(size, 30) / 15, [schedule]);
     load.warmedUp('warm-up');
     await load.schedules('all read', secondsOf(size, 30), [schedule]);
-    await sleep(200);
-    const before = await load.sampleServer(true);
+    const beforeBytes = await settledRssBytes(load, size);
     load.stall(variant.connections - stalled, stalled);
     await load.schedules('some stalled', secondsOf(size, 30), [schedule]);
-    await sleep(200);
-    const after = await load.sampleServer(true);
-    load.outcome.figures['RSS growth per stalled connection, KiB'] =
-      (after.rssBytes - before.rssBytes) / 1024 / stalled;
+    const afterBytes = await settledRssBytes(load, size);
+    load.outcome.figures['RSS growth per stalled connection, KiB'] = (afterBytes - beforeBytes) / 1024 / stalled;
   },
   bars(results) {
     const value = results.spread(NAME, VARIANT, RINGCAST, latencyOf('some stalled', 'hot', 'p99Micros', 1000));

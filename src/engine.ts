@@ -21,7 +21,6 @@ import { Doorbell } from './ring/doorbell.js';
 import type { Hooks } from './router/hooks.js';
 import { Router } from './router/router.js';
 import { policyNumber, TopicRegistry } from './router/topic-registry.js';
-import { oldestHistorySeq } from './topic/history.js';
 
 export interface PublishOptions {
   /** Message id, handed on to the subscribers; 1–64 bytes of UTF-8. */
@@ -44,7 +43,7 @@ export interface LocalSubscribeOptions {
   readonly maxDelayMs?: number;
   /** Messages were lost to this subscriber; called in their place, before the next event. */
   readonly onGap?: (gap: TopicGap) => void;
-  /** The subscription ended without `close`: TOPIC_NOT_FOUND (deleted) or SLOW_CONSUMER. Nothing is handed out after it. */
+  /** It ended without `close`: TOPIC_NOT_FOUND (deleted), SLOW_CONSUMER, SHUTTING_DOWN. Nothing is handed out after it. */
   readonly onEnd?: LocalHandlers['onEnd'];
 }
 
@@ -119,7 +118,7 @@ interface EngineEvents {
   fault: [fault: unknown];
 }
 
-type State = 'new' | 'running' | 'closed';
+type State = 'new' | 'running' | 'stopping' | 'closed';
 
 /** Frames younger than this stay in a cold topic's log beyond its history, for consumers that lag a little (ms). */
 const COLD_RETAIN_MS = 2000;
@@ -242,10 +241,8 @@ export class Engine extends EventEmitter<EngineEvents> {
     const { topics } = this.#router;
     const entry = topics.obtain(topic);
     if (entry instanceof RingcastError) throw entry;
-    entry.log.refresh();
     const { lastN = 0, policy, maxDelayMs = DELAY_OF_STREAM, onGap, onEnd } = options;
-    const next = entry.log.headSeq + 1;
-    const cursor = lastN === 0 ? next : Math.max(oldestHistorySeq(entry.log, entry.spec), next - lastN);
+    const cursor = entry.firstSeqFor(lastN);
     const ended: LocalHandlers['onEnd'] = (code, reason) => {
       // As the end of a socket does: a consumer that stays would be flushed again and again.
       this.#delivery.removeConsumer(consumer);
@@ -339,6 +336,7 @@ export class Engine extends EventEmitter<EngineEvents> {
 
   async #stop(): Promise<void> {
     if (this.#state === 'running') {
+      this.#state = 'stopping';
       const deadlineMs = this.#scheduler.nowMs() + this.config.shutdownTimeoutMs;
       this.#gateway.stopAccepting();
       this.#gateway.adviseReconnect(this.config.drainSpreadMs, Math.random);
@@ -365,6 +363,7 @@ export class Engine extends EventEmitter<EngineEvents> {
     this.#state = 'closed';
     if (this.#trimTimer !== null) clearInterval(this.#trimTimer);
     this.#gateway.close();
+    for (const { sink } of this.#delivery.consumers()) sink.end(1001, 'SHUTTING_DOWN');
     this.#delivery.close();
     this.#acceptBell.close();
     for (const lane of this.#lanes) lane.close();
@@ -405,6 +404,7 @@ export class Engine extends EventEmitter<EngineEvents> {
 
   #assertRunning(): void {
     if (this.#state === 'running') return;
+    if (this.#state === 'stopping') throw new RingcastError('SHUTTING_DOWN', 'the engine is about to stop');
     const why = this.#state === 'new' ? 'call start() first' : 'it is closed';
     throw new RingcastError('CONFLICT', `the engine does not run: ${why}`);
   }

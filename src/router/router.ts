@@ -18,7 +18,7 @@ import {
   type PublishOptions,
   type SubscribeOptions,
 } from '../protocol/messages.js';
-import { oldestHistorySeq, readHistory } from '../topic/history.js';
+import { readHistory } from '../topic/history.js';
 import { type AuthorizeRequest, type ConnectionInfo, type Hooks, isPromise } from './hooks.js';
 import { type AckCallback, PendingAcks } from './pending-acks.js';
 import { NO_LANE, type Session } from './session.js';
@@ -159,9 +159,8 @@ export class Router implements LinkEvents {
       this.#refuse(session, id, entry);
       return;
     }
-    entry.log.refresh();
     const { alias, epoch } = entry.spec;
-    const cursor = firstSeqFor(entry, isSubscribed ? 0 : (options?.lastN ?? 0));
+    const cursor = entry.firstSeqFor(isSubscribed ? 0 : (options?.lastN ?? 0));
     // The answer first: no event may overtake it.
     if (isAnswered) session.reply(consumer.encoder.subscribed(id, { topic, alias, epoch, seq: cursor - 1 }));
     if (isSubscribed) return;
@@ -410,12 +409,6 @@ export class Router implements LinkEvents {
       this.onFault(fault);
     }
   }
-}
-
-/** The first seq that a new subscriber gets: the next message, or up to `lastN` retained ones before it. */
-function firstSeqFor(entry: TopicEntry, lastN: number): number {
-  const next = entry.log.headSeq + 1;
-  return lastN === 0 ? next : Math.max(oldestHistorySeq(entry.log, entry.spec), next - lastN);
 }
 
 function infoOf({ connectionId, clientId, token, context }: Session): ConnectionInfo {

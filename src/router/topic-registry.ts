@@ -70,6 +70,16 @@ export class TopicEntry {
   get isHot(): boolean {
     return this.lane !== COLD;
   }
+
+  /** The first seq that a new subscriber gets: the next message, or up to `lastN` retained ones before it. */
+  firstSeqFor(lastN: number): number {
+    this.log.refresh();
+    const next = this.log.headSeq + 1;
+    // What is asked for is not lag: no more than the subscriber may be behind.
+    const { maxLagMessages } = this.settings;
+    const wanted = maxLagMessages > 0 ? Math.min(lastN, maxLagMessages) : lastN;
+    return wanted === 0 ? next : Math.max(oldestHistorySeq(this.log, this.spec), next - wanted);
+  }
 }
 
 export function policyNumber(policy: SlowConsumerPolicy): number {

@@ -71,10 +71,7 @@ describe('engine.subscribe', () => {
 });
 
 describe('maxLagMessages', () => {
-  it.each([
-    ['a burst', { lastN: 0 }],
-    ['lastN', { lastN: 20 }],
-  ])('counts %s beyond it as lag of a healthy subscriber', async (_what, { lastN }) => {
+  async function lastSeqs(lastN: number): Promise<{ seqs: number[]; gaps: TopicGap[] }> {
     const engine = createEngine({ port: 0, lanes: 0, maxLagMessages: 5 });
     await engine.start();
     const publish = (count: number) => Promise.all(Array.from({ length: count }, (_, n) => engine.publish('a', n)));
@@ -93,7 +90,18 @@ describe('maxLagMessages', () => {
     if (lastN === 0) await publish(20);
     await got;
     await engine.close();
+    return { seqs, gaps };
+  }
+
+  it('counts a burst beyond it as lag of a healthy subscriber', async () => {
+    const { seqs, gaps } = await lastSeqs(0);
     expect(seqs).toEqual([16, 17, 18, 19, 20]);
     expect(gaps).toEqual([{ topic: 'a', fromSeq: 1, toSeq: 15, reason: 'max_lag_messages' }]);
+  });
+
+  it('bounds what lastN replays, without a gap', async () => {
+    const { seqs, gaps } = await lastSeqs(20);
+    expect(seqs).toEqual([16, 17, 18, 19, 20]);
+    expect(gaps).toEqual([]);
   });
 });

@@ -2,6 +2,7 @@
 
 import { FrameLog, type PlainLogLimits } from '../log/frame-log.js';
 import { LogBudget } from '../log/log-budget.js';
+import { LogSlabs } from '../log/log-slabs.js';
 import { EVENT_HEAD_MAX_BYTES, EventHead } from '../protocol/event.js';
 import { Topic, type TopicSpec } from '../topic/topic.js';
 import { type OutgoingMessage, PUBLISH_FULL, type TopicLink } from './link.js';
@@ -20,6 +21,7 @@ export interface DirectLinkOptions {
 export class DirectLink implements TopicLink {
   readonly #options: DirectLinkOptions;
   readonly #budget: LogBudget;
+  readonly #slabs = new LogSlabs();
   readonly #topics = new Map<number, Topic>();
   readonly #head = new EventHead();
   readonly #limitsByHistory = new Map<string, PlainLogLimits>();
@@ -94,7 +96,8 @@ export class DirectLink implements TopicLink {
       const { dataMaxBytes, framesMax, retainMs } = this.#options;
       const { historyMessages, historyBytes } = spec;
       const budget = this.#budget;
-      limits = { dataBytes: dataMaxBytes, frames: framesMax, retainMs, historyMessages, historyBytes, budget };
+      const slabs = this.#slabs;
+      limits = { dataBytes: dataMaxBytes, frames: framesMax, retainMs, historyMessages, historyBytes, budget, slabs };
       this.#limitsByHistory.set(key, limits);
     }
     return limits;

@@ -27,6 +27,7 @@ import {
   TIME_FIELD,
 } from './layout.js';
 import type { LogBudget } from './log-budget.js';
+import { type LogSlab, type LogSlabs, slotDataBase, slotEntryBase } from './log-slabs.js';
 
 /** Result of `copy` when the writer evicted a part of the slice during the copy. */
 export const EVICTED = -1;
@@ -47,6 +48,8 @@ export interface PlainLogLimits extends LogSizes {
   readonly historyBytes: number;
   /** What this log and others may take together: beyond it a log evicts instead of growing. */
   readonly budget?: LogBudget;
+  /** Memory for logs that are as small as they can be; without it each has a buffer of its own. */
+  readonly slabs?: LogSlabs;
 }
 
 /** Allocates the memory of a shared log whose first frame will be `firstSeq`. */
@@ -79,14 +82,20 @@ export class FrameLog {
   #limits: PlainLogLimits | null = null;
   #bytes: Uint8Array;
   #index: Float64Array;
+  /** Where this log begins in `#bytes` and `#index`: 0 unless it lives in a slab. */
+  #dataBase = 0;
+  #entryBase = 0;
   #dataMask: number;
   #frameMask: number;
+  /** The slab and slot of a log that is as small as it can be. */
+  #slab: LogSlab | null = null;
+  #slot = 0;
   /** Writer: where the next byte goes; equals the head's end outside `begin … commit`. */
   #writePosition = 0;
 
-  private constructor(memory: ArrayBufferLike, headerBytes: number, sizes: LogSizes, firstSeq: number) {
-    this.#index = new Float64Array(memory, headerBytes, sizes.frames * ENTRY_FIELDS);
-    this.#bytes = new Uint8Array(memory, headerBytes + sizes.frames * ENTRY_BYTES, sizes.dataBytes);
+  private constructor(index: Float64Array, bytes: Uint8Array, sizes: LogSizes, firstSeq: number) {
+    this.#index = index;
+    this.#bytes = bytes;
     this.#dataMask = sizes.dataBytes - 1;
     this.#frameMask = sizes.frames - 1;
     this.tailSeq = firstSeq;
@@ -99,7 +108,10 @@ export class FrameLog {
       throw new RangeError(`log sizes must be powers of two: ${limits.dataBytes} bytes, ${limits.frames} frames`);
     }
     const sizes = { dataBytes: Math.min(DATA_MIN_BYTES, limits.dataBytes), frames: FRAMES_MIN };
-    const log = new FrameLog(new ArrayBuffer(sizes.frames * ENTRY_BYTES + sizes.dataBytes), 0, sizes, firstSeq);
+    const slab = sizes.dataBytes === DATA_MIN_BYTES && limits.slabs ? limits.slabs.slabWithRoom() : null;
+    const { index, bytes } = slab ?? ownMemory(sizes);
+    const log = new FrameLog(index, bytes, sizes, firstSeq);
+    if (slab !== null) log.#moveInto(slab);
     log.#limits = limits;
     limits.budget?.add(log.memoryBytes);
     return log;
@@ -109,7 +121,9 @@ export class FrameLog {
   static shared(memory: SharedArrayBuffer): FrameLog {
     const fixed = new Float64Array(memory, 0, HEADER_BYTES / Float64Array.BYTES_PER_ELEMENT);
     const sizes = { dataBytes: fixed[DATA_CAPACITY_INDEX], frames: fixed[FRAMES_CAPACITY_INDEX] };
-    const log = new FrameLog(memory, HEADER_BYTES, sizes, fixed[FIRST_SEQ_INDEX]);
+    const index = new Float64Array(memory, HEADER_BYTES, sizes.frames * ENTRY_FIELDS);
+    const bytes = new Uint8Array(memory, HEADER_BYTES + sizes.frames * ENTRY_BYTES, sizes.dataBytes);
+    const log = new FrameLog(index, bytes, sizes, fixed[FIRST_SEQ_INDEX]);
     log.#words = new Int32Array(memory, 0, HEADER_BYTES / Int32Array.BYTES_PER_ELEMENT);
     return log;
   }
@@ -157,7 +171,7 @@ export class FrameLog {
     const seq = this.headSeq + 1;
     const position = this.#writePosition;
     if (this.#needsRoom(position + frameBytes, seq)) this.#makeRoom(frameBytes, seq, timeMs);
-    const entry = (seq & this.#frameMask) * ENTRY_FIELDS;
+    const entry = this.#entryOf(seq);
     const index = this.#index;
     index[entry + POSITION_FIELD] = position;
     index[entry + TIME_FIELD] = timeMs;
@@ -170,21 +184,22 @@ export class FrameLog {
     const bytes = this.#bytes;
     const mask = this.#dataMask;
     const length = end - start;
+    const base = this.#dataBase;
     const at = this.#writePosition & mask;
     this.#writePosition += length;
     if (at + length > mask + 1) {
       const first = mask + 1 - at;
-      copyBytes(source, start, start + first, bytes, at);
-      copyBytes(source, start + first, end, bytes, 0);
+      copyBytes(source, start, start + first, bytes, base + at);
+      copyBytes(source, start + first, end, bytes, base);
     } else {
-      copyBytes(source, start, end, bytes, at);
+      copyBytes(source, start, end, bytes, base + at);
     }
   }
 
   /** Hot path: the frame is complete; publishes it. Returns its seq. */
   commit(): number {
     const seq = this.headSeq + 1;
-    this.#index[((seq + 1) & this.#frameMask) * ENTRY_FIELDS + POSITION_FIELD] = this.#writePosition;
+    this.#index[this.#entryOf(seq + 1) + POSITION_FIELD] = this.#writePosition;
     this.headSeq = seq;
     // Publishes the frame's bytes and index entries. Pairs with the load in `refresh`.
     if (this.#words !== null) Atomics.store(this.#words, HEAD_WORD, seq | 0);
@@ -194,7 +209,7 @@ export class FrameLog {
   /** Lets an empty log begin at a later seq than it was made for. */
   skipTo(firstSeq: number): void {
     if (this.retainedFrames !== 0 || firstSeq < this.tailSeq) throw new RangeError('skipTo on a log in use');
-    this.#index[(firstSeq & this.#frameMask) * ENTRY_FIELDS + POSITION_FIELD] = this.#writePosition;
+    this.#index[this.#entryOf(firstSeq) + POSITION_FIELD] = this.#writePosition;
     this.headSeq = firstSeq - 1;
     this.#evict(firstSeq);
     // Pairs with the load in `refresh`, like the store in `commit`.
@@ -217,6 +232,7 @@ export class FrameLog {
   /** The log will not be used any more: its memory no longer counts. */
   dispose(): void {
     this.#limits?.budget?.add(-this.memoryBytes);
+    this.#leaveSlab();
     this.#limits = null;
   }
 
@@ -242,21 +258,21 @@ export class FrameLog {
 
   /** Absolute byte position at which frame `seq` starts; for `headSeq + 1` the end of the log. */
   positionOf(seq: number): number {
-    return this.#index[(seq & this.#frameMask) * ENTRY_FIELDS + POSITION_FIELD];
+    return this.#index[this.#entryOf(seq) + POSITION_FIELD];
   }
 
   /** When frame `seq` was accepted (ms since the epoch). */
   timeOf(seq: number): number {
-    return this.#index[(seq & this.#frameMask) * ENTRY_FIELDS + TIME_FIELD];
+    return this.#index[this.#entryOf(seq) + TIME_FIELD];
   }
 
   ingressPositionOf(seq: number): number {
-    return this.#index[(seq & this.#frameMask) * ENTRY_FIELDS + INGRESS_FIELD];
+    return this.#index[this.#entryOf(seq) + INGRESS_FIELD];
   }
 
   /** Connection number that must not get frame `seq`; 0: everyone gets it. */
   originOf(seq: number): number {
-    return this.#index[(seq & this.#frameMask) * ENTRY_FIELDS + ORIGIN_FIELD];
+    return this.#index[this.#entryOf(seq) + ORIGIN_FIELD];
   }
 
   /** Bytes of the frames `fromSeq … untilSeq − 1`. */
@@ -291,10 +307,11 @@ export class FrameLog {
       return EVICTED;
     }
     const bytes = this.#bytes;
+    const base = this.#dataBase;
     const start = from & this.#dataMask;
     const first = Math.min(length, this.#dataMask + 1 - start);
-    copyBytes(bytes, start, start + first, target, at);
-    if (first < length) copyBytes(bytes, 0, length - first, target, at + first);
+    copyBytes(bytes, base + start, base + start + first, target, at);
+    if (first < length) copyBytes(bytes, base, base + length - first, target, at + first);
     return this.isStillRetained(fromSeq) ? length : EVICTED;
   }
 
@@ -365,9 +382,12 @@ export class FrameLog {
 
   /** Moves the newest retained frames that fit to memory of other sizes. Plain logs only. */
   #resize(sizes: LogSizes): void {
-    const memory = new ArrayBuffer(sizes.frames * ENTRY_BYTES + sizes.dataBytes);
-    const index = new Float64Array(memory, 0, sizes.frames * ENTRY_FIELDS);
-    const bytes = new Uint8Array(memory, sizes.frames * ENTRY_BYTES, sizes.dataBytes);
+    const isSmallest = sizes.dataBytes === DATA_MIN_BYTES && sizes.frames === FRAMES_MIN;
+    const slab = isSmallest ? (this.#limits?.slabs?.slabWithRoom() ?? null) : null;
+    const { index, bytes } = slab ?? ownMemory(sizes);
+    const slot = slab?.take() ?? 0;
+    const entryBase = slab === null ? 0 : slotEntryBase(slot);
+    const dataBase = slab === null ? 0 : slotDataBase(slot);
     let tail = this.tailSeq;
     while (
       tail <= this.headSeq &&
@@ -376,8 +396,8 @@ export class FrameLog {
       tail++;
     }
     for (let seq = tail; seq <= this.headSeq + 1; seq++) {
-      const from = (seq & this.#frameMask) * ENTRY_FIELDS;
-      const to = (seq & (sizes.frames - 1)) * ENTRY_FIELDS;
+      const from = this.#entryOf(seq);
+      const to = entryBase + (seq & (sizes.frames - 1)) * ENTRY_FIELDS;
       for (let field = 0; field < ENTRY_FIELDS; field++) index[to + field] = this.#index[from + field];
     }
     const mask = sizes.dataBytes - 1;
@@ -386,17 +406,49 @@ export class FrameLog {
       const from = position & this.#dataMask;
       const to = position & mask;
       const length = Math.min(this.#writePosition - position, this.#dataMask + 1 - from, mask + 1 - to);
-      bytes.set(this.#bytes.subarray(from, from + length), to);
+      bytes.set(this.#bytes.subarray(this.#dataBase + from, this.#dataBase + from + length), dataBase + to);
       position += length;
     }
     const oldBytes = this.memoryBytes;
+    this.#leaveSlab();
     this.tailSeq = tail;
     this.#index = index;
     this.#bytes = bytes;
     this.#frameMask = sizes.frames - 1;
     this.#dataMask = mask;
+    this.#slab = slab;
+    this.#slot = slot;
+    this.#entryBase = entryBase;
+    this.#dataBase = dataBase;
     this.#limits?.budget?.add(this.memoryBytes - oldBytes);
   }
+
+  #moveInto(slab: LogSlab): void {
+    this.#slab = slab;
+    this.#slot = slab.take();
+    this.#entryBase = slotEntryBase(this.#slot);
+    this.#dataBase = slotDataBase(this.#slot);
+  }
+
+  #leaveSlab(): void {
+    if (this.#slab !== null) this.#limits?.slabs?.give(this.#slab, this.#slot);
+    this.#slab = null;
+  }
+
+  /** Hot path. Index field at which the entry of `seq` begins. */
+  #entryOf(seq: number): number {
+    return this.#entryBase + (seq & this.#frameMask) * ENTRY_FIELDS;
+  }
+}
+
+/** A plain log's memory outside slabs: one buffer, index first. */
+function ownMemory(sizes: LogSizes): { index: Float64Array; bytes: Uint8Array } {
+  const indexBytes = sizes.frames * ENTRY_BYTES;
+  const memory = new ArrayBuffer(indexBytes + sizes.dataBytes);
+  return {
+    index: new Float64Array(memory, 0, sizes.frames * ENTRY_FIELDS),
+    bytes: new Uint8Array(memory, indexBytes, sizes.dataBytes),
+  };
 }
 
 /** The smallest doubling of `capacityBytes` that holds `bytes`. */

@@ -26,6 +26,8 @@ import { policyNumber, type TopicEntry, type TopicRegistry } from './topic-regis
 
 export interface RouterOptions {
   readonly maxSubscriptionsPerConnection: number;
+  /** Of a message's payload as MessagePack: the JSON that brought it may have been shorter. */
+  readonly maxPayloadBytes: number;
 }
 
 /** Writer and reader: the accept thread. */
@@ -275,6 +277,10 @@ export class Router implements LinkEvents {
   /** Hot path: per PUBLISH frame. */
   #publishFrame(session: Session, entry: TopicEntry, frame: ClientFrame, options: PublishOptions | null): void {
     const { id } = frame;
+    if (frame.payloadEnd - frame.payloadStart > this.#options.maxPayloadBytes) {
+      this.#refuse(session, id, tooLarge(frame.payloadEnd - frame.payloadStart, this.#options.maxPayloadBytes));
+      return;
+    }
     const outgoing = this.#outgoing;
     outgoing.bytes = frame.payload;
     outgoing.start = frame.payloadStart;
@@ -381,9 +387,16 @@ export class Router implements LinkEvents {
       fail(fault);
       return undefined;
     }
-    if (isPromise(answer)) return Promise.resolve(answer).then(settle, fail);
-    settle(answer);
-    return undefined;
+    if (!isPromise(answer)) {
+      settle(answer);
+      return undefined;
+    }
+    return Promise.resolve(answer).then((isAllowed) => {
+      // A batch of its own: the time of the one that brought the frame lies before messages accepted meanwhile.
+      this.beginBatch();
+      settle(isAllowed);
+      if (!session.consumer.isClosed) this.endBatch(session);
+    }, fail);
   }
 
   #addressed(frame: ClientFrame): TopicEntry | undefined {
@@ -402,9 +415,11 @@ export class Router implements LinkEvents {
     session.reply(session.consumer.encoder.error(id, error.code, error.message, error.details));
   }
 
-  #callHook(call: () => void): void {
+  /** For hooks whose answer does not matter. One that is an async function may reject all the same. */
+  #callHook(call: () => unknown): void {
     try {
-      call();
+      const answer = call();
+      if (isPromise(answer)) Promise.resolve(answer).then(undefined, (fault: unknown) => this.onFault(fault));
     } catch (fault) {
       this.onFault(fault);
     }
@@ -421,6 +436,11 @@ function addressText(frame: ClientFrame): string {
 
 function limitExceeded(limit: number): RingcastError {
   return new RingcastError('LIMIT_EXCEEDED', `no more than ${limit} subscriptions per connection`, { limit });
+}
+
+function tooLarge(payloadBytes: number, limit: number): RingcastError {
+  const message = `the payload takes ${payloadBytes} bytes as MessagePack; the limit is ${limit} (maxPayloadBytes)`;
+  return new RingcastError('TOO_LARGE', message);
 }
 
 function overloaded(entry: TopicEntry): RingcastError {

@@ -154,14 +154,16 @@ export class TopicRegistry {
   delete(name: string): boolean {
     const entry = this.#byName.get(name);
     if (entry === undefined) return false;
-    for (const stream of [entry.stream, entry.jsonStream]) {
+    const streams = [entry.stream, entry.jsonStream];
+    // First, because a subscriber that is told may ask for the topic again at once, and gets a new one.
+    this.#forget(entry);
+    for (const stream of streams) {
       if (stream === null) continue;
       this.#entryOfStream.delete(stream);
       this.#delivery.removeStream(stream, ({ sink, encoder }) => {
         sink.send(encoder.revoked(entry.spec, 'TOPIC_NOT_FOUND', 'the topic was deleted'));
       });
     }
-    this.#forget(entry);
     return true;
   }
 
@@ -189,10 +191,9 @@ export class TopicRegistry {
 
   /** Hot path: per message or batch. The topic's logs have got new frames. */
   headMoved(entry: TopicEntry): void {
-    if (entry.stream !== null) {
-      entry.stream.log.refresh();
-      this.#delivery.headMoved(entry.stream);
-    }
+    // Also without subscribers: the log's shared words tell a difference of less than 2^31 messages.
+    entry.log.refresh();
+    if (entry.stream !== null) this.#delivery.headMoved(entry.stream);
     if (entry.jsonStream !== null) {
       entry.jsonStream.log.refresh();
       this.#delivery.headMoved(entry.jsonStream);

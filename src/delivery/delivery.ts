@@ -173,6 +173,12 @@ export class Delivery {
     return this.table.find(consumer.slot, stream.slot) !== NONE;
   }
 
+  /** Seq of the next message that the subscription gets, or NONE when there is no such subscription. */
+  cursorOf(consumer: Consumer, stream: Stream): number {
+    const row = this.table.find(consumer.slot, stream.slot);
+    return row === NONE ? NONE : this.table.cursor[row];
+  }
+
   // ---- events ------------------------------------------------------------------------------------------------------
 
   /** Hot path: per message or batch. Something was appended to the stream's log. */

@@ -6,7 +6,7 @@
  */
 
 import type { Delivery } from '../delivery/delivery.js';
-import { DELAY_OF_STREAM } from '../delivery/subscription-table.js';
+import { DELAY_OF_STREAM, NONE } from '../delivery/subscription-table.js';
 import { RingcastError } from '../errors.js';
 import { type LinkEvents, type OutgoingMessage, PUBLISH_ACCEPTED, PUBLISH_FULL } from '../lane/link.js';
 import { eventTail } from '../protocol/event.js';
@@ -149,7 +149,8 @@ export class Router implements LinkEvents {
     const { consumer } = session;
     const known = this.topics.find(topic);
     const existing = consumer.encoder.isText ? known?.jsonStream : known?.stream;
-    const isSubscribed = existing != null && this.#delivery.isSubscribed(consumer, existing);
+    const current = existing == null ? NONE : this.#delivery.cursorOf(consumer, existing);
+    const isSubscribed = current !== NONE;
     const { maxSubscriptionsPerConnection } = this.#options;
     // Before the topic is made: a refused subscription must not leave one behind.
     if (!isSubscribed && consumer.subscriptionCount >= maxSubscriptionsPerConnection) {
@@ -162,7 +163,7 @@ export class Router implements LinkEvents {
       return;
     }
     const { alias, epoch } = entry.spec;
-    const cursor = entry.firstSeqFor(isSubscribed ? 0 : (options?.lastN ?? 0));
+    const cursor = isSubscribed ? current : entry.firstSeqFor(options?.lastN ?? 0);
     // The answer first: no event may overtake it.
     if (isAnswered) session.reply(consumer.encoder.subscribed(id, { topic, alias, epoch, seq: cursor - 1 }));
     if (isSubscribed) return;

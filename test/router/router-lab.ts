@@ -1,0 +1,203 @@
+// The router with fakes around it: clients send frames as bytes, and get answers and deliveries in the order in which a
+// socket would carry them.
+
+import { Delivery } from '#src/delivery/delivery.js';
+import { DirectLink } from '#src/lane/direct-link.js';
+import { decodeServerFrames, encodeClientFrame } from '#src/protocol/client-frames.js';
+import { jsonEncoder } from '#src/protocol/encoder-json.js';
+import { msgpackEncoder } from '#src/protocol/encoder-msgpack.js';
+import { JsonReader } from '#src/protocol/json-reader.js';
+import {
+  type ClientMessage,
+  type FrameReader,
+  READ_END,
+  READ_FRAME,
+  type ServerMessage,
+} from '#src/protocol/messages.js';
+import { MsgpackReader } from '#src/protocol/msgpack-reader.js';
+import type { Hooks } from '#src/router/hooks.js';
+import { Router } from '#src/router/router.js';
+import { Session } from '#src/router/session.js';
+import { type RegistryOptions, TopicRegistry } from '#src/router/topic-registry.js';
+import { FakeScheduler } from '../support/fake-scheduler.js';
+import { FakeSink } from '../support/fake-sink.js';
+import { SteppedLane } from '../topic/homes.js';
+
+export interface RouterLabOptions {
+  readonly hooks?: Hooks;
+  readonly registry?: Partial<RegistryOptions>;
+  readonly maxSubscriptionsPerConnection?: number;
+  readonly maxPayloadBytes?: number;
+  /** Bytes of the ring of one lane; without it there is none. */
+  readonly laneRingBytes?: number;
+}
+
+const DEFAULTS = {
+  historyMessages: 100,
+  historyBytes: 2 ** 20,
+  maxDelayMs: 0,
+  slowConsumerPolicy: 'drop_oldest',
+  maxLagMs: 0,
+  maxLagMessages: 0,
+} as const;
+
+const LOG_SIZES = { dataBytes: 2 ** 20, frames: 1024 };
+const decoder = new TextDecoder();
+const encoder = new TextEncoder();
+
+export class RouterLab {
+  readonly scheduler = new FakeScheduler();
+  readonly delivery = new Delivery({ budgetMs: 1 }, this.scheduler);
+  readonly coldLink = new DirectLink({
+    dataMaxBytes: LOG_SIZES.dataBytes,
+    framesMax: LOG_SIZES.frames,
+    logsMaxBytes: 2 ** 30,
+    retainMs: 2000,
+  });
+  readonly lane: SteppedLane | null;
+  readonly topics: TopicRegistry;
+  readonly router: Router;
+  readonly faults: unknown[] = [];
+
+  constructor(options: RouterLabOptions = {}) {
+    const { hooks = {}, registry = {}, laneRingBytes } = options;
+    this.lane =
+      laneRingBytes === undefined
+        ? null
+        : new SteppedLane(laneRingBytes, LOG_SIZES, {
+            onHead: (alias) => this.router.onHead(alias),
+            onAck: (request, seq) => this.router.onAck(request, seq),
+          });
+    this.topics = new TopicRegistry(
+      { autoCreate: true, maxTopics: 1000, maxHotTopics: 100, defaults: DEFAULTS, rules: [], ...registry },
+      this.delivery,
+      this.coldLink,
+      this.lane === null ? [] : [this.lane.link],
+    );
+    const { maxSubscriptionsPerConnection = 100, maxPayloadBytes = 2 ** 18 } = options;
+    this.router = new Router(
+      { maxSubscriptionsPerConnection, maxPayloadBytes },
+      this.topics,
+      this.delivery,
+      hooks,
+      () => this.scheduler.epochMs(),
+    );
+    this.router.onFault = (fault) => this.faults.push(fault);
+  }
+
+  client(): RouterClient {
+    return new RouterClient(this, false);
+  }
+
+  jsonClient(): RouterClient {
+    return new RouterClient(this, true);
+  }
+
+  /** Everything that can happen without a client. */
+  settle(): void {
+    for (let round = 0; round < 3; round++) {
+      this.lane?.settle();
+      this.scheduler.settle();
+    }
+  }
+}
+
+let connectionCount = 0;
+
+/** A connection as the gateway makes one, held back while a hook is waited for. */
+export class RouterClient {
+  readonly sink = new FakeSink();
+  readonly session: Session;
+  readonly #lab: RouterLab;
+  readonly #reader: FrameReader;
+  #waiting: Promise<void> | null = null;
+  readonly #heldBack: Uint8Array[] = [];
+
+  constructor(lab: RouterLab, isText: boolean) {
+    this.#lab = lab;
+    this.#reader = isText ? new JsonReader() : new MsgpackReader();
+    const consumer = lab.delivery.addConsumer(this.sink, isText ? jsonEncoder : msgpackEncoder);
+    const reply = (message: Uint8Array): void => {
+      this.sink.messages.push(message);
+    };
+    this.session = new Session(`connection-${++connectionCount}`, consumer, { from: 'test' }, reply);
+    this.sink.onEnd = () => this.close();
+  }
+
+  /** One WebSocket message with these frames. */
+  send(...messages: ClientMessage[]): void {
+    const frames = messages.map(encodeClientFrame);
+    this.sendBytes(Uint8Array.from(frames.flatMap((frame) => [...frame])));
+  }
+
+  sendJson(message: object): void {
+    this.sendBytes(encoder.encode(JSON.stringify(message)));
+  }
+
+  sendBytes(bytes: Uint8Array): void {
+    if (this.#waiting !== null) this.#heldBack.push(bytes);
+    else this.#handle(bytes);
+  }
+
+  /** Resolves when no hook is waited for any more. */
+  async idle(): Promise<void> {
+    while (this.#waiting !== null) await this.#waiting;
+  }
+
+  close(): void {
+    if (!this.session.consumer.isClosed || this.session.publishable !== null)
+      this.#lab.router.end(this.session, 1000, '');
+  }
+
+  /** What has arrived, after everything that is under way. */
+  take(): ServerMessage[] {
+    this.#lab.settle();
+    const frames = this.sink.messages.flatMap((message) => decodeServerFrames(message));
+    this.sink.messages = [];
+    return frames;
+  }
+
+  takeJson(): Record<string, unknown>[] {
+    this.#lab.settle();
+    return this.sink.messages
+      .splice(0)
+      .map((message) => JSON.parse(decoder.decode(message)) as Record<string, unknown>);
+  }
+
+  /** The same in short: `ok 1`, `error 2 FORBIDDEN`, `event 3`, `gap 4-6`. */
+  takeShort(): string[] {
+    return this.take().map((frame) => {
+      if (frame.type === 'ok' || frame.type === 'pong') return `${frame.type} ${frame.id}`;
+      if (frame.type === 'error') return `error ${frame.id} ${frame.code}`;
+      if (frame.type === 'event') return `event ${frame.seq}`;
+      if (frame.type === 'gap') return `gap ${frame.fromSeq}-${frame.toSeq}`;
+      return frame.type;
+    });
+  }
+
+  #handle(bytes: Uint8Array): void {
+    const { router } = this.#lab;
+    const reader = this.#reader;
+    router.beginBatch();
+    reader.reset(bytes, 0, bytes.length);
+    for (let result = reader.next(); result !== READ_END; result = reader.next()) {
+      if (result !== READ_FRAME) throw new Error(`the test sent a bad frame: ${reader.problem}`);
+      const pending = router.handle(this.session, reader);
+      if (pending === undefined) continue;
+      const rest = bytes.slice(reader.offset);
+      // The socket takes its buffer back.
+      bytes.fill(0xc1);
+      this.#wait(pending, rest);
+      break;
+    }
+    router.endBatch(this.session);
+  }
+
+  #wait(pending: Promise<void>, rest: Uint8Array): void {
+    if (rest.length > 0) this.#heldBack.unshift(rest);
+    this.#waiting = pending.then(() => {
+      this.#waiting = null;
+      while (this.#waiting === null && this.#heldBack.length > 0) this.#handle(this.#heldBack.shift()!);
+    });
+  }
+}

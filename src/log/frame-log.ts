@@ -354,12 +354,14 @@ export class FrameLog {
     const { dataBytes: dataNow, frames: framesNow } = this.#sizes();
     const needed = sizeFor(frameBytes, dataNow);
     let { dataBytes, frames } = { dataBytes: needed, frames: framesNow };
-    for (let tail = this.tailSeq; tail < seq; tail++) {
-      if (!this.#isKept(tail, timeMs, limits)) continue;
+    // What is not kept goes now, all of it: looked at once, and not again for each of the next thousand frames.
+    let tail = this.tailSeq;
+    while (tail < seq && !this.#isKept(tail, timeMs, limits)) tail++;
+    this.tailSeq = tail;
+    if (tail < seq) {
       const neededBytes = this.#writePosition + frameBytes - this.positionOf(tail);
       while (dataBytes < neededBytes && dataBytes < limits.dataBytes) dataBytes *= 2;
       while (seq + 1 - tail > frames - 1 && frames < limits.frames) frames *= 2;
-      break;
     }
     const moreBytes = dataBytes - dataNow + (frames - framesNow) * ENTRY_BYTES;
     if (limits.budget?.allows(moreBytes) === false) {

@@ -158,7 +158,7 @@ export class Engine extends EventEmitter<EngineEvents> {
       onAck: (request: number, seq: number): void => this.#router.onAck(request, seq),
     };
     this.#lanes = this.#pool.threads.map(
-      ({ memory, port }) => new LaneLink(memory, port, logSizes, (callback) => this.#scheduler.soon(callback), events),
+      ({ memory, port }) => new LaneLink(memory, port, logSizes, this.#scheduler, events),
     );
     const registry = new TopicRegistry(
       {

@@ -152,6 +152,7 @@ export class Delivery {
     consumer.subscriptionHead = row;
     consumer.subscriptionCount++;
     stream.subscriberCount++;
+    if (options.delayMs !== DELAY_OF_STREAM) stream.ownDelays++;
     if (options.cursor > stream.log.headSeq) {
       linkIdle(table, stream, row);
     } else {
@@ -310,13 +311,14 @@ export class Delivery {
     const streams = this.#dirty;
     if (streams.length === 0) return;
     const epochMs = this.#scheduler.epochMs();
+    const nowMs = this.#scheduler.nowMs();
     this.#dirty = [];
     let isLate = false;
     for (const isHot of [false, true]) {
       for (const stream of streams) {
         if (stream.isHot !== isHot || stream.isRemoved) continue;
         stream.updateFloor(epochMs);
-        while (!isLate && this.#markSome(stream)) isLate = this.#scheduler.nowMs() >= deadlineMs;
+        while (!isLate && this.#markSome(stream, nowMs, epochMs)) isLate = this.#scheduler.nowMs() >= deadlineMs;
         if (stream.idleHead === NONE) stream.isDirty = false;
         else this.#dirty.push(stream);
       }
@@ -324,11 +326,14 @@ export class Delivery {
   }
 
   /** Hot path. Makes up to MARKS_PER_CLOCK_READ idle rows pending. True: there are more. */
-  #markSome(stream: Stream): boolean {
+  #markSome(stream: Stream, nowMs: number, epochMs: number): boolean {
     const { table } = this;
     const consumers = this.#consumers;
     const { isHot } = stream;
+    if (stream.idleHead === NONE) return false;
     const streamDelayMs = this.#streamDelayMs(stream);
+    // Idle subscriptions have all got the same messages: one look at the clock serves them.
+    const waitedMs = stream.waitedMs(table.cursor[stream.idleHead], epochMs);
     for (let marked = 0; stream.idleHead !== NONE; marked++) {
       if (marked === MARKS_PER_CLOCK_READ) return true;
       const row = stream.idleHead;
@@ -336,9 +341,9 @@ export class Delivery {
       const ownDelayMs = table.delayMs[row];
       unlinkIdle(table, stream, row);
       linkPending(table, consumer, isHot, row);
-      const delayMs = ownDelayMs === DELAY_OF_STREAM ? streamDelayMs : ownDelayMs;
-      if (delayMs === 0) this.#makeReady(consumer, isHot);
-      else this.#makeWait(consumer, delayMs);
+      const delayMs = (ownDelayMs === DELAY_OF_STREAM ? streamDelayMs : ownDelayMs) - waitedMs;
+      if (delayMs <= 0) this.#makeReady(consumer, isHot);
+      else this.#makeWait(consumer, nowMs + delayMs);
     }
     return false;
   }
@@ -360,11 +365,10 @@ export class Delivery {
     this.#scheduleTurn();
   }
 
-  /** Hot path. The consumer is flushed in `delayMs`, or earlier when something else makes it ready. */
-  #makeWait(consumer: Consumer, delayMs: number): void {
+  /** Hot path. The consumer is flushed at `dueMs`, or earlier when something else makes it ready. */
+  #makeWait(consumer: Consumer, dueMs: number): void {
     const flags = consumer.flags;
     if ((flags & (BLOCKED | CLOSED | READY_COLD | READY_HOT)) !== 0) return;
-    const dueMs = this.#scheduler.nowMs() + delayMs;
     if ((flags & WAITING) !== 0) {
       if (consumer.dueMs <= dueMs) return;
       this.#wheel.remove(consumer);
@@ -457,6 +461,7 @@ export class Delivery {
     if (previous === NONE) consumer.subscriptionHead = next;
     else table.nextOfConnection[previous] = next;
     if (next !== NONE) table.previousOfConnection[next] = previous;
+    if (table.delayMs[row] !== DELAY_OF_STREAM) stream.ownDelays--;
     table.remove(row);
     consumer.subscriptionCount--;
     stream.subscriberCount--;

@@ -32,6 +32,8 @@ export class Stream {
   /** First of the rows that are up to date. */
   idleHead = NONE;
   subscriberCount = 0;
+  /** Subscriptions with a delay of their own. */
+  ownDelays = 0;
   /** Waits in delivery's list of streams whose head moved. */
   isDirty = false;
   isRemoved = false;
@@ -49,6 +51,13 @@ export class Stream {
     this.log = options.log;
     this.isHot = options.isHot;
     this.floorSeq = options.log.tailSeq;
+  }
+
+  /** How long the oldest message that idle subscriptions have not got has waited already (ms). */
+  waitedMs(cursor: number, epochMs: number): number {
+    const { log } = this;
+    if (cursor < log.tailSeq || cursor > log.headSeq) return 0;
+    return Math.max(0, epochMs - log.timeOf(cursor));
   }
 
   /** Moves the floor up to what the log retains and the limits allow. Amortised constant per message. */

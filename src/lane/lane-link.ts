@@ -26,6 +26,14 @@ const DRAIN_RECORDS_MAX = 8192;
 /** Records are published once per turn, or when so many bytes wait: the lane need not idle while a burst is read. */
 const UNPUBLISHED_MAX_BYTES = 64 * 1024;
 
+/** The event loop, as a link needs it. */
+export interface LinkLoop {
+  /** Runs the callback after the sockets that are ready have been read. */
+  soon(callback: () => void): void;
+  /** Runs the callback once after `delayMs`; returns a function that calls it off. */
+  after(delayMs: number, callback: () => void): () => void;
+}
+
 /** Writer and reader: the accept thread. */
 export class LaneLink implements TopicLink {
   readonly #requests: RingWriter;
@@ -33,12 +41,14 @@ export class LaneLink implements TopicLink {
   readonly #bell: Doorbell;
   readonly #port: MessagePort;
   readonly #logSizes: LogSizes;
-  readonly #soon: (callback: () => void) => void;
+  readonly #loop: LinkLoop;
   readonly #handlers: LinkEvents;
   readonly #flush = (): void => this.flush();
   /** Control records that found the ring full; nothing may overtake them. */
   readonly #deferred: { type: number; alias: number }[] = [];
   #isFlushScheduled = false;
+  /** Calls off the timer of messages that may wait; null: none do. */
+  #cancelLateFlush: (() => void) | null = null;
   #unpublishedBytes = 0;
   #onReady: () => void = () => {};
   /** Settles when the lane's thread runs its loop. */
@@ -47,19 +57,13 @@ export class LaneLink implements TopicLink {
   });
 
   /** @param port the accept thread's end; the other one is in the lane's memory. */
-  constructor(
-    memory: LaneMemory,
-    port: MessagePort,
-    logSizes: LogSizes,
-    soon: (callback: () => void) => void,
-    handlers: LinkEvents,
-  ) {
+  constructor(memory: LaneMemory, port: MessagePort, logSizes: LogSizes, loop: LinkLoop, handlers: LinkEvents) {
     this.#requests = new RingWriter(memory.requests);
     this.#events = new RingReader(memory.events);
     this.#bell = new Doorbell(memory.laneBell);
     this.#port = port;
     this.#logSizes = logSizes;
-    this.#soon = soon;
+    this.#loop = loop;
     this.#handlers = handlers;
   }
 
@@ -110,13 +114,18 @@ export class LaneLink implements TopicLink {
     ring.commit();
     this.#unpublishedBytes += totalBytes;
     if (this.#unpublishedBytes > UNPUBLISHED_MAX_BYTES) this.flush();
-    else this.#scheduleFlush();
+    else if (message.mayWaitMs === 0) this.#scheduleFlush();
+    else this.#scheduleLateFlush(message.mayWaitMs);
     return PUBLISH_ACCEPTED;
   }
 
   /** Shows the lane what was committed since, and wakes it if it sleeps. */
   flush(): void {
     this.#isFlushScheduled = false;
+    if (this.#cancelLateFlush !== null) {
+      this.#cancelLateFlush();
+      this.#cancelLateFlush = null;
+    }
     this.#unpublishedBytes = 0;
     if (this.#requests.publish()) this.#bell.ring();
     if (this.#deferred.length > 0) this.#retryDeferred();
@@ -177,6 +186,12 @@ export class LaneLink implements TopicLink {
   #scheduleFlush(): void {
     if (this.#isFlushScheduled) return;
     this.#isFlushScheduled = true;
-    this.#soon(this.#flush);
+    this.#loop.soon(this.#flush);
+  }
+
+  /** Waking a lane costs more than all else that is done for a small message. Who may wait shares a wake-up. */
+  #scheduleLateFlush(delayMs: number): void {
+    if (this.#isFlushScheduled || this.#cancelLateFlush !== null) return;
+    this.#cancelLateFlush = this.#loop.after(delayMs, this.#flush);
   }
 }

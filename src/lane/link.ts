@@ -23,6 +23,8 @@ export interface OutgoingMessage {
   timeMs: number;
   /** Connection number that must not get the message; 0: everyone gets it. */
   origin: number;
+  /** How long the message may wait here for others (ms); 0: its home is told in this turn of the event loop. */
+  mayWaitMs: number;
   /** Number under which `onAck` reports the seq; 0: no ack wanted. */
   request: number;
 }

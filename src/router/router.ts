@@ -51,6 +51,7 @@ export class Router implements LinkEvents {
     tail: null,
     timeMs: 0,
     origin: 0,
+    mayWaitMs: 0,
     request: 0,
   };
   /** One clock read per WebSocket message: its frames were accepted together. */
@@ -330,6 +331,7 @@ export class Router implements LinkEvents {
   #send(entry: TopicEntry, outgoing: OutgoingMessage, onAck: AckCallback | null): boolean {
     const isAckLater = onAck !== null && entry.isHot;
     outgoing.request = isAckLater ? this.pendingAcks.add(onAck) : 0;
+    outgoing.mayWaitMs = isAckLater ? 0 : entry.mayWaitMs;
     const seq = entry.link.publish(entry.spec.alias, outgoing);
     if (seq === PUBLISH_FULL) {
       if (isAckLater) this.pendingAcks.cancel(outgoing.request);

@@ -35,6 +35,10 @@ export interface RegistryOptions {
   readonly rules: readonly PlacementRule[];
 }
 
+/** Part of a topic's `maxDelayMs` that its messages may wait for each other before the lane is woken, and its limit (ms). */
+const LANE_WAIT_SHARE = 0.25;
+const LANE_WAIT_MAX_MS = 5;
+
 type TopicLog = ReturnType<TopicLink['openTopic']>;
 
 /** Writer and reader: the accept thread. */
@@ -57,6 +61,7 @@ export class TopicEntry {
   /** Connections that hold its alias for publishing. */
   holders = 0;
   isClosed = false;
+  readonly #shareMs: number;
 
   constructor(spec: TopicSpec, settings: TopicSettings, link: TopicLink, lane: number, isDeclared: boolean) {
     this.spec = spec;
@@ -65,6 +70,18 @@ export class TopicEntry {
     this.lane = lane;
     this.isDeclared = isDeclared;
     this.log = link.openTopic(spec);
+    const { maxDelayMs } = settings;
+    this.#shareMs = maxDelayMs === 'auto' ? 0 : Math.min(LANE_WAIT_MAX_MS, Math.floor(maxDelayMs * LANE_WAIT_SHARE));
+  }
+
+  /**
+   * Hot path. How long a message may wait before its lane is told (ms): a part of what its subscribers let it wait.
+   * Nothing when one of them has a delay of its own, or nobody waits for anything.
+   */
+  get mayWaitMs(): number {
+    if (this.#shareMs === 0) return 0;
+    const hasOwnDelays = (this.stream?.ownDelays ?? 0) + (this.jsonStream?.ownDelays ?? 0) > 0;
+    return hasOwnDelays ? 0 : this.#shareMs;
   }
 
   get isHot(): boolean {

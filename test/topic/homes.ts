@@ -39,7 +39,14 @@ export class SteppedLane {
     };
     this.#lanePort = port2;
     this.lane = new Lane(memory);
-    this.link = new LaneLink(memory, port1, sizes, (callback) => this.#soon.push(callback), events);
+    const soon = (callback: () => void): void => {
+      this.#soon.push(callback);
+    };
+    const after = (_delayMs: number, callback: () => void): (() => void) => {
+      soon(callback);
+      return () => {};
+    };
+    this.link = new LaneLink(memory, port1, sizes, { soon, after }, events);
   }
 
   /** One turn of the accept thread's event loop, without the lane. */
@@ -91,7 +98,14 @@ export class ThreadedLane implements TopicHome {
         else events.onAck(request, seq);
       },
     };
-    this.link = new LaneLink(memory, port, sizes, (callback) => setImmediate(callback), handlers);
+    const soon = (callback: () => void): void => {
+      setImmediate(callback);
+    };
+    const after = (delayMs: number, callback: () => void): (() => void) => {
+      const timer = setTimeout(callback, delayMs);
+      return () => clearTimeout(timer);
+    };
+    this.link = new LaneLink(memory, port, sizes, { soon, after }, handlers);
     this.#bell = new Doorbell(this.pool.acceptBell);
     this.#bell.listen(
       () => !this.link.hasEvents(),
@@ -108,7 +122,16 @@ export class ThreadedLane implements TopicHome {
   /** The lane takes requests in their order: when it has acknowledged this one, it is done with those before. */
   async settle(): Promise<void> {
     const payload = encode(null);
-    const message = { bytes: payload, start: 0, end: 1, tail: null, timeMs: 0, origin: 0, request: this.#probe };
+    const message = {
+      bytes: payload,
+      start: 0,
+      end: 1,
+      tail: null,
+      timeMs: 0,
+      origin: 0,
+      mayWaitMs: 0,
+      request: this.#probe,
+    };
     while (this.link.publish(this.#probe, message) < 0) await new Promise((resolve) => setImmediate(resolve));
     await new Promise<void>((resolve) => this.#probed.push(resolve));
   }

@@ -113,6 +113,7 @@ export class HomeLab {
       end: 4 + payload.length,
       tail: sent.id === undefined ? null : eventTail(sent.id),
       timeMs: ++this.#timeMs,
+      mayWaitMs: 0,
       origin: sent.origin ?? 0,
       request,
     };

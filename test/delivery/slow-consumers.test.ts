@@ -104,6 +104,23 @@ describe('a lapped subscriber', () => {
     expectComplete(frames, 1, 55);
   });
 
+  it('of a lane that has not reported is up to date after flushAll, which ends', () => {
+    for (const isText of [false, true]) {
+      for (const unreported of [1, 6, 7, 8, 20, 1000]) {
+        const lab = new DeliveryLab();
+        const topic = lab.topic({ shared: SMALL, isHot: true });
+        const one = lab.consumer(isText).subscribe(topic);
+        for (let i = 0; i < 5; i++) topic.publish('x'.repeat(i * 50));
+        for (let i = 0; i < unreported; i++) topic.append('y'.repeat((i * 7) % 300));
+        lab.delivery.flushAll();
+        topic.report();
+        lab.delivery.flushAll();
+        const frames = isText ? one.takeJson().map((frame) => frame.replace('topic-1', '1')) : one.take();
+        expectComplete(frames, 1, 5 + unreported);
+      }
+    }
+  });
+
   it('in a gathered message does not hold up the others', () => {
     const { lab, topic, one, drain } = blockedSubscriber({ shared: SMALL }, POLICY_DROP_OLDEST);
     const other = lab.topic();

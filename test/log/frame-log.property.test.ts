@@ -1,8 +1,9 @@
 // Random histories of frame logs, compared step by step with a model that is an array.
 
-import { describe, it } from 'vitest';
+import { describe, expect, it } from 'vitest';
 import { allocateSharedLog, FrameLog, type PlainLogLimits } from '#src/log/frame-log.js';
-import { DATA_MIN_BYTES, FRAMES_MIN } from '#src/log/layout.js';
+import { DATA_MIN_BYTES, ENTRY_BYTES, FRAMES_MIN } from '#src/log/layout.js';
+import { LogBudget } from '#src/log/log-budget.js';
 import { Random, testSeed } from '../ring/random.js';
 import { LogLab, randomFrameBytes } from './log-lab.js';
 
@@ -107,6 +108,42 @@ function checkKept(lab: LogLab, limits: PlainLogLimits): void {
     throw new Error(`frame ${evicted} was evicted: ${lab.headSeq - evicted + 1} newest frames, ${bytes} bytes`);
   }
 }
+
+const SMALLEST_BYTES = DATA_MIN_BYTES + FRAMES_MIN * ENTRY_BYTES;
+
+describe('plain logs with a common budget', () => {
+  it('do not grow beyond it together, and give all of it back', () => {
+    const random = new Random(testSeed('log budget'));
+    const budget = new LogBudget(60_000);
+    const limits = { dataBytes: 16384, frames: 256, retainMs: 1000, historyMessages: 50, historyBytes: 8192, budget };
+    const labs: LogLab[] = [];
+    let refused = 0;
+    for (let step = 0; step < 20_000; step++) {
+      if (labs.length < 25 && random.chance(0.01)) {
+        const log = FrameLog.plain(limits);
+        labs.push(new LogLab(log, log, 1, limits.dataBytes));
+      }
+      const lab = labs[random.below(Math.max(1, labs.length))];
+      if (lab === undefined) continue;
+      lab.nowMs += random.below(20);
+      const frameBytes = randomFrameBytes(random, limits.dataBytes);
+      if (lab.writer.canHold(frameBytes)) lab.append(frameBytes, random);
+      else refused++;
+      if (random.chance(0.02)) lab.checkAll();
+      if (random.chance(0.02)) lab.writer.trim(lab.nowMs + random.below(2000));
+      if (random.chance(0.003)) labs.splice(labs.indexOf(lab), 1)[0]!.writer.dispose();
+      const usedBytes = labs.reduce((sum, { writer }) => sum + writer.memoryBytes, 0);
+      if (budget.usedBytes !== usedBytes) throw new Error(`step ${step}: ${budget.usedBytes}, not ${usedBytes}`);
+      // A new log is never refused its smallest size.
+      if (usedBytes > budget.maxBytes + labs.length * SMALLEST_BYTES)
+        throw new Error(`step ${step}: ${usedBytes} of ${budget.maxBytes} bytes`);
+    }
+    expect(refused, 'the budget was exhausted now and then').toBeGreaterThan(10);
+    for (const lab of labs) lab.checkAll();
+    for (const { writer } of labs) writer.dispose();
+    expect(budget.usedBytes).toBe(0);
+  });
+});
 
 function isKept(lab: LogLab, seq: number, limits: PlainLogLimits): boolean {
   if (lab.frame(seq).timeMs > lab.nowMs - limits.retainMs) return true;

@@ -90,15 +90,15 @@ async function run({ frames, sizes, frameMaxBytes, leadFrames, readers: makeRead
     isWritten = true;
   });
   try {
-    for (let isIdle = false; !isWritten || !isIdle; ) {
-      isIdle = true;
+    while (!isWritten) {
       for (let turn = 0; turn < 200; turn++) {
-        for (const reader of readers) if (reader.step()) isIdle = false;
+        for (const reader of readers) reader.step();
         if (leadFrames > 0) Atomics.store(slowest, 0, Math.min(...readers.map(({ cursor }) => cursor - FIRST_SEQ)));
       }
       await Promise.race([new Promise((resolve) => setImmediate(resolve)), failed]);
     }
     await written;
+    for (const reader of readers) while (reader.step());
   } finally {
     await worker.terminate();
   }

@@ -11,7 +11,7 @@ import { CODECS } from '../support/wire.js';
 const ACTORS = 180;
 const STABLE = 20;
 const WARM_UP_MS = 4000;
-const SOAK_MS = 20_000;
+const SOAK_MS = 16_000;
 const HISTORY_TOPICS = Array.from({ length: 20 }, (_, n) => `${n % 2 ? 'hot' : 'cold'}:${n}`);
 /** Without history: nothing of them may be left once nobody uses them. */
 const PASSING_TOPICS = Array.from({ length: 10 }, (_, n) => `passing:${n % 2 ? 'hot' : 'cold'}:${n}`);
@@ -90,7 +90,7 @@ class Actor {
 
   #act(client: SoakClient, dice: number): void {
     // A second or two under a flood is what it takes to fill the buffers between two sockets.
-    if (client.isPaused && dice < (this.#isFlooded ? 4 : 40)) client.resume();
+    if (client.isPaused && dice < (this.#isFlooded ? 3 : 40)) client.resume();
     else if (dice < 25) this.#subscribe(client, this.#pick(MODEST_TOPICS));
     else if (dice < 33) {
       const [first] = client.wanted;
@@ -141,6 +141,7 @@ async function playRound(server: SoakServer, seed: number, durationMs: number): 
     client.subscribe(PASSING_TOPICS[n % PASSING_TOPICS.length]!, {});
     if (n < 4) client.subscribe(FLOOD_TOPICS[n % 2]!, {});
   }
+  const deaf = await openDeaf(server, tally);
   const endMs = performance.now() + durationMs;
   const feed = await SoakClient.open('feed', server.url, 'msgpack', tally);
   const actors = Array.from({ length: ACTORS }, (_, n) => new Actor(n, server.url, seed, tally).run(endMs));
@@ -149,9 +150,24 @@ async function playRound(server: SoakServer, seed: number, durationMs: number): 
   await Promise.all([...actors, flooding]);
   const blockedMax = await watching;
 
-  await untilCaughtUp(server, stable);
-  for (const client of [...stable, feed]) client.leave('close');
+  // Half of those that never read leave so; the others catch up.
+  for (const [n, client] of deaf.entries()) n < deaf.length / 2 ? client.resume() : client.leave('reset');
+  await untilCaughtUp(server, [...stable, ...deaf]);
+  for (const client of [...stable, ...deaf, feed]) if (!client.isGone) client.leave('close');
   return { tally, blockedMax };
+}
+
+/** Subscribers of the floods, of every policy and codec, that do not read. */
+async function openDeaf(server: SoakServer, tally: SoakTally): Promise<SoakClient[]> {
+  const opening = Array.from({ length: 2 * POLICIES.length }, (_, n) =>
+    SoakClient.open(`deaf ${n}`, server.url, CODECS[n % 2]!, tally),
+  );
+  const deaf = await Promise.all(opening);
+  for (const [n, client] of deaf.entries()) {
+    for (const topic of FLOOD_TOPICS) client.subscribe(topic, { policy: POLICIES[n % POLICIES.length]! });
+    client.pause();
+  }
+  return deaf;
 }
 
 /** Large messages, several megabytes a second: who stalls on them is blocked soon, and lapped. */
@@ -171,13 +187,15 @@ async function watch(server: SoakServer, endMs: number): Promise<number> {
   return blockedMax;
 }
 
-/** Every stable subscription has accounted for every message of its topic. */
-async function untilCaughtUp(server: SoakServer, stable: readonly SoakClient[]): Promise<void> {
-  for (const { name, followers } of stable) {
-    for (const [topic, follower] of followers) {
+/** Every subscription of those that are still there has accounted for every message of its topic. */
+async function untilCaughtUp(server: SoakServer, clients: readonly SoakClient[]): Promise<void> {
+  for (const client of clients) {
+    const { name } = client;
+    await until(() => client.isGone || client.wanted.size === client.followers.size, `${name} is subscribed`);
+    for (const [topic, follower] of client.followers) {
       const seq = (await server.topic(topic))?.seq ?? -1;
       await until(
-        () => follower.nextSeq > seq,
+        () => client.isGone || follower.nextSeq > seq,
         () => `${name}: ${topic} ${follower.nextSeq - 1} of ${seq}`,
       );
     }

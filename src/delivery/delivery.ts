@@ -137,9 +137,11 @@ export class Delivery {
 
   // ---- subscriptions -----------------------------------------------------------------------------------------------
 
-  /** False: the consumer has this subscription already; nothing changes. */
+  /** False: the consumer has this subscription already, or has ended; nothing changes. */
   subscribe(consumer: Consumer, stream: Stream, options: SubscribeOptions): boolean {
     const { table } = this;
+    // Its slot may be another's by now.
+    if ((consumer.flags & CLOSED) !== 0) return false;
     const row = table.add(consumer.slot, stream.slot);
     if (row === NONE) return false;
     table.cursor[row] = options.cursor;
@@ -164,20 +166,24 @@ export class Delivery {
 
   /** False: there was no such subscription. */
   unsubscribe(consumer: Consumer, stream: Stream): boolean {
-    const row = this.table.find(consumer.slot, stream.slot);
+    const row = this.#rowOf(consumer, stream);
     if (row === NONE) return false;
     this.#removeRow(consumer, row);
     return true;
   }
 
   isSubscribed(consumer: Consumer, stream: Stream): boolean {
-    return this.table.find(consumer.slot, stream.slot) !== NONE;
+    return this.#rowOf(consumer, stream) !== NONE;
   }
 
   /** Seq of the next message that the subscription gets, or NONE when there is no such subscription. */
   cursorOf(consumer: Consumer, stream: Stream): number {
-    const row = this.table.find(consumer.slot, stream.slot);
+    const row = this.#rowOf(consumer, stream);
     return row === NONE ? NONE : this.table.cursor[row];
+  }
+
+  #rowOf(consumer: Consumer, stream: Stream): number {
+    return (consumer.flags & CLOSED) !== 0 ? NONE : this.table.find(consumer.slot, stream.slot);
   }
 
   // ---- events ------------------------------------------------------------------------------------------------------

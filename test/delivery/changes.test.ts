@@ -106,6 +106,23 @@ describe('between turns', () => {
     expectNothingLeft(lab, [topic.stream, topic.jsonStream, hot.stream, hot.jsonStream]);
   });
 
+  it('a consumer that ended cannot subscribe, and does not touch who has its slot now', () => {
+    const lab = new DeliveryLab();
+    const [a, b] = [lab.topic(), lab.topic()];
+    const ended = lab.consumer().subscribe(a);
+    ended.close();
+    const next = lab.consumer().subscribe(a);
+    expect(next.consumer.slot).toBe(ended.consumer.slot);
+    ended.subscribe(a).subscribe(b);
+    expect(ended.unsubscribe(a)).toBe(false);
+    expect(lab.delivery.isSubscribed(ended.consumer, a.stream)).toBe(false);
+    expect(lab.delivery.cursorOf(ended.consumer, a.stream)).toBe(-1);
+    for (const topic of [a, b]) topic.publish('x');
+    lab.settle();
+    expect([next.take(), ended.take()]).toEqual([['1:1'], []]);
+    expect(lab.delivery.load.subscriptions).toBe(1);
+  });
+
   it('a stream that is removed hands out its subscribers and leaves their other subscriptions', () => {
     const lab = new DeliveryLab();
     const [gone, stays] = [lab.topic(), lab.topic()];

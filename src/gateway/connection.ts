@@ -18,7 +18,8 @@ export interface ConnectionHost {
   readonly maxPayloadBytes: number;
   readonly readers: Readonly<Record<Codec, FrameReader>>;
   readonly encoders: Readonly<Record<Codec, FrameEncoder>>;
-  openSession(connection: Connection, codec: Codec): Session;
+  /** The answer is queued with the connection's replies: a WELCOME. */
+  openSession(connection: Connection, request: ConnectionRequest, codec: Codec): Session;
   beginBatch(): void;
   handle(session: Session, frame: FrameReader): Promise<void> | undefined;
   endBatch(session: Session): void;
@@ -35,10 +36,28 @@ const REASON_MAX_BYTES = 123;
 /** What may wait for a hook's answer: so many messages of the largest size. */
 const HELD_BACK_MAX_MESSAGES = 4;
 
-/** Writer and reader: the accept thread. */
-export class Connection implements Sink, HeartbeatTarget {
+/** What is known of a connection when it is upgraded; forgotten once its session has begun. */
+export interface ConnectionRequest {
   readonly connectionId: string;
+  /** Null: the first frame decides. */
+  readonly codec: Codec | null;
+  /** Topics to subscribe at once. */
+  readonly topics: readonly string[];
+  /** What `onConnect` returned. */
   readonly context: unknown;
+}
+
+/** Messages that wait for a hook's answer. */
+interface HeldBack {
+  readonly messages: { readonly bytes: Uint8Array; readonly isBinary: boolean }[];
+  totalBytes: number;
+}
+
+/**
+ * Writer and reader: the accept thread. There may be 100,000 of them: what is only needed now and then is in objects of
+ * its own, and times are int32, which V8 keeps in the object.
+ */
+export class Connection implements Sink, HeartbeatTarget {
   session: Session | null = null;
   isOpen = false;
   lastReceivedMs = 0;
@@ -46,27 +65,17 @@ export class Connection implements Sink, HeartbeatTarget {
   heartbeatIndex = 0;
 
   readonly #host: ConnectionHost;
-  #codec: Codec | null;
-  readonly #topics: readonly string[];
+  #request: ConnectionRequest | null;
+  #isText = false;
   #ws: WebSocket<unknown> | null = null;
-  #replies: Uint8Array[] = [];
+  /** Answers that wait to share a write. */
+  #replies: Uint8Array[] | null = null;
   #isHandling = false;
-  /** Messages that wait for a hook's answer; null: nothing is waited for. */
-  #heldBack: { bytes: Uint8Array; isBinary: boolean }[] | null = null;
-  #heldBackBytes = 0;
+  #heldBack: HeldBack | null = null;
 
-  constructor(
-    host: ConnectionHost,
-    connectionId: string,
-    codec: Codec | null,
-    topics: readonly string[],
-    context: unknown,
-  ) {
+  constructor(host: ConnectionHost, request: ConnectionRequest) {
     this.#host = host;
-    this.connectionId = connectionId;
-    this.#codec = codec;
-    this.#topics = topics;
-    this.context = context;
+    this.#request = request;
   }
 
   // ---- socket events -----------------------------------------------------------------------------------------------
@@ -74,21 +83,22 @@ export class Connection implements Sink, HeartbeatTarget {
   opened(ws: WebSocket<unknown>, nowMs: number): void {
     this.#ws = ws;
     this.isOpen = true;
-    this.lastReceivedMs = nowMs;
-    this.lastPingMs = nowMs;
-    if (this.#codec === null) return;
-    const session = this.#sessionFor(this.#codec);
+    this.lastReceivedMs = nowMs | 0;
+    this.lastPingMs = nowMs | 0;
+    const { codec, topics } = this.#request as ConnectionRequest;
+    if (codec === null) return;
+    const session = this.#sessionFor(codec);
     this.#host.beginBatch();
     this.#isHandling = true;
-    this.#subscribeByUrl(session);
+    this.#subscribeByUrl(session, topics);
     this.#isHandling = false;
     this.flushReplies();
   }
 
   /** Hot path: per message. `message` is lent. */
   received(message: ArrayBuffer, isBinary: boolean, nowMs: number): void {
-    this.lastReceivedMs = nowMs;
-    if (this.#heldBack !== null) this.#holdBack(new Uint8Array(message.slice(0)), isBinary);
+    this.lastReceivedMs = nowMs | 0;
+    if (this.#heldBack !== null) this.#holdBack(this.#heldBack, new Uint8Array(message.slice(0)), isBinary);
     else this.#handle(new Uint8Array(message), isBinary);
   }
 
@@ -96,7 +106,7 @@ export class Connection implements Sink, HeartbeatTarget {
   closed(): void {
     this.isOpen = false;
     this.#ws = null;
-    this.#replies = [];
+    this.#replies = null;
     this.#heldBack = null;
   }
 
@@ -108,7 +118,7 @@ export class Connection implements Sink, HeartbeatTarget {
   // ---- reading -----------------------------------------------------------------------------------------------------
 
   #handle(bytes: Uint8Array, isBinary: boolean): void {
-    const session = this.#sessionFor(this.#codec ?? (isBinary ? 'msgpack' : 'json'));
+    const session = this.#sessionFor(isBinary ? 'msgpack' : 'json');
     this.#isHandling = true;
     this.#host.beginBatch();
     if (bytes.length > this.#host.maxPayloadBytes) {
@@ -154,54 +164,56 @@ export class Connection implements Sink, HeartbeatTarget {
     }
   }
 
+  /** The session; begun with this codec if there is none yet. */
   #sessionFor(codec: Codec): Session {
     if (this.session !== null) return this.session;
-    this.#codec = codec;
-    this.session = this.#host.openSession(this, codec);
+    const request = this.#request as ConnectionRequest;
+    this.#request = null;
+    this.#isText = codec === 'json';
+    this.session = this.#host.openSession(this, request, codec);
     return this.session;
   }
 
-  #subscribeByUrl(session: Session): void {
-    for (const [index, topic] of this.#topics.entries()) {
+  #subscribeByUrl(session: Session, topics: readonly string[]): void {
+    for (const [index, topic] of topics.entries()) {
       if (!this.isOpen) return;
       const pending = this.#host.subscribeByUrl(session, topic);
       if (pending === undefined) continue;
-      this.#waitFor(this.#subscribeRest(session, pending, index + 1), []);
+      this.#waitFor(this.#subscribeRest(session, pending, topics.slice(index + 1)), []);
       return;
     }
   }
 
-  async #subscribeRest(session: Session, pending: Promise<void>, index: number): Promise<void> {
+  async #subscribeRest(session: Session, pending: Promise<void>, topics: readonly string[]): Promise<void> {
     await pending;
-    for (const topic of this.#topics.slice(index)) if (this.isOpen) await this.#host.subscribeByUrl(session, topic);
+    for (const topic of topics) if (this.isOpen) await this.#host.subscribeByUrl(session, topic);
   }
 
-  #waitFor(pending: Promise<void>, heldBack: { bytes: Uint8Array; isBinary: boolean }[]): void {
-    this.#heldBack = heldBack;
-    this.#heldBackBytes = heldBack.reduce((sum, { bytes }) => sum + bytes.length, 0);
+  #waitFor(pending: Promise<void>, messages: HeldBack['messages']): void {
+    this.#heldBack = { messages, totalBytes: bytesOf(messages) };
     void pending.then(() => this.#resume());
   }
 
-  #holdBack(bytes: Uint8Array, isBinary: boolean): void {
-    this.#heldBackBytes += bytes.length;
-    if (this.#heldBackBytes > this.#host.maxPayloadBytes * HELD_BACK_MAX_MESSAGES) {
+  #holdBack(heldBack: HeldBack, bytes: Uint8Array, isBinary: boolean): void {
+    heldBack.totalBytes += bytes.length;
+    if (heldBack.totalBytes > this.#host.maxPayloadBytes * HELD_BACK_MAX_MESSAGES) {
       this.end(1008, 'LIMIT_EXCEEDED too many frames while an authorisation is pending');
       return;
     }
-    this.#heldBack?.push({ bytes, isBinary });
+    heldBack.messages.push({ bytes, isBinary });
   }
 
   /** The hook has answered: goes on with what came meanwhile, until the next frame that has to wait. */
   #resume(): void {
-    const messages = this.#heldBack ?? [];
+    const messages = this.#heldBack?.messages ?? [];
     this.#heldBack = null;
     while (this.isOpen && messages.length > 0) {
-      const { bytes, isBinary } = messages.shift() as { bytes: Uint8Array; isBinary: boolean };
+      const { bytes, isBinary } = messages.shift() as HeldBack['messages'][number];
       this.#handle(bytes, isBinary);
-      const later = this.#heldBack as { bytes: Uint8Array; isBinary: boolean }[] | null;
+      const later = this.#heldBack as HeldBack | null;
       if (later === null) continue;
-      later.push(...messages);
-      this.#heldBackBytes = later.reduce((sum, message) => sum + message.bytes.length, 0);
+      later.messages.push(...messages);
+      later.totalBytes = bytesOf(later.messages);
       return;
     }
   }
@@ -219,14 +231,18 @@ export class Connection implements Sink, HeartbeatTarget {
   /** Queues an answer; all that are queued in one turn share a write. */
   reply(message: Uint8Array): void {
     if (!this.isOpen) return;
-    this.#replies.push(message);
-    if (this.#replies.length === 1 && !this.#isHandling) this.#host.scheduleReplies(this);
+    if (this.#replies !== null) {
+      this.#replies.push(message);
+      return;
+    }
+    this.#replies = [message];
+    if (!this.#isHandling) this.#host.scheduleReplies(this);
   }
 
   flushReplies(): void {
     const replies = this.#replies;
-    if (replies.length === 0 || !this.isOpen || this.session === null) return;
-    this.#replies = [];
+    if (replies === null || !this.isOpen || this.session === null) return;
+    this.#replies = null;
     const isText = this.session.consumer.encoder.isText;
     const result = isText
       ? this.#sendTexts(replies)
@@ -250,7 +266,7 @@ export class Connection implements Sink, HeartbeatTarget {
   send(message: Uint8Array): SendResult {
     const ws = this.#ws;
     if (ws === null) return SEND_REFUSED;
-    const result = ws.send(message, this.#codec !== 'json');
+    const result = ws.send(message, !this.#isText);
     if (result === UWS_SENT) return SEND_OK;
     return result === UWS_BACKPRESSURE ? SEND_BLOCKED : SEND_REFUSED;
   }
@@ -280,6 +296,10 @@ export class Connection implements Sink, HeartbeatTarget {
     if (this.bufferedBytes === 0) this.end(1001, 'idle: nothing was received within idleTimeoutMs');
     else this.cut();
   }
+}
+
+function bytesOf(messages: HeldBack['messages']): number {
+  return messages.reduce((sum, { bytes }) => sum + bytes.length, 0);
 }
 
 function concatenated(parts: readonly Uint8Array[]): Uint8Array {

@@ -12,7 +12,7 @@ import { MsgpackReader } from '../protocol/msgpack-reader.js';
 import { type Hooks, isPromise } from '../router/hooks.js';
 import type { Router } from '../router/router.js';
 import { Session } from '../router/session.js';
-import { Connection, type ConnectionHost } from './connection.js';
+import { Connection, type ConnectionHost, type ConnectionRequest } from './connection.js';
 import { Heartbeat } from './heartbeat.js';
 import { type Codec, parseUpgrade } from './upgrade-url.js';
 import {
@@ -75,8 +75,8 @@ export class Gateway implements ConnectionHost {
   readonly #delivery: Delivery;
   readonly #hooks: Hooks;
   readonly #scheduler: Scheduler;
-  readonly #heartbeat: Heartbeat;
-  readonly #connections = new Set<Connection>();
+  /** Holds all open connections. */
+  readonly #heartbeat: Heartbeat<Connection>;
   #upgradesUnderWay = 0;
   #withReplies: Connection[] = [];
   readonly #flushReplies = (): void => this.flushReplies();
@@ -98,7 +98,7 @@ export class Gateway implements ConnectionHost {
   }
 
   get connectionCount(): number {
-    return this.#connections.size;
+    return this.#heartbeat.targets.length;
   }
 
   // ---- start and stop ----------------------------------------------------------------------------------------------
@@ -134,7 +134,7 @@ export class Gateway implements ConnectionHost {
 
   /** Advises every client to reconnect elsewhere after a delay of its own, so that they do not all arrive at once. */
   adviseReconnect(spreadMs: number, random: () => number): void {
-    for (const { session } of this.#connections) {
+    for (const { session } of this.#heartbeat.targets) {
       if (session === null) continue;
       const reconnectDelayMs = Math.round(random() * spreadMs);
       session.reply(session.consumer.encoder.notice('drain', { reconnectDelayMs }));
@@ -156,18 +156,17 @@ export class Gateway implements ConnectionHost {
   close(): void {
     this.stopAccepting();
     if (this.#heartbeatTimer !== null) clearInterval(this.#heartbeatTimer);
-    for (const connection of [...this.#connections]) connection.end(1001, 'SHUTTING_DOWN');
+    for (const connection of [...this.#heartbeat.targets]) connection.end(1001, 'SHUTTING_DOWN');
     this.#app?.close();
     this.#app = null;
   }
 
   // ---- host of connections -----------------------------------------------------------------------------------------
 
-  openSession(connection: Connection, codec: Codec): Session {
+  openSession(connection: Connection, { connectionId, context }: ConnectionRequest, codec: Codec): Session {
     const encoder = this.encoders[codec];
     const consumer = this.#delivery.addConsumer(connection, encoder);
-    const { connectionId, context } = connection;
-    const session = new Session(connectionId, consumer, context, (message) => connection.reply(message));
+    const session = new Session(connectionId, consumer, context, connection);
     const { heartbeatMs, maxPayloadBytes, maxSubscriptionsPerConnection } = this.#options;
     const limits: WelcomeLimits = { maxPayloadBytes, maxSubscriptionsPerConnection };
     connection.reply(encoder.welcome({ connectionId, heartbeatMs, limits }));
@@ -250,7 +249,6 @@ export class Gateway implements ConnectionHost {
       upgrade: (res, req, context) => this.#upgrade(res, req, context),
       open: (ws) => {
         const { connection } = ws.getUserData();
-        this.#connections.add(connection);
         this.#heartbeat.add(connection);
         this.counters.acceptedConnections++;
         connection.opened(ws, this.#scheduler.nowMs());
@@ -258,10 +256,10 @@ export class Gateway implements ConnectionHost {
       message: (ws, message, isBinary) =>
         ws.getUserData().connection.received(message, isBinary, this.#scheduler.nowMs()),
       pong: (ws) => {
-        ws.getUserData().connection.lastReceivedMs = this.#scheduler.nowMs();
+        ws.getUserData().connection.lastReceivedMs = this.#scheduler.nowMs() | 0;
       },
       ping: (ws) => {
-        ws.getUserData().connection.lastReceivedMs = this.#scheduler.nowMs();
+        ws.getUserData().connection.lastReceivedMs = this.#scheduler.nowMs() | 0;
       },
       drain: (ws) => {
         const { session, bufferedBytes } = ws.getUserData().connection;
@@ -285,7 +283,7 @@ export class Gateway implements ConnectionHost {
       this.#refuse(res, '400 Bad Request', asked);
       return;
     }
-    if (this.#connections.size + this.#upgradesUnderWay >= this.#options.maxConnections) {
+    if (this.connectionCount + this.#upgradesUnderWay >= this.#options.maxConnections) {
       this.#refuse(res, '503 Service Unavailable', 'LIMIT_EXCEEDED: maxConnections is reached');
       return;
     }
@@ -305,8 +303,9 @@ export class Gateway implements ConnectionHost {
         this.#refuse(res, '403 Forbidden', 'FORBIDDEN');
         return;
       }
-      const state = typeof answer === 'object' ? answer.context : undefined;
-      const connection = new Connection(this, connectionId, asked.codec, asked.topics, state);
+      const given = typeof answer === 'object' ? answer.context : undefined;
+      const { codec, topics } = asked;
+      const connection = new Connection(this, { connectionId, codec, topics, context: given });
       res.upgrade({ connection }, key, asked.subprotocol, extensions, context);
       settle();
     };
@@ -343,7 +342,6 @@ export class Gateway implements ConnectionHost {
   }
 
   #closed(connection: Connection, code: number, reason: ArrayBuffer): void {
-    this.#connections.delete(connection);
     this.#heartbeat.remove(connection);
     const { session } = connection;
     connection.closed();
@@ -351,7 +349,7 @@ export class Gateway implements ConnectionHost {
   }
 
   #hasUnsent(): boolean {
-    for (const { bufferedBytes, session } of this.#connections) {
+    for (const { bufferedBytes, session } of this.#heartbeat.targets) {
       if (bufferedBytes > 0 || session?.consumer.isPending === true) return true;
     }
     return false;

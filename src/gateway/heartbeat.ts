@@ -1,8 +1,9 @@
 /** Heartbeat: pings quiet connections and closes silent ones, a few per tick, so that pings never come in a burst. */
 
 export interface HeartbeatTarget {
-  /** When something was last received, pongs included (monotonic ms). */
+  /** When something was last received, pongs included: the low 32 bits of monotonic milliseconds. */
   lastReceivedMs: number;
+  /** When it was pinged last, likewise. */
   lastPingMs: number;
   /** Index in the heartbeat's list. */
   heartbeatIndex: number;
@@ -22,9 +23,9 @@ const ROUNDS_PER_LIMIT = 4;
 const TICK_MIN_MS = 10;
 
 /** Writer and reader: the accept thread. */
-export class Heartbeat {
+export class Heartbeat<Target extends HeartbeatTarget> {
   readonly #options: HeartbeatOptions;
-  readonly #targets: HeartbeatTarget[] = [];
+  readonly #targets: Target[] = [];
   #position = 0;
 
   constructor(options: HeartbeatOptions) {
@@ -37,13 +38,18 @@ export class Heartbeat {
     return Math.max(TICK_MIN_MS, Math.min(heartbeatMs, idleTimeoutMs) / (TICKS_PER_ROUND * ROUNDS_PER_LIMIT));
   }
 
-  add(target: HeartbeatTarget): void {
+  /** Everyone, in no order. Adding and removing changes the list. */
+  get targets(): readonly Target[] {
+    return this.#targets;
+  }
+
+  add(target: Target): void {
     target.heartbeatIndex = this.#targets.length;
     this.#targets.push(target);
   }
 
-  remove(target: HeartbeatTarget): void {
-    const last = this.#targets.pop() as HeartbeatTarget;
+  remove(target: Target): void {
+    const last = this.#targets.pop() as Target;
     if (last === target) return;
     this.#targets[target.heartbeatIndex] = last;
     last.heartbeatIndex = target.heartbeatIndex;
@@ -59,11 +65,11 @@ export class Heartbeat {
     ) {
       if (this.#position >= this.#targets.length) this.#position = 0;
       const target = this.#targets[this.#position++];
-      const silentMs = nowMs - target.lastReceivedMs;
+      const silentMs = (nowMs - target.lastReceivedMs) | 0;
       if (silentMs >= idleTimeoutMs) {
         target.timedOut();
-      } else if (silentMs >= heartbeatMs && nowMs - target.lastPingMs >= heartbeatMs) {
-        target.lastPingMs = nowMs;
+      } else if (silentMs >= heartbeatMs && ((nowMs - target.lastPingMs) | 0) >= heartbeatMs) {
+        target.lastPingMs = nowMs | 0;
         target.ping();
       }
     }

@@ -75,9 +75,9 @@ export class Router implements LinkEvents {
   /** Tells a publisher what a full home refused, once per batch and not once per message. */
   endBatch(session: Session): void {
     session.overloadedLane = NO_LANE;
-    if (session.overloadedCount === 0) return;
-    const { overloadedCount: count, overloadedTopic: topic } = session;
-    session.overloadedCount = 0;
+    if (session.overload === null) return;
+    const { count, topic } = session.overload;
+    session.overload = null;
     const message = `${count} messages were not accepted, their topic’s home is full; the first was to ${topic}`;
     session.reply(session.consumer.encoder.error(null, 'OVERLOADED', message, { topic, count }));
   }
@@ -301,8 +301,8 @@ export class Router implements LinkEvents {
     if (id !== null) {
       this.#refuse(session, id, overloaded(entry));
     } else {
-      if (session.overloadedCount === 0) session.overloadedTopic = entry.spec.topic;
-      session.overloadedCount++;
+      session.overload ??= { count: 0, topic: entry.spec.topic };
+      session.overload.count++;
     }
   }
 

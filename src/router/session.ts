@@ -3,6 +3,11 @@
 import type { Consumer } from '../delivery/consumer.js';
 import type { TopicEntry } from './topic-registry.js';
 
+/** Takes a connection's answers. */
+export interface Replier {
+  reply(message: Uint8Array): void;
+}
+
 /** Value of `overloadedLane` while every ring takes messages; no home has this number. */
 export const NO_LANE = -2;
 
@@ -11,8 +16,6 @@ export class Session {
   /** Unguessable name of the connection, told to the client. */
   readonly connectionId: string;
   readonly consumer: Consumer;
-  /** Sends an answer; several answers in one turn share a write. */
-  readonly reply: (message: Uint8Array) => void;
   /** What `onConnect` returned, handed to the other hooks. */
   readonly context: unknown;
   clientId: string | null = null;
@@ -28,14 +31,20 @@ export class Session {
    * again meanwhile: none may overtake the one that the publisher has to send again.
    */
   overloadedLane = NO_LANE;
-  /** Messages without a request id that a full ring refused in this batch, and the topic of the first. */
-  overloadedCount = 0;
-  overloadedTopic = '';
+  /** Messages without a request id that a full ring refused in this batch, and the topic of the first; null: none. */
+  overload: { count: number; readonly topic: string } | null = null;
 
-  constructor(connectionId: string, consumer: Consumer, context: unknown, reply: (message: Uint8Array) => void) {
+  readonly #replier: Replier;
+
+  constructor(connectionId: string, consumer: Consumer, context: unknown, replier: Replier) {
     this.connectionId = connectionId;
     this.consumer = consumer;
     this.context = context;
-    this.reply = reply;
+    this.#replier = replier;
+  }
+
+  /** Sends an answer; several answers in one turn share a write. */
+  reply(message: Uint8Array): void {
+    this.#replier.reply(message);
   }
 }

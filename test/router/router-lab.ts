@@ -120,7 +120,7 @@ export class RouterClient {
     const reply = (message: Uint8Array): void => {
       this.sink.messages.push(message);
     };
-    this.session = new Session(`connection-${++connectionCount}`, consumer, { from: 'test' }, reply);
+    this.session = new Session(`connection-${++connectionCount}`, consumer, { from: 'test' }, { reply });
     this.sink.onEnd = () => this.close();
   }
 

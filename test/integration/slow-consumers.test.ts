@@ -148,6 +148,25 @@ describe('limits of a topic', () => {
   );
 });
 
+describe('a message whose JSON form no log can hold', () => {
+  it.each(['cold:t', 'hot:t'])('is a gap for the JSON subscribers of %s only', async (topic) => {
+    const { url } = await startEngine({ ...SMALL_LOGS, topics: [{ match: 'hot:*', home: 'hot' }] });
+    const [binary, text] = [await TestClient.open(url), await TestClient.open(url, 'json')];
+    await binary.subscribe(topic);
+    await text.subscribe(topic);
+    // A control character is one byte of MessagePack and six of JSON.
+    const controls = '\u0001'.repeat(60_000);
+    for (const payload of ['before', controls, 'after']) await binary.publish(topic, payload);
+    expect((await binary.untilEvents(3)).map(({ payload }) => payload)).toEqual(['before', controls, 'after']);
+    expect((await text.untilEvents(2)).map(({ seq, payload }) => [seq, payload])).toEqual([
+      [1, 'before'],
+      [3, 'after'],
+    ]);
+    expect(text.gaps()).toMatchObject([{ fromSeq: 2, toSeq: 2, reason: 'too_large' }]);
+    expect(follow(topic, 0, text.heard)).toMatchObject({ events: 2, lost: 1 });
+  });
+});
+
 describe('subscribers in the process', () => {
   it.each(['cold:t', 'hot:t'])('%s: get everything, and one that is too slow is told', async (topic) => {
     const { engine } = await startEngine({ ...SMALL_LOGS, topics: [{ match: 'hot:*', home: 'hot' }] });

@@ -1,6 +1,5 @@
 // Floods: more messages than the buffers between server and a client that does not read can hold.
 import type { Engine } from '#src/index.js';
-import { until } from './until.js';
 
 /** What a kernel may buffer between two sockets (tcp_wmem + tcp_rmem at most), and some more. */
 const FLOOD_MAX_BYTES = 64 * 1024 * 1024;
@@ -11,25 +10,32 @@ export function floodPayload(n: number, bytes = FLOOD_PAYLOAD_BYTES): { n: numbe
   return { n, filler: 'f'.repeat(bytes - 32) };
 }
 
-/** Publishes, each message after the ack of the one before, until so many connections are blocked. Returns the number published. */
-export async function floodUntilBlocked(engine: Engine, topic: string, connections = 1, first = 1): Promise<number> {
-  let n = first;
-  for (; engine.stats().blockedConnections < connections; n++) {
-    if ((n - first) * FLOOD_PAYLOAD_BYTES > FLOOD_MAX_BYTES) {
+/** Publishes one message at a time until so many connections are blocked. Returns the number published. */
+export async function floodUntilBlocked(engine: Engine, topic: string, connections = 1): Promise<number> {
+  let n = 0;
+  while (engine.stats().blockedConnections < connections) {
+    if (n * FLOOD_PAYLOAD_BYTES > FLOOD_MAX_BYTES) {
       throw new Error(`${FLOOD_MAX_BYTES} bytes published, and ${engine.stats().blockedConnections} are blocked`);
     }
-    await engine.publish(topic, floodPayload(n));
-    // A turn of delivery belongs between two messages, or a slow one would be lapped before it is blocked.
-    await new Promise((resolve) => setImmediate(resolve));
+    await publishAndSettle(engine, topic, ++n);
   }
-  return n - first;
+  return n;
 }
 
-/** Publishes `count` more, and waits until every subscriber that reads has them. */
+/** Publishes `count` more, from number `from` on. */
 export async function floodOn(engine: Engine, topic: string, from: number, count: number): Promise<void> {
-  for (let n = from; n < from + count; n++) {
-    await engine.publish(topic, floodPayload(n));
+  for (let n = from; n < from + count; n++) await publishAndSettle(engine, topic, n);
+}
+
+/** So many turns of the event loop without anything to deliver mean that there is nothing. */
+const IDLE_TURNS = 3;
+
+/** Waits until everybody who reads has the message: none but those that do not read may ever be lapped. */
+async function publishAndSettle(engine: Engine, topic: string, n: number): Promise<void> {
+  await engine.publish(topic, floodPayload(n));
+  for (let idleTurns = 0; idleTurns < IDLE_TURNS; ) {
     await new Promise((resolve) => setImmediate(resolve));
+    const { readyConnections, waitingConnections } = engine.stats();
+    idleTurns = readyConnections + waitingConnections === 0 ? idleTurns + 1 : 0;
   }
-  await until(() => engine.stats().readyConnections === 0, 'every subscriber that reads is up to date');
 }

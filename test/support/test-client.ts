@@ -16,6 +16,7 @@ import {
 } from './wire.js';
 
 const ANSWER_DEADLINE_MS = 10_000;
+const LAST_HEARD_MAX_CHARACTERS = 500;
 const open: TestClient[] = [];
 
 afterEach(() => {
@@ -142,7 +143,7 @@ export class TestClient {
   }
 
   until(condition: () => boolean, what: string): Promise<void> {
-    const last = (): string => JSON.stringify(this.heard.slice(-3));
+    const last = (): string => JSON.stringify(this.heard.slice(-3)).slice(0, LAST_HEARD_MAX_CHARACTERS);
     return until(
       () => condition() || this.isClosed,
       () => `${what}; last heard: ${last()}`,

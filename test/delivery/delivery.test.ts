@@ -43,6 +43,20 @@ describe('slices', () => {
     expect(topic.stream.deliveredBytes).toBe(wanted.length);
   });
 
+  it('reach to the head of the moment, also when others were sent a shorter one from the same cursor', () => {
+    const lab = new DeliveryLab();
+    const topic = lab.topic();
+    const [one, two] = [lab.consumer().subscribe(topic), lab.consumer().subscribe(topic)];
+    lab.delivery.blocked(two.consumer);
+    topic.publish('a');
+    lab.settle();
+    topic.publish('b');
+    lab.delivery.drained(two.consumer);
+    lab.settle();
+    expect(one.takeMessages()).toEqual([['1:1'], ['1:2']]);
+    expect(two.takeMessages()).toEqual([['1:1', '1:2']]);
+  });
+
   it('begin with what was asked for at subscribing', () => {
     const lab = new DeliveryLab();
     const topic = lab.topic();
@@ -243,7 +257,7 @@ describe('turns', () => {
     const coldFirst = order.indexOf('hot');
     expect(coldFirst).toBeGreaterThanOrEqual(48);
     expect(order.slice(0, coldFirst)).not.toContain('hot');
-    expect(order.length - coldFirst).toBeGreaterThanOrEqual(8);
+    expect(order.length - coldFirst).toBeGreaterThanOrEqual(12);
     expect(order.length - coldFirst).toBeLessThanOrEqual(24);
     lab.settle();
     expect(order.filter((name) => name === 'cold')).toHaveLength(200);

@@ -91,6 +91,20 @@ describe('a full request ring', () => {
     expect(valuesOf(third)).toEqual(['in time']);
   });
 
+  it('makes up for what was deferred as soon as there is room, before the next message', () => {
+    const { lane, link } = open();
+    link.openTopic({ ...SPEC, alias: 1, topic: 't' });
+    lane.settle();
+    fill(lane, 1);
+    // A record without payload may just fit; the later ones do not.
+    const logs = [2, 3, 4, 5].map((alias) => link.openTopic({ ...SPEC, alias, topic: `t${alias}` }));
+    while (lane.lane.step());
+    // No turn of the event loop in between.
+    expect(link.publish(5, message('behind its topic'))).toBe(PUBLISH_ACCEPTED);
+    lane.settle();
+    expect(valuesOf(logs[3]!)).toEqual(['behind its topic']);
+  });
+
   it('defers the request to stop, which ends the lane after everything before it', () => {
     const { lane, link } = open();
     const log = link.openTopic({ ...SPEC, alias: 1, topic: 't' });

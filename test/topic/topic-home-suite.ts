@@ -152,11 +152,12 @@ function describeHistory(openLab: OpenLab): void {
 
   it('bound history by bytes, whole messages only', async () => {
     const lab = await openLab();
-    const { spec, log } = lab.open({ historyBytes: 1000 });
+    const { spec, log } = lab.open({ historyBytes: 3 * 301 });
     for (let i = 0; i < 10; i++) lab.publish(spec.alias, 'x'.repeat(277));
     await lab.home.settle();
     // 21 bytes of head, 3 of the string's, 277 of text: 301.
     expect(seqsOf(log, spec, 100).seqs).toEqual([8, 9, 10]);
+    expect(seqsOf(log, { ...spec, historyBytes: 3 * 301 - 1 }, 100).seqs).toEqual([9, 10]);
     lab.publish(spec.alias, 'x'.repeat(2000));
     await lab.home.settle();
     expect(seqsOf(log, spec, 100)).toEqual({ seqs: [], seq: 11 });

@@ -16,8 +16,8 @@ const SHARED_SIZES = [
   { dataBytes: 4096, frames: 32 },
   { dataBytes: 32768, frames: 256 },
 ];
-const SHARED_STEPS = 3_000;
-const PLAIN_STEPS = 3_000;
+const SHARED_STEPS = 2_000;
+const PLAIN_STEPS = 2_000;
 
 describe('shared log', () => {
   for (const firstSeq of FIRST_SEQS) {

@@ -202,7 +202,10 @@ export class Engine extends EventEmitter<EngineEvents> {
       () => this.#lanes.every((lane) => !lane.hasEvents()),
       () => this.#drainLanes(),
     );
-    this.#trimTimer = setInterval(() => this.#coldLink.trim(this.#scheduler.epochMs()), TRIM_INTERVAL_MS);
+    this.#trimTimer = setInterval(() => {
+      this.#router.topics.sweep();
+      this.#coldLink.trim(this.#scheduler.epochMs());
+    }, TRIM_INTERVAL_MS);
     try {
       const died = this.#pool.threads.map(({ ended }) => ended);
       await Promise.race([Promise.all(this.#lanes.map((lane) => lane.ready)), ...died]);

@@ -322,7 +322,9 @@ export class Router implements LinkEvents {
     outgoing.tail = id === undefined ? null : eventTail(id);
     outgoing.timeMs = timeMs;
     outgoing.origin = 0;
-    if (this.#send(entry, outgoing, onAck)) return;
+    const isAccepted = this.#send(entry, outgoing, onAck);
+    this.topics.publishedLocally(entry);
+    if (isAccepted) return;
     this.overloadedMessages++;
     throw overloaded(entry);
   }

@@ -114,6 +114,8 @@ export class TopicRegistry {
   readonly #byName = new Map<string, TopicEntry>();
   readonly #byAlias = new Map<number, TopicEntry>();
   readonly #entryOfStream = new Map<Stream, TopicEntry>();
+  /** Topics that were published to while nobody used them, with their number of messages at the last sweep. */
+  readonly #unattended = new Map<TopicEntry, number>();
   #lastAlias = 0;
   #hotTopics = 0;
 
@@ -267,11 +269,26 @@ export class TopicRegistry {
     this.#vanishIfUnused(entry);
   }
 
+  /** The process itself has published to the topic, which does not make anybody use it: `sweep` has a look later. */
+  publishedLocally(entry: TopicEntry): void {
+    if (!isNeeded(entry)) this.#unattended.set(entry, this.#unattended.get(entry) ?? 0);
+  }
+
+  /** Ends unattended topics to which nothing came since the last call: about once per second, not with every message. */
+  sweep(): void {
+    for (const [entry, acceptedMessages] of this.#unattended) {
+      if (entry.acceptedMessages !== acceptedMessages && !isNeeded(entry)) {
+        this.#unattended.set(entry, entry.acceptedMessages);
+        continue;
+      }
+      this.#unattended.delete(entry);
+      this.#vanishIfUnused(entry);
+    }
+  }
+
   /** A topic that nobody uses and that has nothing to offer to the next one who does takes no memory. */
   #vanishIfUnused(entry: TopicEntry): void {
-    const isUsed = entry.stream !== null || entry.jsonStream !== null || entry.holders > 0;
-    const hasHistory = entry.acceptedMessages > 0 && entry.settings.historyMessages > 0;
-    if (!isUsed && !hasHistory && !entry.isDeclared && !entry.isClosed) this.#forget(entry);
+    if (!isNeeded(entry) && !entry.isClosed) this.#forget(entry);
   }
 
   #forget(entry: TopicEntry): void {
@@ -283,6 +300,12 @@ export class TopicRegistry {
     if (entry.isHot) this.#hotTopics--;
     entry.link.closeTopic(entry.spec.alias);
   }
+}
+
+function isNeeded(entry: TopicEntry): boolean {
+  const isUsed = entry.stream !== null || entry.jsonStream !== null || entry.holders > 0;
+  const hasHistory = entry.acceptedMessages > 0 && entry.settings.historyMessages > 0;
+  return isUsed || hasHistory || entry.isDeclared;
 }
 
 /** 48 random bits: enough that no incarnation is ever taken for another, short enough for 100,000 topics. */

@@ -178,6 +178,30 @@ describe('two engines in one process', () => {
   });
 });
 
+describe('topics without history', () => {
+  it.each(['cold', 'hot'])(
+    'that the process itself published to, unheard, vanish (%s); one with a feed stays',
+    async (home) => {
+      const { engine, url } = await startEngine({ historyMessages: 0, topics: [{ match: 'hot:*', home: 'hot' }] });
+      for (let n = 0; n < 20; n++) await engine.publish(`${home}:${n}`, n);
+      const client = await TestClient.open(url);
+      await client.subscribe(`${home}:0`);
+      let published = 0;
+      await until(() => {
+        void engine.publish(`${home}:feed`, ++published);
+        return engine.stats().topics === 2;
+      }, 'only the feed and the one that is heard are left');
+      await engine.publish(`${home}:feed`, ++published);
+      expect(engine.topicStats(`${home}:feed`)?.seq).toBe(published);
+      await engine.publish(`${home}:0`, 'heard');
+      expect(await client.untilEvents(1)).toMatchObject([{ payload: 'heard', seq: 2 }]);
+      await client.close();
+      await until(() => engine.stats().topics === 0, 'none is left');
+      expect(engine.stats().hotTopics).toBe(0);
+    },
+  );
+});
+
 describe('connections that end', () => {
   it.each(['properly', 'by a cut', 'by a reset'])('%s free everything they held', async (how) => {
     const { engine, url } = await startEngine({

@@ -341,6 +341,8 @@ export class Engine extends EventEmitter<EngineEvents> {
     if (this.#state === 'running') {
       this.#state = 'stopping';
       const deadlineMs = this.#scheduler.nowMs() + this.config.shutdownTimeoutMs;
+      // From here on no log gives up what somebody who reads slowly is still to get.
+      this.#stopTrimming();
       this.#gateway.stopAccepting();
       this.#gateway.adviseReconnect(this.config.drainSpreadMs, Math.random);
       await this.#lanesStopped(deadlineMs);
@@ -362,9 +364,14 @@ export class Engine extends EventEmitter<EngineEvents> {
     clearTimeout(timer);
   }
 
+  #stopTrimming(): void {
+    if (this.#trimTimer !== null) clearInterval(this.#trimTimer);
+    this.#trimTimer = null;
+  }
+
   async #release(): Promise<void> {
     this.#state = 'closed';
-    if (this.#trimTimer !== null) clearInterval(this.#trimTimer);
+    this.#stopTrimming();
     this.#gateway.close();
     for (const { sink } of this.#delivery.consumers()) sink.end(1001, 'SHUTTING_DOWN');
     this.#delivery.close();

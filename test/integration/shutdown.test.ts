@@ -2,7 +2,7 @@
 import { afterEach, describe, expect, it } from 'vitest';
 import { RunningCli } from '../cli/run-cli.js';
 import { startEngine } from '../support/engines.js';
-import { floodPayload, floodUntilBlocked } from '../support/flood.js';
+import { floodOn, floodPayload, floodUntilBlocked } from '../support/flood.js';
 import { follow } from '../support/sequence.js';
 import { TestClient } from '../support/test-client.js';
 import { until, within } from '../support/until.js';
@@ -183,6 +183,23 @@ describe('engine.close()', () => {
     await closing;
     expect((await stalled.untilClosed()).code).toBe(1001);
     expect(follow('t', 0, stalled.heard)).toMatchObject({ events: count + 1, gaps: 0 });
+  });
+
+  it('what a slow one is to get is kept until the deadline, also without history', async () => {
+    const { engine, url } = await startEngine({ lanes: 0, historyMessages: 0, shutdownTimeoutMs: 10_000 });
+    const stalled = await TestClient.open(url);
+    await stalled.subscribe('t');
+    stalled.socket.pause();
+    const count = await floodUntilBlocked(engine, 't');
+    await floodOn(engine, 't', count + 1, 20);
+    const startMs = performance.now();
+    const closing = engine.close();
+    // A running engine keeps messages beyond the history for two seconds, and looks once per second.
+    await until(() => performance.now() - startMs > 3500, 'a running engine would have forgotten them');
+    stalled.socket.resume();
+    await closing;
+    expect((await stalled.untilClosed()).code).toBe(1001);
+    expect(follow('t', 0, stalled.heard)).toMatchObject({ events: count + 20, gaps: 0 });
   });
 
   it('is shared by those who call it, also with a hook that never answers', async () => {

@@ -28,7 +28,7 @@ export const CONNECTION_BYTES = 1024;
 export const UNSENT_MESSAGES = 3;
 /** The largest message received is answered TOO_LARGE; in multiples of maxPayloadBytes. */
 export const RECEIVED_MESSAGES = 2;
-/** A topic's state, names and list heads, without its logs. */
+/** A topic's state and names, and the smallest log (384 B), which it gets whatever `coldLogsMaxBytes` says. */
 export const TOPIC_BYTES = 1024;
 /** Header words of a log, whatever its size. */
 export const LOG_HEADER_BYTES = 384;
@@ -90,7 +90,7 @@ export function memoryBound(limits: Limits): MemoryBound {
     },
     {
       owner: 'cold logs',
-      formula: 'coldLogsMaxBytes; JSON streams and smallest logs included',
+      formula: 'coldLogsMaxBytes; JSON streams included',
       bytes: limits.coldLogsMaxBytes,
     },
     {

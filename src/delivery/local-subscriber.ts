@@ -52,6 +52,10 @@ export class LocalSubscriber implements Sink {
     return SEND_OK;
   }
 
+  reply(message: Uint8Array): void {
+    this.send(message);
+  }
+
   sendEach(): SendResult {
     throw new Error('local subscribers take MessagePack, which is never sent frame by frame');
   }

@@ -14,6 +14,11 @@ export interface Sink {
   send(message: Uint8Array): SendResult;
   /** Sends several messages with one write; message i is `bytes[ends[i − 1], ends[i])`. `bytes` is lent for the call only. */
   sendEach(bytes: Uint8Array, ends: readonly number[]): SendResult;
+  /**
+   * Queues an answer or a notice: one message, kept by the sink. It goes out after what was queued before it and before
+   * the events of the next turn.
+   */
+  reply(message: Uint8Array): void;
   /** Ends the connection with a close code and a reason. */
   end(closeCode: number, reason: string): void;
 }

@@ -166,7 +166,7 @@ export class Gateway implements ConnectionHost {
   openSession(connection: Connection, { connectionId, context }: ConnectionRequest, codec: Codec): Session {
     const encoder = this.encoders[codec];
     const consumer = this.#delivery.addConsumer(connection, encoder);
-    const session = new Session(connectionId, consumer, context, connection);
+    const session = new Session(connectionId, consumer, context);
     const { heartbeatMs, maxPayloadBytes, maxSubscriptionsPerConnection } = this.#options;
     const limits: WelcomeLimits = { maxPayloadBytes, maxSubscriptionsPerConnection };
     connection.reply(encoder.welcome({ connectionId, heartbeatMs, limits }));

@@ -3,11 +3,6 @@
 import type { Consumer } from '../delivery/consumer.js';
 import type { TopicEntry } from './topic-registry.js';
 
-/** Takes a connection's answers. */
-export interface Replier {
-  reply(message: Uint8Array): void;
-}
-
 /** Value of `overloadedLane` while every ring takes messages; no home has this number. */
 export const NO_LANE = -2;
 
@@ -34,17 +29,14 @@ export class Session {
   /** Messages without a request id that a full ring refused in this batch, and the topic of the first; null: none. */
   overload: { count: number; readonly topic: string } | null = null;
 
-  readonly #replier: Replier;
-
-  constructor(connectionId: string, consumer: Consumer, context: unknown, replier: Replier) {
+  constructor(connectionId: string, consumer: Consumer, context: unknown) {
     this.connectionId = connectionId;
     this.consumer = consumer;
     this.context = context;
-    this.#replier = replier;
   }
 
   /** Sends an answer; several answers in one turn share a write. */
   reply(message: Uint8Array): void {
-    this.#replier.reply(message);
+    this.consumer.sink.reply(message);
   }
 }

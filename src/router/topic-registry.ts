@@ -180,7 +180,7 @@ export class TopicRegistry {
       if (stream === null) continue;
       this.#entryOfStream.delete(stream);
       this.#delivery.removeStream(stream, ({ sink, encoder }) => {
-        sink.send(encoder.revoked(entry.spec, 'TOPIC_NOT_FOUND', 'the topic was deleted'));
+        sink.reply(encoder.revoked(entry.spec, 'TOPIC_NOT_FOUND', 'the topic was deleted'));
       });
     }
     return true;

@@ -117,10 +117,7 @@ export class RouterClient {
     this.#lab = lab;
     this.#reader = isText ? new JsonReader() : new MsgpackReader();
     const consumer = lab.delivery.addConsumer(this.sink, isText ? jsonEncoder : msgpackEncoder);
-    const reply = (message: Uint8Array): void => {
-      this.sink.messages.push(message);
-    };
-    this.session = new Session(`connection-${++connectionCount}`, consumer, { from: 'test' }, { reply });
+    this.session = new Session(`connection-${++connectionCount}`, consumer, { from: 'test' });
     this.sink.onEnd = () => this.close();
   }
 

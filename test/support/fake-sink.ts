@@ -39,6 +39,10 @@ export class FakeSink implements Sink {
     return this.result;
   }
 
+  reply(message: Uint8Array): void {
+    this.messages.push(message);
+  }
+
   end(code: number, reason: string): void {
     this.ends.push({ code, reason });
     this.onEnd();

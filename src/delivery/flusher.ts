@@ -1,20 +1,19 @@
 /**
  * Flusher: gathers the slices of a consumer's pending subscriptions and sends them as one message, one write.
  *
- * Most of a fan-out are consumers with one pending subscription and the same cursor: for them the slice is copied from
- * the log once and sent many times. Everything else is gathered into a buffer, cold subscriptions first.
+ * Most of a fan-out are consumers with one pending subscription: they are sent their stream's slice as it is (see
+ * `SliceCache`). Everything else is gathered into a buffer, cold subscriptions first.
  */
 
 import { EVICTED } from '../log/frame-log.js';
 import { BLOCKED, CLOSED, type Consumer } from './consumer.js';
 import { linkIdle, unlinkPending } from './pending-lists.js';
 import { SEND_BLOCKED, SEND_REFUSED } from './sink.js';
+import { SLICE_MAX_BYTES } from './slice-cache.js';
 import { judge } from './slow-consumer.js';
 import type { Stream } from './stream.js';
 import { NONE, type SubscriptionTable } from './subscription-table.js';
 
-/** Below the 16 KiB cork buffer of uWebSockets.js, so that a message of this size is still one write. */
-export const SLICE_MAX_BYTES = 15 * 1024;
 /** Frames per message for consumers that get one message per frame. */
 const TEXT_FRAMES_MAX = 128;
 
@@ -44,14 +43,6 @@ export class Flusher {
   readonly #table: SubscriptionTable;
   readonly #streams: readonly (Stream | null)[];
   readonly #end: (consumer: Consumer, reason: string) => void;
-
-  /** The slice that the last single-subscription flush sent, for the next consumer at the same cursor. */
-  #cachedStream: Stream | null = null;
-  #cachedFrom = 0;
-  #cachedUntil = 0;
-  #cachedHead = 0;
-  #cachedView: Uint8Array = new Uint8Array(0);
-  #cacheBuffer = new Uint8Array(SLICE_MAX_BYTES);
 
   #buffer = new Uint8Array(SLICE_MAX_BYTES);
   #bufferBytes = 0;
@@ -83,39 +74,16 @@ export class Flusher {
       const stream = this.#streams[this.#table.stream[row]] as Stream;
       const from = this.#table.cursor[row];
       const isDue = from >= stream.floorSeq && from <= stream.log.headSeq;
-      if (isDue && this.#loadSlice(stream, from)) return this.#sendCached(consumer, stream, row);
+      if (isDue && stream.slice.load(stream.log, from)) return this.#sendSlice(consumer, stream, row, from);
     }
     return this.#gatherAndSend(consumer);
   }
 
-  /** Hot path. Makes the cache hold the slice at `from`. False: the log's writer was faster. */
-  #loadSlice(stream: Stream, from: number): boolean {
-    const log = stream.log;
-    if (this.#cachedStream === stream && this.#cachedFrom === from && this.#cachedHead === log.headSeq) return true;
-    this.#cachedStream = null;
-    if (from < log.tailSeq) return false;
-    let until = log.headSeq + 1;
-    let bytes = log.sliceBytes(from, until);
-    if (bytes > SLICE_MAX_BYTES) {
-      until = log.fit(from, SLICE_MAX_BYTES);
-      bytes = log.sliceBytes(from, until);
-      // A frame larger than a slice travels alone, and is not worth a buffer that stays.
-      if (bytes > SLICE_MAX_BYTES) return false;
-    }
-    if (log.copy(from, until, this.#cacheBuffer, 0) === EVICTED) return false;
-    if (this.#cachedView.length !== bytes) this.#cachedView = this.#cacheBuffer.subarray(0, bytes);
-    this.#cachedStream = stream;
-    this.#cachedFrom = from;
-    this.#cachedUntil = until;
-    this.#cachedHead = log.headSeq;
-    return true;
-  }
-
   /** Hot path. */
-  #sendCached(consumer: Consumer, stream: Stream, row: number): boolean {
-    const until = this.#cachedUntil;
-    this.#advance(consumer, stream, row, until, until - this.#cachedFrom, this.#cachedView.length);
-    return this.#sent(consumer, consumer.sink.send(this.#cachedView));
+  #sendSlice(consumer: Consumer, stream: Stream, row: number, from: number): boolean {
+    const { view, until } = stream.slice;
+    this.#advance(consumer, stream, row, until, until - from, view.length);
+    return this.#sent(consumer, consumer.sink.send(view));
   }
 
   #gatherAndSend(consumer: Consumer): boolean {
@@ -174,6 +142,13 @@ export class Flusher {
     if (until <= from) {
       this.#advance(consumer, stream, row, from, 0, 0);
       return true;
+    }
+    if (stream.slice.load(log, from) && this.#bufferBytes + stream.slice.view.length <= SLICE_MAX_BYTES) {
+      const { slice } = stream;
+      this.#buffer.set(slice.view, this.#bufferBytes);
+      this.#bufferBytes += slice.view.length;
+      this.#advance(consumer, stream, row, slice.until, slice.until - from, slice.view.length);
+      return slice.until > log.headSeq;
     }
     let bytes = log.sliceBytes(from, until);
     if (this.#bufferBytes + bytes > SLICE_MAX_BYTES) {

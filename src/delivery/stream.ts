@@ -1,6 +1,7 @@
 /** Stream: delivery's side of what a group of subscribers receives byte for byte alike. */
 
 import type { FrameLog } from '../log/frame-log.js';
+import { SliceCache } from './slice-cache.js';
 import { NONE } from './subscription-table.js';
 
 /** Delay that means "as `AutoDelay` says". */
@@ -29,6 +30,8 @@ export class Stream {
   readonly log: FrameLog;
   readonly isHot: boolean;
 
+  /** What its subscribers got last. */
+  readonly slice = new SliceCache();
   /** First of the rows that are up to date. */
   idleHead = NONE;
   subscriberCount = 0;

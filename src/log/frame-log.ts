@@ -294,6 +294,19 @@ export class FrameLog {
   }
 
   /**
+   * The frames `fromSeq … untilSeq − 1` where they lie, or null when that is not possible: the writer of a shared log could
+   * overwrite them, or they lie on both sides of the buffer's end. Good until the frame at `fromSeq` is evicted.
+   */
+  viewInPlace(fromSeq: number, untilSeq: number): Uint8Array | null {
+    if (this.#words !== null) return null;
+    const position = this.positionOf(fromSeq);
+    const length = this.positionOf(untilSeq) - position;
+    const start = position & this.#dataMask;
+    if (start + length > this.#dataMask + 1) return null;
+    return this.#bytes.subarray(this.#dataBase + start, this.#dataBase + start + length);
+  }
+
+  /**
    * Copies the frames `fromSeq … untilSeq − 1` to `target`. Returns the bytes copied, or EVICTED when a shared log's
    * writer overtook the copy: then nothing in `target` may be used.
    */

@@ -1,0 +1,60 @@
+/**
+ * Slice cache: the slice that a stream's subscribers got last, for the next one at the same cursor.
+ *
+ * A stream's subscribers mostly stand at the same cursor: one look into the log and one view serve them all.
+ */
+
+import { EVICTED, type FrameLog } from '../log/frame-log.js';
+
+/** Below the 16 KiB cork buffer of uWebSockets.js, so that a message of this size is still one write. */
+export const SLICE_MAX_BYTES = 15 * 1024;
+
+/** The view of a larger log could keep its memory for long after the log has given it back. */
+const VIEW_OF_LOG_MAX_BYTES = 64 * 1024;
+
+const NOTHING = new Uint8Array(0);
+
+/** Writer and reader: the accept thread. */
+export class SliceCache {
+  /** The slice: frames `from … until − 1`, whole. */
+  view: Uint8Array = NOTHING;
+  until = 0;
+  #from = 0;
+  #headSeq = 0;
+  /** Copies of slices that cannot be looked at in place; as large as the largest of them. */
+  #buffer = NOTHING;
+
+  /**
+   * Hot path: per subscriber and flush. Makes `view` hold the slice at `from`, as much of it as a message may have.
+   * False: the log's writer was faster, or the frame at `from` is larger than a slice. `from` must not be beyond the head.
+   */
+  load(log: FrameLog, from: number): boolean {
+    if (this.#from === from && this.#headSeq === log.headSeq && this.view !== NOTHING) return true;
+    this.view = NOTHING;
+    if (from < log.tailSeq) return false;
+    let until = log.headSeq + 1;
+    let bytes = log.sliceBytes(from, until);
+    if (bytes > SLICE_MAX_BYTES) {
+      until = log.fit(from, SLICE_MAX_BYTES);
+      bytes = log.sliceBytes(from, until);
+    }
+    // Beyond the limit: a frame that travels alone. Negative or not a number: the writer has overwritten the index.
+    if (!(bytes > 0 && bytes <= SLICE_MAX_BYTES)) return false;
+    const view = this.#viewOf(log, from, until, bytes);
+    if (view === null) return false;
+    this.view = view;
+    this.until = until;
+    this.#from = from;
+    this.#headSeq = log.headSeq;
+    return true;
+  }
+
+  /** In place where nobody can overwrite it before it is used, else a copy; null: overwritten during the copy. */
+  #viewOf(log: FrameLog, from: number, until: number, bytes: number): Uint8Array | null {
+    const inPlace = log.dataCapacityBytes <= VIEW_OF_LOG_MAX_BYTES ? log.viewInPlace(from, until) : null;
+    if (inPlace !== null) return inPlace;
+    if (this.#buffer.length < bytes) this.#buffer = new Uint8Array(Math.min(SLICE_MAX_BYTES, 2 * bytes));
+    if (log.copy(from, until, this.#buffer, 0) === EVICTED) return null;
+    return this.#buffer.subarray(0, bytes);
+  }
+}

@@ -3,10 +3,11 @@
 
 import { completeBar, ratioBar } from '../bars.js';
 import { RINGCAST, type Scenario, secondsOf, UWS, WS } from '../scenario.js';
-import { cpuPerDelivery, MEASURED, PAYLOAD_BYTES } from './shared.js';
+import { cpuPerDelivery, MEASURED, PAYLOAD_BYTES, warmUp } from './shared.js';
 
 const VARIANT = 'open loop';
 const BURSTS_PER_SECOND = 4;
+const BURSTS_PER_SECOND_BRISK = 10;
 
 function burstScenario(name: string, burst: number, peers: string[], ratioMax: number): Scenario {
   return {
@@ -25,9 +26,8 @@ function burstScenario(name: string, burst: number, peers: string[], ratioMax: n
       const schedule = { firstTopic: 0, topicCount: 1, perSecond: burst * BURSTS_PER_SECOND, burst };
       await load.connect(variant.connections);
       await load.subscribe(0, variant.connections, () => [0]);
-      await load.schedules('warm-up', secondsOf(size, 8) / 4, [schedule]);
-      load.warmedUp('warm-up');
-      await load.schedules(MEASURED, secondsOf(size, 8), [schedule]);
+      await warmUp(load, size, { ...schedule, perSecond: burst * BURSTS_PER_SECOND_BRISK }, schedule);
+      await load.schedules(MEASURED, secondsOf(size, 16), [schedule]);
     },
     bars(results) {
       const value = results.spread(name, VARIANT, RINGCAST, cpuPerDelivery);

@@ -2,7 +2,7 @@
 
 import { differenceBar } from '../bars.js';
 import { RINGCAST, type Scenario, secondsOf, UWS, type Variant, WS } from '../scenario.js';
-import { latencyOf, MEASURED, PAYLOAD_BYTES } from './shared.js';
+import { latencyOf, MEASURED, PAYLOAD_BYTES, warmUp } from './shared.js';
 
 const NAME = 'quiet';
 const COLD = 'cold topic';
@@ -25,8 +25,7 @@ export const quiet: Scenario = {
     const schedule = { firstTopic: 0, topicCount: 1, perSecond: 200, burst: 1 };
     await load.connect(1);
     await load.subscribe(0, 1, () => [0]);
-    await load.schedules('warm-up', secondsOf(size, 6) / 3, [schedule]);
-    load.warmedUp('warm-up');
+    await warmUp(load, size, { ...schedule, perSecond: 5000 }, schedule);
     await load.schedules(MEASURED, secondsOf(size, 6), [schedule]);
   },
   bars(results) {

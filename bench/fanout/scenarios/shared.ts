@@ -2,8 +2,9 @@
 
 import { sleep } from '../generator/clock.js';
 import type { Load } from '../generator/load.js';
+import type { Schedule } from '../generator/publisher-port.js';
 import type { Percentiles, RunResult } from '../results.js';
-import type { Size } from '../scenario.js';
+import { type Size, secondsOf } from '../scenario.js';
 
 export const PAYLOAD_BYTES = 64;
 export const MEASURED = 'measured';
@@ -30,6 +31,20 @@ export function seededRandom(seed: number): () => number {
     mixed = (mixed + Math.imul(mixed ^ (mixed >>> 7), 61 | mixed)) ^ mixed;
     return ((mixed ^ (mixed >>> 14)) >>> 0) / 4294967296;
   };
+}
+
+/**
+ * Warm-up of scenarios in which a server does little: first at a higher rate, until the code has been compiled, then at the
+ * scenario's own until the garbage of the start has been collected (V8 does that some 8 s later). Without it a phase of some
+ * seconds measures the start of a JavaScript process. All peers alike; verified like every phase.
+ */
+export async function warmUp(load: Load, size: Size, brisk: Schedule, own: Schedule): Promise<void> {
+  // Whatever --seconds says: a shorter warm-up would be none.
+  const fixed = { ...size, seconds: null };
+  await load.schedules('brisk warm-up', secondsOf(fixed, 3), [brisk]);
+  load.warmedUp('brisk warm-up');
+  await load.schedules('warm-up', secondsOf(fixed, 10), [own]);
+  load.warmedUp('warm-up');
 }
 
 /** RSS after garbage collection: what is kept, not what happens to lie around. The same for all peers. */

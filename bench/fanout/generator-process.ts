@@ -1,6 +1,7 @@
-// The load generator's process: runs one scenario's driver against one server, then reports and ends.
+// A load generator's process: runs one scenario's driver, or its companion's, against one server, then reports and is ended.
 // Arguments: one JSON object (GeneratorJob).
 
+import { Companion } from './generator/companion.js';
 import { Load, type ServerSample } from './generator/load.js';
 import type { GeneratorJob, GeneratorMessage, ToGenerator } from './process-port.js';
 import type { Outcome } from './results.js';
@@ -11,8 +12,14 @@ const send = (message: GeneratorMessage): void => {
   process.send!(message);
 };
 
+const companion = new Companion(send);
 let onSample: (sample: ServerSample) => void = () => {};
-process.on('message', (message: ToGenerator) => onSample(message.sample));
+let onPublish: () => void = () => {};
+process.on('message', (message: ToGenerator) => {
+  if (message.type === 'sample') onSample(message.sample);
+  else if (message.type === 'publish') onPublish();
+  else companion.receive(message);
+});
 process.on('disconnect', () => process.exit(0)); // the main process has what it wants, or is gone
 
 function sampleServer(collectGarbage: boolean): Promise<ServerSample> {
@@ -22,20 +29,32 @@ function sampleServer(collectGarbage: boolean): Promise<ServerSample> {
   });
 }
 
+/** In the companion: says that it is ready, and waits until its traffic is wanted. */
+function told(): Promise<void> {
+  return new Promise((resolve) => {
+    onPublish = resolve;
+    send({ type: 'ready' });
+  });
+}
+
 async function run(): Promise<Outcome> {
   const scenario = findScenario(job.scenario);
   const variant = scenario.variants(job.size).find(({ name }) => name === job.variant)!;
+  const isCompanion = job.part === 'companion';
+  const { connections, publishers } = isCompanion ? variant.companion! : variant;
   const load = await Load.create({
     peer: job.peer,
     port: job.port,
     topics: variant.server.topics,
     payloadBytes: variant.server.payloadBytes,
-    connections: variant.connections,
-    publishers: variant.publishers,
+    connections,
+    publishers,
     addressSalt: job.addressSalt,
     sampleServer,
+    serverIsShared: () => isCompanion || companion.publishing,
   });
-  await scenario.drive(load, variant, job.size);
+  if (isCompanion) await scenario.companion!(load, variant, job.size, told);
+  else await scenario.drive(load, variant, job.size, companion);
   await load.close();
   return load.outcome;
 }

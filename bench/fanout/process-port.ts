@@ -1,23 +1,33 @@
-// Messages between the main process and its two children, and the job of the load generator.
+// Messages between the main process and its children, and the job of a load generator.
 
 import type { ServerSample } from './generator/load.js';
 import type { Outcome } from './results.js';
 import type { Size } from './scenario.js';
 
 export interface GeneratorJob {
+  part: 'load generator' | 'companion';
   scenario: string;
   variant: string;
   peer: string;
   port: number;
   size: Size;
-  /** Differs between runs: chooses the source addresses. */
+  /** Differs between runs and between generators: chooses the source addresses. */
   addressSalt: number;
 }
 
 export type ToServer = { type: 'sample'; collectGarbage: boolean } | { type: 'stop' };
 export type ServerMessage = { type: 'ready'; port: number } | { type: 'sample'; sample: ServerSample };
-export type ToGenerator = { type: 'sample'; sample: ServerSample };
+
+/** The measuring process asks for a companion, and is told that it is ready; `publish` starts the companion's traffic. */
 export type GeneratorMessage =
   | { type: 'sample'; collectGarbage: boolean }
+  | { type: 'start-companion' }
+  | { type: 'ready' }
+  | { type: 'publish' }
   | { type: 'outcome'; outcome: Outcome }
   | { type: 'failed'; error: string };
+export type ToGenerator =
+  | { type: 'sample'; sample: ServerSample }
+  | { type: 'ready' }
+  | { type: 'publish' }
+  | { type: 'outcome'; outcome: Outcome };

@@ -38,7 +38,8 @@ function verificationText({ verification: v, published }: Phase): string {
 function phaseLines(name: string, phase: Phase): string[] {
   const { generator: g } = phase;
   const lines = [`    ${name}: ${verificationText(phase)}`];
-  const perDelivery = phase.verification.delivered > 0 ? `CPU ${number(phase.cpuMicrosPerDelivery)} µs/delivery, ` : '';
+  const cpuMicros = phase.verification.delivered > 0 ? phase.cpuMicrosPerDelivery : undefined;
+  const perDelivery = cpuMicros === undefined ? '' : `CPU ${number(cpuMicros)} µs/delivery, `;
   const rate = phase.verification.expected > 0 ? `${number(phase.deliveriesPerSecond)} deliveries/s, ` : '';
   lines.push(
     `      ${rate}${perDelivery}` +

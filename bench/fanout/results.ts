@@ -40,7 +40,8 @@ export interface Phase {
   seconds: number;
   published: number;
   deliveriesPerSecond: number;
-  cpuMicrosPerDelivery: number;
+  /** Absent when the server delivered to a companion, too. */
+  cpuMicrosPerDelivery?: number;
   serverCpuMicros: number;
   serverCpuPercent: number;
   rssBytes: number;

@@ -1,8 +1,9 @@
-// One run: one server process, one load generator process, one result. This process only relays readings between them.
+// One run: one server process, one load generator process (or two), one result.
 
 import type { ChildProcess } from 'node:child_process';
 import { endChild, startChild } from './children.js';
-import type { GeneratorJob, GeneratorMessage, ServerMessage } from './process-port.js';
+import { generate, tell } from './generators.js';
+import type { GeneratorJob, ServerMessage } from './process-port.js';
 import type { Outcome, RunResult } from './results.js';
 import type { Scenario, Size, Variant } from './scenario.js';
 
@@ -20,9 +21,6 @@ export interface RunPlan {
   profile: 'server' | 'generator' | null;
 }
 
-/** A child that ended meanwhile is reported by its exit. */
-const ignoreGone = (): void => {};
-
 const profileFlags = (plan: RunPlan, part: 'server' | 'generator'): string[] =>
   plan.profile === part ? ['--cpu-prof', '--cpu-prof-dir', 'bench/results'] : [];
 
@@ -30,17 +28,32 @@ export async function runOnce(plan: RunPlan): Promise<RunResult> {
   const { scenario, variant, peer, run } = plan;
   const result = { scenario: scenario.name, variant: variant.name, peer, run };
   const serverFlags = ['--expose-gc', ...profileFlags(plan, 'server')];
+  const generatorFlags = profileFlags(plan, 'generator');
   const server = startChild('./server-process.js', [peer, JSON.stringify(variant.server)], serverFlags);
   try {
     const port = await within(START_MAX_MS, 'the server did not start', serverReady(server));
-    const outcome = await within(RUN_MAX_MS, 'the run took too long', generate(plan, port, server));
+    const outcome = await within(
+      RUN_MAX_MS,
+      'the run took too long',
+      generate(jobOf(plan, port), server, generatorFlags),
+    );
     return { ...result, ...outcome, failed: null };
   } catch (error) {
     return { ...result, ...NO_OUTCOME, failed: error instanceof Error ? error.message : String(error) };
   } finally {
-    await endChild(server, () => server.send({ type: 'stop' }, ignoreGone));
+    await endChild(server, () => tell(server, { type: 'stop' }));
   }
 }
+
+const jobOf = (plan: RunPlan, port: number): GeneratorJob => ({
+  part: 'load generator',
+  scenario: plan.scenario.name,
+  variant: plan.variant.name,
+  peer: plan.peer,
+  port,
+  size: plan.size,
+  addressSalt: plan.addressSalt,
+});
 
 function serverReady(server: ChildProcess): Promise<number> {
   return new Promise((resolve, reject) => {
@@ -49,34 +62,6 @@ function serverReady(server: ChildProcess): Promise<number> {
       if (message.type === 'ready') resolve(message.port);
     });
   });
-}
-
-async function generate(plan: RunPlan, port: number, server: ChildProcess): Promise<Outcome> {
-  const job: GeneratorJob = {
-    scenario: plan.scenario.name,
-    variant: plan.variant.name,
-    peer: plan.peer,
-    port,
-    size: plan.size,
-    addressSalt: plan.addressSalt,
-  };
-  const generator = startChild('./generator-process.js', [JSON.stringify(job)], profileFlags(plan, 'generator'));
-  try {
-    return await new Promise<Outcome>((resolve, reject) => {
-      server.once('exit', (code, signal) => reject(new Error(`the server ended: ${code ?? signal}`)));
-      generator.once('exit', (code, signal) => reject(new Error(`the load generator ended: ${code ?? signal}`)));
-      server.on('message', (message: ServerMessage) => {
-        if (message.type === 'sample' && generator.connected) generator.send(message, ignoreGone);
-      });
-      generator.on('message', (message: GeneratorMessage) => {
-        if (message.type === 'outcome') resolve(message.outcome);
-        else if (message.type === 'failed') reject(new Error(message.error));
-        else if (server.connected) server.send(message, ignoreGone);
-      });
-    });
-  } finally {
-    await endChild(generator, () => generator.disconnect());
-  }
 }
 
 async function within<T>(ms: number, problem: string, promise: Promise<T>): Promise<T> {

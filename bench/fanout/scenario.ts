@@ -1,6 +1,7 @@
 // What a scenario is: variants (each one server start and one run of the driver), a driver, and the bars it is held to.
 
 import type { Bar } from './bars.js';
+import type { Companion } from './generator/companion.js';
 import type { Load } from './generator/load.js';
 import type { ServerOptions } from './peer.js';
 import type { Results } from './results.js';
@@ -24,6 +25,8 @@ export interface Variant {
   /** The most connections that the driver opens, and its publishing ones. */
   connections: number;
   publishers: number;
+  /** The same of the companion, where the scenario has one. */
+  companion?: { connections: number; publishers: number };
 }
 
 export interface Scenario {
@@ -32,7 +35,12 @@ export interface Scenario {
   readonly title: string;
   variants(size: Size): Variant[];
   /** Runs in the load generator. Leaves phases and figures in load.outcome. */
-  drive(load: Load, variant: Variant, size: Size): Promise<void>;
+  drive(load: Load, variant: Variant, size: Size, companion: Companion): Promise<void>;
+  /**
+   * Runs in a second load generator, which `drive` starts: traffic beside what is measured. `told` says that all is connected
+   * and subscribed, and resolves when the traffic is wanted. Its phases must have names of their own.
+   */
+  companion?(load: Load, variant: Variant, size: Size, told: () => Promise<void>): Promise<void>;
   bars(results: Results): Bar[];
 }
 

@@ -26,6 +26,8 @@ export interface LoadOptions {
   publishers: number;
   addressSalt: number;
   sampleServer: (collectGarbage: boolean) => Promise<ServerSample>;
+  /** Does the server deliver to another generator too? */
+  serverIsShared: () => boolean;
 }
 
 const SUBSCRIBE_BATCH = 50;
@@ -225,7 +227,9 @@ export class Load {
       seconds,
       published: after.publishedTotal - before.publishedTotal,
       deliveriesPerSecond: verification.delivered / seconds,
-      cpuMicrosPerDelivery: serverCpuMicros / Math.max(1, verification.delivered),
+      ...(this.options.serverIsShared()
+        ? {}
+        : { cpuMicrosPerDelivery: serverCpuMicros / Math.max(1, verification.delivered) }),
       serverCpuMicros,
       serverCpuPercent: serverCpuMicros / 1e4 / serverSeconds,
       rssBytes: after.server.rssBytes,

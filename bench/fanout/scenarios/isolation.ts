@@ -1,13 +1,19 @@
-// Does a cold topic wait for a hot one? Cold traffic is measured alone, then beside a hot topic with many subscribers.
+// Does a cold topic wait for a hot one? Cold traffic is measured alone, then beside a hot topic with many subscribers. These
+// are a companion's: in one process the cold messages would wait for the generator's own reading of the hot ones.
 
 import { completeBar, ratioBar } from '../bars.js';
+import { sleep } from '../generator/clock.js';
 import type { Percentiles } from '../results.js';
-import { RINGCAST, type Scenario, secondsOf, UWS } from '../scenario.js';
+import { RINGCAST, type Scenario, type Size, secondsOf, UWS } from '../scenario.js';
 import { latencyOf, PAYLOAD_BYTES } from './shared.js';
 
 const NAME = 'isolation';
 const VARIANT = 'one hot topic';
 const COLD_TOPICS = 100;
+/** The hot traffic goes on until the cold traffic of `beside` has ended for certain. */
+const HOT_MARGIN_SECONDS = 1;
+
+const settleSeconds = (size: Size): number => (size.smoke ? 0.2 : 2);
 
 export const isolation: Scenario = {
   name: NAME,
@@ -17,20 +23,32 @@ export const isolation: Scenario = {
       name: VARIANT,
       peers: [UWS, RINGCAST],
       server: { topics: { hot: 1, cold: COLD_TOPICS }, payloadBytes: PAYLOAD_BYTES, maxDelayMs: 'auto' },
-      connections: (size.smoke ? 200 : 10_000) + COLD_TOPICS,
-      publishers: 2,
+      connections: COLD_TOPICS,
+      publishers: 1,
+      companion: { connections: size.smoke ? 200 : 10_000, publishers: 1 },
     },
   ],
-  async drive(load, variant, size) {
+  async drive(load, variant, size, companion) {
     const cold = { firstTopic: 1, topicCount: COLD_TOPICS, perSecond: 500, burst: 1 };
-    const hot = { firstTopic: 0, topicCount: 1, perSecond: 10, burst: 1 };
     await load.connect(variant.connections);
     await load.subscribe(0, COLD_TOPICS, (connection) => [1 + connection]);
-    await load.subscribe(COLD_TOPICS, variant.connections - COLD_TOPICS, () => [0]);
-    await load.schedules('warm-up', secondsOf(size, 8) / 4, [cold, hot]);
+    await companion.start();
+    await load.schedules('warm-up', secondsOf(size, 8) / 4, [cold]);
     load.warmedUp('warm-up');
     await load.schedules('alone', secondsOf(size, 8) / 2, [cold]);
-    await load.schedules('beside', secondsOf(size, 8), [cold, hot]);
+    companion.publish();
+    await sleep(settleSeconds(size) * 1000);
+    await load.schedules('beside', secondsOf(size, 8), [cold]);
+    await companion.join(load.outcome);
+  },
+  async companion(load, { companion }, size, told) {
+    const hot = { firstTopic: 0, topicCount: 1, perSecond: 10, burst: 1 };
+    const { connections } = companion!;
+    await load.connect(connections);
+    await load.subscribe(0, connections, () => [0]);
+    await told();
+    const seconds = settleSeconds(size) + secondsOf(size, 8) + HOT_MARGIN_SECONDS;
+    await load.schedules('hot, by the companion', seconds, [hot]);
   },
   bars(results) {
     const bar = (figure: keyof Percentiles, label: string, ratioMax: number) => {

@@ -2,7 +2,7 @@
 
 import type { MessagePort } from 'node:worker_threads';
 import { copyBytes } from '../log/copy.js';
-import { allocateSharedLog, FrameLog, type LogSizes } from '../log/frame-log.js';
+import { FrameLog, type LogSizes } from '../log/frame-log.js';
 import { Doorbell } from '../ring/doorbell.js';
 import { RING_FULL, RingReader, RingWriter } from '../ring/ring.js';
 import type { TopicSpec } from '../topic/topic.js';
@@ -10,6 +10,7 @@ import type { LaneMemory, LaneParcel } from './lane.js';
 import { type LinkEvents, type OutgoingMessage, PUBLISH_ACCEPTED, PUBLISH_FULL, type TopicLink } from './link.js';
 import {
   EVENT_ACK,
+  EVENT_CLOSED,
   EVENT_HEAD,
   EVENT_READY,
   FLAG_HAS_TAIL,
@@ -20,6 +21,7 @@ import {
   REQUEST_PUBLISH,
   REQUEST_STOP,
 } from './records.js';
+import { SharedLogs } from './shared-logs.js';
 
 /** Events taken in before sockets get their turn again. */
 const DRAIN_RECORDS_MAX = 8192;
@@ -40,7 +42,7 @@ export class LaneLink implements TopicLink {
   readonly #events: RingReader;
   readonly #bell: Doorbell;
   readonly #port: MessagePort;
-  readonly #logSizes: LogSizes;
+  readonly #logs: SharedLogs;
   readonly #loop: LinkLoop;
   readonly #handlers: LinkEvents;
   readonly #flush = (): void => this.flush();
@@ -62,30 +64,32 @@ export class LaneLink implements TopicLink {
     this.#events = new RingReader(memory.events);
     this.#bell = new Doorbell(memory.laneBell);
     this.#port = port;
-    this.#logSizes = logSizes;
+    this.#logs = new SharedLogs(logSizes);
     this.#loop = loop;
     this.#handlers = handlers;
   }
 
   openTopic(spec: TopicSpec): FrameLog {
-    const memory = allocateSharedLog(this.#logSizes, 1);
+    const memory = this.#logs.take(spec.alias, 1);
     this.#post({ kind: 'topic', spec, memory });
     this.#control(REQUEST_OPEN, spec.alias);
     return FrameLog.shared(memory);
   }
 
   openJson(alias: number, firstSeq: number): FrameLog {
-    const memory = allocateSharedLog(this.#logSizes, firstSeq);
+    const memory = this.#logs.take(alias, firstSeq);
     this.#post({ kind: 'json', memory });
     this.#control(REQUEST_OPEN_JSON, alias);
     return FrameLog.shared(memory);
   }
 
   closeJson(alias: number): void {
+    this.#logs.closeLast(alias);
     this.#control(REQUEST_CLOSE_JSON, alias);
   }
 
   closeTopic(alias: number): void {
+    this.#logs.closeAll(alias);
     this.#control(REQUEST_CLOSE, alias);
   }
 
@@ -141,6 +145,7 @@ export class LaneLink implements TopicLink {
     for (let count = 0; count < DRAIN_RECORDS_MAX && events.next(); count++) {
       if (events.type === EVENT_HEAD) this.#handlers.onHead(events.topic);
       else if (events.type === EVENT_ACK) this.#handlers.onAck(events.request, events.time);
+      else if (events.type === EVENT_CLOSED) this.#logs.closed();
       else if (events.type === EVENT_READY) this.#onReady();
       else throw new Error(`lane link: unknown event type ${events.type}`);
     }

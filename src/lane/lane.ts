@@ -13,6 +13,7 @@ import { RING_FULL, RingReader, RingWriter } from '../ring/ring.js';
 import { Topic, type TopicSpec } from '../topic/topic.js';
 import {
   EVENT_ACK,
+  EVENT_CLOSED,
   EVENT_HEAD,
   EVENT_READY,
   FLAG_HAS_TAIL,
@@ -119,11 +120,13 @@ export class Lane {
         break;
       case REQUEST_CLOSE_JSON:
         this.#topic(alias).closeJson();
+        this.#emit(EVENT_CLOSED, alias, 0, 0);
         break;
       case REQUEST_CLOSE:
         this.#topics.delete(alias);
         this.#moved.delete(alias);
         this.#lastMoved = NO_TOPIC;
+        this.#emit(EVENT_CLOSED, alias, 0, 0);
         break;
       case REQUEST_STOP:
         this.#isStopped = true;

@@ -34,7 +34,9 @@ export interface TopicLink {
   openTopic(spec: TopicSpec): FrameLog;
   /** Starts the topic's JSON stream, beginning with `firstSeq` or later. */
   openJson(alias: number, firstSeq: number): FrameLog;
+  /** Ends the JSON stream. Its log must not be read any more: the memory may become another stream's. */
   closeJson(alias: number): void;
+  /** Ends the topic; the same holds for its logs. */
   closeTopic(alias: number): void;
   /**
    * Hot path: per message. The message's seq if it is in the log already; PUBLISH_ACCEPTED when `LinkEvents` will tell;

@@ -13,6 +13,7 @@
  *   events (lane → accept thread)
  *   READY       the lane runs
  *   HEAD        topic: the heads of its streams have moved
+ *   CLOSED      the lane has dealt with a CLOSE or CLOSE_JSON and will not touch the logs that it closed; in their order
  *   ACK         topic, request, time = the message's seq (a f64 field, so that 2^53 fits)
  */
 
@@ -26,6 +27,7 @@ export const REQUEST_STOP = 6;
 export const EVENT_READY = 1;
 export const EVENT_HEAD = 2;
 export const EVENT_ACK = 3;
+export const EVENT_CLOSED = 4;
 
 /** PUBLISH: the payload's bytes end with the EVENT's optional elements. */
 export const FLAG_HAS_TAIL = 1;

@@ -59,13 +59,22 @@ export function allocateSharedLog(sizes: LogSizes, firstSeq: number): SharedArra
   }
   const memory = new SharedArrayBuffer(HEADER_BYTES + sizes.frames * ENTRY_BYTES + sizes.dataBytes);
   const fixed = new Float64Array(memory, 0, HEADER_BYTES / Float64Array.BYTES_PER_ELEMENT);
-  fixed[FIRST_SEQ_INDEX] = firstSeq;
   fixed[DATA_CAPACITY_INDEX] = sizes.dataBytes;
   fixed[FRAMES_CAPACITY_INDEX] = sizes.frames;
+  resetSharedLog(memory, firstSeq);
+  return memory;
+}
+
+/** Makes a shared log's memory that of an empty log again. No thread may use it as the old one any more. */
+export function resetSharedLog(memory: SharedArrayBuffer, firstSeq: number): void {
+  const fixed = new Float64Array(memory, 0, HEADER_BYTES / Float64Array.BYTES_PER_ELEMENT);
+  const frames = fixed[FRAMES_CAPACITY_INDEX];
+  const index = new Float64Array(memory, HEADER_BYTES, frames * ENTRY_FIELDS);
+  fixed[FIRST_SEQ_INDEX] = firstSeq;
+  index[(firstSeq & (frames - 1)) * ENTRY_FIELDS + POSITION_FIELD] = 0;
   const words = new Int32Array(memory, 0, HEADER_BYTES / Int32Array.BYTES_PER_ELEMENT);
   words[HEAD_WORD] = (firstSeq - 1) | 0;
   words[TAIL_WORD] = firstSeq | 0;
-  return memory;
 }
 
 /**

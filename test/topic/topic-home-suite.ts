@@ -218,7 +218,7 @@ function describeJson(openLab: OpenLab): void {
     expect(jsonLog.tailSeq).toBeGreaterThan(80);
   });
 
-  it('leave a closed JSON stream as it is, and start a new one', async () => {
+  it('append nothing to a closed JSON stream, and start a new one', async () => {
     const lab = await openLab();
     const { spec, log } = lab.open();
     const first = lab.home.link.openJson(spec.alias, 1);
@@ -229,10 +229,9 @@ function describeJson(openLab: OpenLab): void {
     first.refresh();
     expect(first.headSeq).toBe(1);
     const second = lab.home.link.openJson(spec.alias, 2);
+    // The first one's memory may be the second one's now: nobody reads it any more.
     lab.publish(spec.alias, 3);
     await lab.home.settle();
-    first.refresh();
-    expect(first.headSeq).toBe(1);
     expect(framesOf(second).map(({ bytes }) => json(bytes).seq)).toEqual([2, 3]);
     expectAccepted(lab, spec.alias, log);
   });

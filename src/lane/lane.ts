@@ -98,8 +98,9 @@ export class Lane {
     for (const alias of this.#moved) this.#emit(EVENT_HEAD, alias, 0, 0);
     this.#moved.clear();
     this.#lastMoved = NO_TOPIC;
-    requests.release();
+    // First what the requests caused, then the requests: a successor may see some twice, but none never.
     this.#report();
+    requests.release();
     return true;
   }
 

@@ -244,3 +244,20 @@ it('whatever came and went, nothing is left', () => {
   expect([lab.topics.count, lab.topics.hotCount, lab.coldLink.topicCount, lab.coldLink.logBytes]).toEqual([0, 0, 0, 0]);
   expect([lab.router.pendingAcks.count, lab.scheduler.timerCount]).toEqual([0, 0]);
 });
+
+describe('the wait on the way to a lane', () => {
+  const waitOf = (maxDelayMs: number | 'auto', ownDelayMs?: number): number => {
+    const lab = new RouterLab({ laneRingBytes: 4096, registry: { rules: [{ ...HOT[0]!, maxDelayMs }] } });
+    const options = ownDelayMs === undefined ? {} : { maxDelayMs: ownDelayMs };
+    lab.client().send({ type: 'subscribe', topic: 'hot:a', options });
+    return lab.topics.find('hot:a')!.mayWaitMs;
+  };
+
+  it('is a quarter of the delay that subscribers accept, in whole milliseconds, at most 5', () => {
+    expect([0, 3, 5, 10, 20, 1000].map((delayMs) => waitOf(delayMs))).toEqual([0, 0, 1, 2, 5, 5]);
+  });
+
+  it('is nothing where the delay is automatic, or a subscriber has one of its own', () => {
+    expect([waitOf('auto'), waitOf(20, 0), waitOf(20, 20)]).toEqual([0, 0, 0]);
+  });
+});

@@ -14,6 +14,11 @@ export interface Published {
   readonly seq: number;
   /** When the server accepted it: milliseconds since 1970. */
   readonly time: number;
+  /**
+   * How full the ring to the topic's lane is, 0–100; 0 for a topic without one. A feed that sees it rise should slow
+   * down: at 100 messages are refused with OVERLOADED.
+   */
+  readonly pressure: number;
 }
 
 /**
@@ -86,5 +91,5 @@ export function wireOptions(options: ClientPublishOptions | undefined): PublishO
 }
 
 export function toPublished(result: Record<string, unknown>): Published {
-  return { seq: result.seq as number, time: result.time as number };
+  return { seq: result.seq as number, time: result.time as number, pressure: result.pressure as number };
 }

@@ -69,8 +69,8 @@ export function createJsonEncoder(nowMs: () => number): FrameEncoder {
     unsubscribed(id: RequestId, { topic }: StreamRef): Uint8Array {
       return ack(id, { topic, status: 'ok' }, ts());
     },
-    published(id: RequestId, topic: string, seq: number, epoch: string, timeMs: number): Uint8Array {
-      return ack(id, { topic, status: 'ok', epoch, seq }, isoTime(timeMs));
+    published(id: RequestId, topic: string, seq: number, epoch: string, timeMs: number, pressure: number): Uint8Array {
+      return ack(id, { topic, status: 'ok', epoch, seq, pressure }, isoTime(timeMs));
     },
     history(id: RequestId, { topic, epoch, seq }: TopicPosition, frames: readonly FrameRange[]): Uint8Array {
       const head = JSON.stringify({ type: JSON_HISTORY_RESULT, ...withId(id), topic, epoch, seq });

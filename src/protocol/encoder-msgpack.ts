@@ -84,8 +84,8 @@ export const msgpackEncoder: FrameEncoder = {
   unsubscribed(id: RequestId, { topic, alias }: StreamRef): Uint8Array {
     return ok(id, { topic, alias });
   },
-  published(id: RequestId, _topic: string, seq: number, _epoch: string, timeMs: number): Uint8Array {
-    return ok(id, { seq: integer(seq), time: timeMs });
+  published(id: RequestId, _topic: string, seq: number, _epoch: string, timeMs: number, pressure: number): Uint8Array {
+    return ok(id, { seq: integer(seq), time: timeMs, pressure });
   },
   history,
   pong(id: RequestId, timeMs: number): Uint8Array {

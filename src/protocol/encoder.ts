@@ -30,7 +30,8 @@ export interface FrameEncoder {
   connected(id: RequestId, result: ConnectedResult): Uint8Array;
   subscribed(id: RequestId, result: SubscribedResult): Uint8Array;
   unsubscribed(id: RequestId, stream: StreamRef): Uint8Array;
-  published(id: RequestId, topic: string, seq: number, epoch: string, timeMs: number): Uint8Array;
+  /** `pressure`: how full the ring of the topic's lane is, a whole number of per cent; 0 for a cold topic. */
+  published(id: RequestId, topic: string, seq: number, epoch: string, timeMs: number, pressure: number): Uint8Array;
   history(id: RequestId, position: TopicPosition, frames: readonly FrameRange[]): Uint8Array;
   pong(id: RequestId, timeMs: number): Uint8Array;
   error(id: RequestId, code: ErrorCode, message: string, details?: unknown): Uint8Array;

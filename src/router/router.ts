@@ -308,7 +308,7 @@ export class Router implements LinkEvents {
 
   #acknowledger(session: Session, entry: TopicEntry, id: NonNullable<ClientFrame['id']>, timeMs: number): AckCallback {
     const { topic, epoch } = entry.spec;
-    return (seq) => session.reply(session.consumer.encoder.published(id, topic, seq, epoch, timeMs));
+    return (seq) => session.reply(session.consumer.encoder.published(id, topic, seq, epoch, timeMs, 0));
   }
 
   /** Publishes from within the process. The payload is MessagePack. Throws RingcastError. */

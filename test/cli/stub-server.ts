@@ -130,7 +130,7 @@ export class StubServer {
     const event = eventFrame(topic.alias, topic.messages.length, timeMs, frame, id);
     topic.frames.push(event);
     for (const subscriber of topic.subscribers) subscriber.send(event);
-    return encoder.published(frame.id, topic.name, topic.messages.length, 'e1', timeMs);
+    return encoder.published(frame.id, topic.name, topic.messages.length, 'e1', timeMs, 0);
   }
 
   #position(topic: StubTopic) {

@@ -161,14 +161,14 @@ describe('subscribing', () => {
 });
 
 describe('publishing', () => {
-  it('gives sequence number and time of the acknowledged message', async () => {
+  it('gives sequence number, time and pressure of the acknowledged message', async () => {
     const { client, socket } = await connected();
     const publishing = client.publish('t', { a: 1 }, { id: 'm', noEcho: true });
     await settle();
     const [op, id, ...rest] = socket.takeFrame();
     expect([op, ...rest]).toEqual([OP.PUBLISH, 't', { a: 1 }, { id: 'm', noEcho: true }]);
-    socket.serverSends(server.published(id as number, 't', 9, 'e1', 55));
-    expect(await publishing).toEqual({ seq: 9, time: 55 });
+    socket.serverSends(server.published(id as number, 't', 9, 'e1', 55, 40));
+    expect(await publishing).toEqual({ seq: 9, time: 55, pressure: 40 });
   });
 
   it('sends no options where there are none, and MessagePack as it is', async () => {
@@ -187,7 +187,7 @@ describe('publishing', () => {
     await settle();
     const [first, second] = socket.takeFrames();
     socket.serverSends(
-      server.published(second?.[1] as number, 't', 1, 'e1', 5),
+      server.published(second?.[1] as number, 't', 1, 'e1', 5, 0),
       server.error(first?.[1] as number, 'OVERLOADED', 'the ring is full'),
     );
     expect(await results).toMatchObject([
@@ -254,10 +254,10 @@ describe('publishers', () => {
       [OP.PUBLISH, 3, 1],
       [OP.PUBLISH, 3, 2],
     ]);
-    socket.serverSends(...frames.map(([, id], index) => server.published(id as number, 't', index + 1, 'e', 5)));
+    socket.serverSends(...frames.map(([, id], index) => server.published(id as number, 't', index + 1, 'e', 5, index)));
     expect(await publishing).toEqual([
-      { seq: 1, time: 5 },
-      { seq: 2, time: 5 },
+      { seq: 1, time: 5, pressure: 0 },
+      { seq: 2, time: 5, pressure: 1 },
     ]);
   });
 

@@ -3,18 +3,12 @@
 /** Home of a topic on the accept thread; lanes are 0, 1, 2 … */
 export const COLD = -1;
 
-export type Home = 'cold' | 'hot' | number;
+/** `auto` begins cold and goes where its load belongs; all others pin the topic. */
+export type Home = 'auto' | 'cold' | 'hot' | number;
 
-/** A name pattern: `*` stands for any characters, also none. */
-export function globMatcher(pattern: string): (name: string) => boolean {
-  const expression = pattern.split('*').map(escapeRegExp).join('.*');
-  const regExp = new RegExp(`^${expression}$`, 'su');
-  return (name) => regExp.test(name);
-}
-
-/** The lane of a topic, or COLD. Without lanes every topic is cold. */
+/** The lane of a new topic, or COLD. Without lanes every topic is cold. */
 export function laneOf(name: string, home: Home, lanes: number): number {
-  if (home === 'cold' || lanes === 0) return COLD;
+  if (home === 'auto' || home === 'cold' || lanes === 0) return COLD;
   return home === 'hot' ? hashOf(name) % lanes : home;
 }
 
@@ -23,8 +17,4 @@ function hashOf(name: string): number {
   let hash = 0x811c9dc5;
   for (let i = 0; i < name.length; i++) hash = Math.imul(hash ^ name.charCodeAt(i), 0x01000193);
   return hash >>> 0;
-}
-
-function escapeRegExp(text: string): string {
-  return text.replace(/[\\^$.|?+()[\]{}]/g, '\\$&');
 }

@@ -6,9 +6,10 @@ import { DELAY_AUTO, type Stream } from '../delivery/stream.js';
 import { POLICY_CONFLATE, POLICY_DISCONNECT, POLICY_DROP_OLDEST } from '../delivery/subscription-table.js';
 import { RingcastError } from '../errors.js';
 import type { TopicLink } from '../lane/link.js';
-import { COLD, globMatcher, type Home, laneOf } from '../lane/placement.js';
+import { COLD, type Home, laneOf } from '../lane/placement.js';
 import type { SlowConsumerPolicy } from '../protocol/messages.js';
 import { topicNameProblem } from '../protocol/topic-name.js';
+import { globMatcher } from '../protocol/topic-pattern.js';
 import { oldestHistorySeq } from '../topic/history.js';
 import type { TopicSpec } from '../topic/topic.js';
 
@@ -236,7 +237,7 @@ export class TopicRegistry {
     }
     const rule = this.#rules.find(({ matches }) => matches(name));
     const settings = rule?.settings ?? defaults;
-    let lane = laneOf(name, rule?.home ?? 'cold', this.#laneLinks.length);
+    let lane = laneOf(name, rule?.home ?? 'auto', this.#laneLinks.length);
     if (lane !== COLD && this.#hotTopics >= maxHotTopics) lane = COLD;
     const { historyMessages, historyBytes } = settings;
     const spec = { alias: this.#nextAlias(), topic: name, epoch: newEpoch(), historyMessages, historyBytes };

@@ -1,28 +1,15 @@
 // Which home a topic gets.
 
 import { describe, expect, it } from 'vitest';
-import { COLD, globMatcher, laneOf } from '#src/lane/placement.js';
-
-describe('patterns', () => {
-  it('match the whole name; * is any run of characters, also none', () => {
-    const matches = globMatcher('prices:*');
-    expect(['prices:', 'prices:AAPL', 'prices:a:b', 'prices:\n'].map(matches)).toEqual([true, true, true, true]);
-    expect(['prices', 'Prices:AAPL', 'xprices:AAPL', ''].map(matches)).toEqual([false, false, false, false]);
-    expect(['a', 'a/b', 'ab', 'b'].map(globMatcher('a*b'))).toEqual([false, true, true, false]);
-    expect(globMatcher('*')('anything')).toBe(true);
-  });
-
-  it('take every other character as it is', () => {
-    const name = 'a.b+c?[d](e){f}^$|\\g/h-i';
-    expect(globMatcher(name)(name)).toBe(true);
-    expect(globMatcher('a.c')('abc')).toBe(false);
-    expect(globMatcher('[ab]')('a')).toBe(false);
-  });
-});
+import { COLD, laneOf } from '#src/lane/placement.js';
 
 describe('homes', () => {
   it('are cold without lanes', () => {
     expect([laneOf('t', 'hot', 0), laneOf('t', 2, 0), laneOf('t', 'cold', 4)]).toEqual([COLD, COLD, COLD]);
+  });
+
+  it('begin cold where the load is to decide', () => {
+    expect(laneOf('t', 'auto', 4)).toBe(COLD);
   });
 
   it('are the lane that was named', () => {

@@ -1,0 +1,71 @@
+/** Patterns of topic names: what they match, and which of them leaves nothing to another. */
+
+import { describe, expect, it } from 'vitest';
+import { covers, globMatcher } from '#src/protocol/topic-pattern.js';
+import { seededRandom } from './support.js';
+
+describe('a pattern', () => {
+  it('matches the whole name; * is any run of characters, also none', () => {
+    const matches = globMatcher('prices:*');
+    expect(['prices:', 'prices:AAPL', 'prices:a:b', 'prices:\n'].map(matches)).toEqual([true, true, true, true]);
+    expect(['prices', 'Prices:AAPL', 'xprices:AAPL', ''].map(matches)).toEqual([false, false, false, false]);
+    expect(['a', 'a/b', 'ab', 'b'].map(globMatcher('a*b'))).toEqual([false, true, true, false]);
+    expect(globMatcher('*')('anything')).toBe(true);
+  });
+
+  it('takes every other character as it is', () => {
+    const name = 'a.b+c?[d](e){f}^$|\\g/h-i';
+    expect(globMatcher(name)(name)).toBe(true);
+    expect(globMatcher('a.c')('abc')).toBe(false);
+    expect(globMatcher('[ab]')('a')).toBe(false);
+  });
+});
+
+describe('covers', () => {
+  it.each<[wide: string, narrow: string, does: boolean]>([
+    ['*', 'a', true],
+    ['*', '*', true],
+    ['*', 'a*b', true],
+    ['a', '*', false],
+    ['a*', 'ab*', true],
+    ['ab*', 'a*', false],
+    ['*b', 'a*b', true],
+    ['a*b', '*b', false],
+    ['a*c', 'a*b*c', true],
+    ['a*b*c', 'a*c', false],
+    ['a**', 'a*', true],
+    ['a*', 'a**', true],
+    ['*a*', '*', false],
+    ['a', 'a', true],
+    ['a', 'b', false],
+  ])('%j what fits %j: %j', (wide, narrow, does) => {
+    expect(covers(wide, narrow)).toBe(does);
+  });
+
+  it('says of random patterns what trying all names up to six characters says', () => {
+    // `c` stands for all characters that no pattern has.
+    const names = allTexts(['a', 'b', 'c'], 6);
+    const random = seededRandom(20261121);
+    const text = () =>
+      Array.from({ length: 1 + Math.floor(random() * 4) }, () => 'ab*'[Math.floor(random() * 3)]).join('');
+    const seen = { true: 0, false: 0 };
+    for (let round = 0; round < 300; round++) {
+      const [wide, narrow] = [text(), text()];
+      const [isWide, isNarrow] = [globMatcher(wide), globMatcher(narrow)];
+      const expected = names.every((name) => !isNarrow(name) || isWide(name));
+      expect(covers(wide, narrow), `${wide} ${narrow}`).toBe(expected);
+      seen[`${expected}`]++;
+    }
+    expect(Math.min(seen.true, seen.false)).toBeGreaterThan(20);
+  });
+});
+
+function allTexts(letters: readonly string[], maxLength: number): string[] {
+  let longest = [''];
+  const all: string[] = [];
+  for (let length = 1; length <= maxLength; length++) {
+    longest = longest.flatMap((start) => letters.map((letter) => start + letter));
+    all.push(...longest);
+  }
+  return all;
+}

@@ -1,0 +1,127 @@
+/**
+ * Stats report: what the engine tells about itself, as a value. Published on `$stats`, shown by `ringcast top`, kept in
+ * shared memory for other threads (`stats-board.ts`).
+ *
+ * Counters run since the start of what they count; rates are means over `intervalMs`. Messages are counted once, as
+ * published; deliveries once per subscriber.
+ */
+
+export interface StatsReport {
+  /** When it was taken (ms since the epoch). */
+  readonly time: number;
+  /** The time that its rates are means of (ms). */
+  readonly intervalMs: number;
+  readonly engine: EngineFigures;
+  /** In the order of their numbers. */
+  readonly lanes: readonly LaneFigures[];
+  /** The busiest by deliveries per second, then by messages per second. */
+  readonly topics: readonly TopicFigures[];
+  /** The consumers that are the furthest behind, in messages. Empty when nobody is. */
+  readonly slowest: readonly ConsumerFigures[];
+}
+
+export interface EngineFigures {
+  /** Since the start (ms). */
+  readonly uptimeMs: number;
+  /** WebSocket connections, and of them those that do not read what is sent to them. */
+  readonly connections: number;
+  readonly blockedConnections: number;
+  readonly subscriptions: number;
+  /** The hot ones included. */
+  readonly topics: number;
+  readonly hotTopics: number;
+  /** Part of the time that the accept thread is busy, 0–1. */
+  readonly utilisation: number;
+  readonly messagesPerSecond: number;
+  readonly deliveriesPerSecond: number;
+  /** Bytes of the frames that were delivered. */
+  readonly deliveredBytesPerSecond: number;
+  /** Messages accepted, and messages refused with OVERLOADED. */
+  readonly messages: number;
+  readonly overloadedMessages: number;
+  readonly deliveries: number;
+  readonly deliveredBytes: number;
+  /** Messages that subscribers were told they missed. */
+  readonly lostMessages: number;
+  /** Connections ended by the policy `disconnect`. */
+  readonly slowDisconnects: number;
+  /** Topics that changed their home. */
+  readonly moves: number;
+}
+
+/** `running`; `restarting`: a successor is being started; `degraded`: given up, its topics run on the accept thread. */
+export type LaneState = 'running' | 'restarting' | 'degraded';
+
+/** Times in ms. */
+export interface WaitFigures {
+  readonly p50: number;
+  readonly p99: number;
+  readonly max: number;
+}
+
+export interface LaneFigures {
+  readonly lane: number;
+  readonly state: LaneState;
+  readonly topics: number;
+  /** Part of the time that the lane is busy, 0–1. */
+  readonly utilisation: number;
+  /** Fill of its request ring, 0–100. */
+  readonly ringFillPercent: number;
+  /** How long the messages of the interval waited in the ring before the lane took them (ms); 0: there were none. */
+  readonly ringWaitMs: WaitFigures;
+  readonly messagesPerSecond: number;
+  /** Threads started after the first one. */
+  readonly restarts: number;
+  /** Messages put aside because they ended the thread again and again. */
+  readonly poisonedMessages: number;
+}
+
+/** How often subscribers were told of messages that they missed, by the reason that GAP frames give. */
+export interface GapCounts {
+  /** The log no longer had what they were to get next. */
+  readonly lapped: number;
+  /** Older than `maxLagMs`. */
+  readonly max_lag_ms: number;
+  /** Further behind than `maxLagMessages`. */
+  readonly max_lag_messages: number;
+  /** Skipped by the policy `conflate`. */
+  readonly conflated: number;
+}
+
+export interface TopicFigures {
+  readonly topic: string;
+  /** `cold`, or the number of its lane. */
+  readonly home: 'cold' | number;
+  readonly subscribers: number;
+  readonly messagesPerSecond: number;
+  readonly deliveriesPerSecond: number;
+  readonly messages: number;
+  /** Of the messages' payloads. */
+  readonly bytes: number;
+  readonly deliveries: number;
+  /** Of the frames that were delivered. */
+  readonly deliveredBytes: number;
+  /** How far the slowest subscriber is behind: messages, and the age of the oldest of them that is still there (ms). */
+  readonly lagMessages: number;
+  readonly lagMs: number;
+  readonly gaps: GapCounts;
+  /** Messages that subscribers were told they missed. */
+  readonly lostMessages: number;
+  /** How often it changed its home. */
+  readonly moves: number;
+  /** Part of the time that its lane spends on it, 0–1, by its part of the lane's messages; 0: it is cold. */
+  readonly laneShare: number;
+}
+
+export interface ConsumerFigures {
+  /** Empty: a subscription within the process. */
+  readonly connectionId: string;
+  /** What the client called itself; empty: it did not. */
+  readonly clientId: string;
+  readonly topic: string;
+  readonly lagMessages: number;
+  /** Age of the oldest message that it misses and that is still there (ms). */
+  readonly lagMs: number;
+  /** Whether its connection takes nothing at the moment. */
+  readonly isBlocked: boolean;
+}

@@ -27,7 +27,9 @@ import {
   TIME_FIELD,
 } from './layout.js';
 import type { LogBudget } from './log-budget.js';
-import { type LogSlab, type LogSlabs, slotDataBase, slotEntryBase } from './log-slabs.js';
+import { copyFrames, type LogMemory, plainMemory } from './log-memory.js';
+import { sizeFor, sizesFor } from './log-sizes.js';
+import type { LogSlab, LogSlabs } from './log-slabs.js';
 
 /** Result of `copy` when the writer evicted a part of the slice during the copy. */
 export const EVICTED = -1;
@@ -87,26 +89,22 @@ export class FrameLog {
   /** Oldest retained frame. */
   tailSeq: number;
 
-  #words: Int32Array | null = null;
+  #words: Int32Array<SharedArrayBuffer> | null = null;
   #limits: PlainLogLimits | null = null;
-  #bytes: Uint8Array;
-  #index: Float64Array;
-  /** Where this log begins in `#bytes` and `#index`: 0 unless it lives in a slab. */
+  // The fields of its `LogMemory`, here for one look-up less on the hot path.
+  #bytes!: Uint8Array;
+  #index!: Float64Array;
   #dataBase = 0;
   #entryBase = 0;
-  #dataMask: number;
-  #frameMask: number;
-  /** The slab and slot of a log that is as small as it can be. */
+  #dataMask = 0;
+  #frameMask = 0;
   #slab: LogSlab | null = null;
   #slot = 0;
   /** Writer: where the next byte goes; equals the head's end outside `begin … commit`. */
   #writePosition = 0;
 
-  private constructor(index: Float64Array, bytes: Uint8Array, sizes: LogSizes, firstSeq: number) {
-    this.#index = index;
-    this.#bytes = bytes;
-    this.#dataMask = sizes.dataBytes - 1;
-    this.#frameMask = sizes.frames - 1;
+  private constructor(memory: LogMemory, firstSeq: number) {
+    this.#moveTo(memory);
     this.tailSeq = firstSeq;
     this.headSeq = firstSeq - 1;
   }
@@ -117,28 +115,38 @@ export class FrameLog {
       throw new RangeError(`log sizes must be powers of two: ${limits.dataBytes} bytes, ${limits.frames} frames`);
     }
     const sizes = { dataBytes: Math.min(DATA_MIN_BYTES, limits.dataBytes), frames: FRAMES_MIN };
-    const slab = sizes.dataBytes === DATA_MIN_BYTES && limits.slabs ? limits.slabs.slabWithRoom() : null;
-    const { index, bytes } = slab ?? ownMemory(sizes);
-    const log = new FrameLog(index, bytes, sizes, firstSeq);
-    if (slab !== null) log.#moveInto(slab);
+    const log = new FrameLog(plainMemory(sizes.dataBytes, sizes.frames, limits.slabs), firstSeq);
     log.#limits = limits;
     limits.budget?.add(log.memoryBytes);
     return log;
   }
 
-  /** One side of a shared log. Exactly one of the objects over the same memory may write. */
-  static shared(memory: SharedArrayBuffer): FrameLog {
+  /**
+   * One side of a shared log, new or in use: a reader, the writer, or the successor of a writer that is gone for good
+   * (layout.ts says why it can go on). Exactly one of the objects over the same memory may write.
+   * @param nearSeq any seq less than 2^31 from the head and the tail; by default the first one that the log was made for
+   */
+  static shared(memory: SharedArrayBuffer, nearSeq?: number): FrameLog {
     const fixed = new Float64Array(memory, 0, HEADER_BYTES / Float64Array.BYTES_PER_ELEMENT);
-    const sizes = { dataBytes: fixed[DATA_CAPACITY_INDEX], frames: fixed[FRAMES_CAPACITY_INDEX] };
-    const index = new Float64Array(memory, HEADER_BYTES, sizes.frames * ENTRY_FIELDS);
-    const bytes = new Uint8Array(memory, HEADER_BYTES + sizes.frames * ENTRY_BYTES, sizes.dataBytes);
-    const log = new FrameLog(index, bytes, sizes, fixed[FIRST_SEQ_INDEX]);
+    const frames = fixed[FRAMES_CAPACITY_INDEX];
+    const dataBytes = fixed[DATA_CAPACITY_INDEX];
+    const index = new Float64Array(memory, HEADER_BYTES, frames * ENTRY_FIELDS);
+    const bytes = new Uint8Array(memory, HEADER_BYTES + frames * ENTRY_BYTES, dataBytes);
+    const place = { index, bytes, entryBase: 0, dataBase: 0, frameMask: frames - 1, dataMask: dataBytes - 1 };
+    const log = new FrameLog({ ...place, slab: null, slot: 0 }, nearSeq ?? fixed[FIRST_SEQ_INDEX]);
     log.#words = new Int32Array(memory, 0, HEADER_BYTES / Int32Array.BYTES_PER_ELEMENT);
+    log.refresh();
+    log.#writePosition = log.positionOf(log.headSeq + 1);
     return log;
   }
 
   get isShared(): boolean {
     return this.#words !== null;
+  }
+
+  /** A shared log's memory, with which it can be opened elsewhere. */
+  get memory(): SharedArrayBuffer | null {
+    return this.#words?.buffer ?? null;
   }
 
   get dataCapacityBytes(): number {
@@ -225,6 +233,33 @@ export class FrameLog {
     if (this.#words !== null) Atomics.store(this.#words, HEAD_WORD, this.headSeq | 0);
   }
 
+  /**
+   * Gives this empty log, made for any seq up to `from`'s next one, the frames that `from` retains: as many of the newest
+   * as its sizes can hold. A plain log grows for them as far as its limits and its budget allow, whether history and age
+   * keep them or not; the next `trim` asks that. Nobody writes to `from` any more.
+   */
+  takeOver(from: FrameLog): void {
+    from.refresh();
+    const untilSeq = from.headSeq + 1;
+    if (this.retainedFrames !== 0 || this.tailSeq > untilSeq) {
+      throw new RangeError(`takeOver of frames up to ${from.headSeq} by a log of ${this.tailSeq} … ${this.headSeq}`);
+    }
+    let tail = from.tailSeq;
+    let high = untilSeq;
+    while (tail < high) {
+      const middle = tail + Math.floor((high - tail) / 2);
+      if (this.#canBecome(sizesFor(from, middle, this.#sizes()))) high = middle;
+      else tail = middle + 1;
+    }
+    this.#resize(sizesFor(from, tail, this.#sizes()));
+    copyFrames(from.#place(), this.#place(), tail, untilSeq);
+    this.#writePosition = from.positionOf(untilSeq);
+    this.headSeq = untilSeq - 1;
+    this.#evict(tail);
+    // Publishes all of it at once. Pairs with the load in `refresh`, like the store in `commit`.
+    if (this.#words !== null) Atomics.store(this.#words, HEAD_WORD, this.headSeq | 0);
+  }
+
   /** Gives memory back (plain logs): forgets what neither history nor `retainMs` keeps, then halves while mostly empty. */
   trim(nowMs: number): void {
     const limits = this.#limits;
@@ -235,13 +270,14 @@ export class FrameLog {
     let { dataBytes, frames } = this.#sizes();
     while (dataBytes > DATA_MIN_BYTES && usedBytes * 4 <= dataBytes) dataBytes /= 2;
     while (frames > FRAMES_MIN && usedFrames * 4 <= frames) frames /= 2;
-    if (dataBytes !== this.#dataMask + 1 || frames !== this.#frameMask + 1) this.#resize({ dataBytes, frames });
+    this.#resize({ dataBytes, frames });
   }
 
   /** The log will not be used any more: its memory no longer counts. */
   dispose(): void {
     this.#limits?.budget?.add(-this.memoryBytes);
-    this.#leaveSlab();
+    if (this.#slab !== null) this.#limits?.slabs?.give(this.#slab, this.#slot);
+    this.#slab = null;
     this.#limits = null;
   }
 
@@ -263,6 +299,8 @@ export class FrameLog {
     // Only the low halves are shared; each side follows the other by less than 2^31 frames, so the difference is exact.
     this.headSeq += (head - this.headSeq) | 0;
     this.tailSeq += (tail - this.tailSeq) | 0;
+    // `skipTo` publishes the tail first. Whoever sees that, or finds it left so by a writer that died, sees an empty log.
+    if (this.headSeq < this.tailSeq - 1) this.headSeq = this.tailSeq - 1;
   }
 
   /** Absolute byte position at which frame `seq` starts; for `headSeq + 1` the end of the log. */
@@ -385,12 +423,11 @@ export class FrameLog {
       while (dataBytes < neededBytes && dataBytes < limits.dataBytes) dataBytes *= 2;
       while (seq + 1 - tail > frames - 1 && frames < limits.frames) frames *= 2;
     }
-    const moreBytes = dataBytes - dataNow + (frames - framesNow) * ENTRY_BYTES;
-    if (limits.budget?.allows(moreBytes) === false) {
+    if (!this.#canBecome({ dataBytes, frames })) {
       dataBytes = needed;
       frames = framesNow;
     }
-    if (dataBytes !== dataNow || frames !== framesNow) this.#resize({ dataBytes, frames });
+    this.#resize({ dataBytes, frames });
   }
 
   #sizes(): LogSizes {
@@ -404,80 +441,57 @@ export class FrameLog {
     );
   }
 
-  /** Moves the newest retained frames that fit to memory of other sizes. Plain logs only. */
-  #resize(sizes: LogSizes): void {
-    const isSmallest = sizes.dataBytes === DATA_MIN_BYTES && sizes.frames === FRAMES_MIN;
-    const slab = isSmallest ? (this.#limits?.slabs?.slabWithRoom() ?? null) : null;
-    const { index, bytes } = slab ?? ownMemory(sizes);
-    const slot = slab?.take() ?? 0;
-    const entryBase = slab === null ? 0 : slotEntryBase(slot);
-    const dataBase = slab === null ? 0 : slotDataBase(slot);
+  #canBecome({ dataBytes, frames }: LogSizes): boolean {
+    const moreBytes = frames * ENTRY_BYTES + dataBytes - this.memoryBytes;
+    if (moreBytes === 0) return true;
+    const limits = this.#limits;
+    if (limits === null || dataBytes > limits.dataBytes || frames > limits.frames) return false;
+    return limits.budget?.allows(moreBytes) ?? true;
+  }
+
+  /** Moves the newest retained frames that fit to memory of other sizes. Plain logs only, unless the sizes are the same. */
+  #resize({ dataBytes, frames }: LogSizes): void {
+    if (dataBytes === this.#dataMask + 1 && frames === this.#frameMask + 1) return;
+    const old = this.#place();
+    const untilSeq = this.headSeq + 1;
+    const lowest = this.#writePosition - dataBytes;
     let tail = this.tailSeq;
-    while (
-      tail <= this.headSeq &&
-      (this.#writePosition - this.positionOf(tail) > sizes.dataBytes || this.headSeq + 1 - tail > sizes.frames - 1)
-    ) {
-      tail++;
-    }
-    for (let seq = tail; seq <= this.headSeq + 1; seq++) {
-      const from = this.#entryOf(seq);
-      const to = entryBase + (seq & (sizes.frames - 1)) * ENTRY_FIELDS;
-      for (let field = 0; field < ENTRY_FIELDS; field++) index[to + field] = this.#index[from + field];
-    }
-    const mask = sizes.dataBytes - 1;
-    let position = this.positionOf(tail);
-    while (position < this.#writePosition) {
-      const from = position & this.#dataMask;
-      const to = position & mask;
-      const length = Math.min(this.#writePosition - position, this.#dataMask + 1 - from, mask + 1 - to);
-      bytes.set(this.#bytes.subarray(this.#dataBase + from, this.#dataBase + from + length), dataBase + to);
-      position += length;
-    }
+    while (tail < untilSeq && (this.positionOf(tail) < lowest || untilSeq - tail > frames - 1)) tail++;
+    const memory = plainMemory(dataBytes, frames, this.#limits?.slabs);
+    copyFrames(old, memory, tail, untilSeq);
     const oldBytes = this.memoryBytes;
-    this.#leaveSlab();
+    if (old.slab !== null) this.#limits?.slabs?.give(old.slab, old.slot);
     this.tailSeq = tail;
-    this.#index = index;
-    this.#bytes = bytes;
-    this.#frameMask = sizes.frames - 1;
-    this.#dataMask = mask;
-    this.#slab = slab;
-    this.#slot = slot;
-    this.#entryBase = entryBase;
-    this.#dataBase = dataBase;
+    this.#moveTo(memory);
     this.#limits?.budget?.add(this.memoryBytes - oldBytes);
   }
 
-  #moveInto(slab: LogSlab): void {
-    this.#slab = slab;
-    this.#slot = slab.take();
-    this.#entryBase = slotEntryBase(this.#slot);
-    this.#dataBase = slotDataBase(this.#slot);
+  #moveTo(memory: LogMemory): void {
+    this.#index = memory.index;
+    this.#bytes = memory.bytes;
+    this.#entryBase = memory.entryBase;
+    this.#dataBase = memory.dataBase;
+    this.#frameMask = memory.frameMask;
+    this.#dataMask = memory.dataMask;
+    this.#slab = memory.slab;
+    this.#slot = memory.slot;
   }
 
-  #leaveSlab(): void {
-    if (this.#slab !== null) this.#limits?.slabs?.give(this.#slab, this.#slot);
-    this.#slab = null;
+  #place(): LogMemory {
+    return {
+      index: this.#index,
+      bytes: this.#bytes,
+      entryBase: this.#entryBase,
+      dataBase: this.#dataBase,
+      frameMask: this.#frameMask,
+      dataMask: this.#dataMask,
+      slab: this.#slab,
+      slot: this.#slot,
+    };
   }
 
   /** Hot path. Index field at which the entry of `seq` begins. */
   #entryOf(seq: number): number {
     return this.#entryBase + (seq & this.#frameMask) * ENTRY_FIELDS;
   }
-}
-
-/** A plain log's memory outside slabs: one buffer, index first. */
-function ownMemory(sizes: LogSizes): { index: Float64Array; bytes: Uint8Array } {
-  const indexBytes = sizes.frames * ENTRY_BYTES;
-  const memory = new ArrayBuffer(indexBytes + sizes.dataBytes);
-  return {
-    index: new Float64Array(memory, 0, sizes.frames * ENTRY_FIELDS),
-    bytes: new Uint8Array(memory, indexBytes, sizes.dataBytes),
-  };
-}
-
-/** The smallest doubling of `capacityBytes` that holds `bytes`. */
-function sizeFor(bytes: number, capacityBytes: number): number {
-  let size = capacityBytes;
-  while (size < bytes) size *= 2;
-  return size;
 }

@@ -16,6 +16,17 @@
  * The entry after the head holds the position at which the next frame will start, so a frame's length is the distance to
  * its successor's position and no length is stored. That entry needs a slot: a log of n slots retains n − 1 frames.
  *
+ * A writer may be ended between any two of its stores, and a successor goes on behind the published head:
+ *
+ *   tail word          before any slot or byte that it gives up is overwritten: what is retained is never half overwritten
+ *   entry head + 1     time, ingress position, origin; its position was stored before the head, and is stored again alike
+ *   data               beyond the head's end, in room that the tail word has given up
+ *   entry head + 2     the position behind the new frame, in a slot that the tail word has given up
+ *   head word          only now the frame and the position behind it count
+ *
+ * So whatever the head word says, the entry behind it holds the position at which to go on, and everything that was
+ * written beyond belongs to no retained frame and is written again.
+ *
  * Plain (not shared) logs have no header words: writer and reader are one object in one thread.
  */
 

@@ -18,9 +18,9 @@ function same(actual: unknown, wanted: unknown, what: string): void {
 }
 
 export class LogLab {
-  readonly writer: FrameLog;
+  writer: FrameLog;
   /** The same object as the writer for plain logs. */
-  readonly reader: FrameLog;
+  reader: FrameLog;
   readonly firstSeq: number;
   readonly frames: ModelFrame[] = [];
   nowMs = 1_000_000;

@@ -1,0 +1,25 @@
+/** Log sizes: what a log needs to hold what another one retains. Sizes are powers of two and grow by doubling. */
+
+import type { FrameLog, LogSizes } from './frame-log.js';
+
+/** The smallest doubling of `capacity` that holds `needed`. */
+export function sizeFor(needed: number, capacity: number): number {
+  let size = capacity;
+  while (size < needed) size *= 2;
+  return size;
+}
+
+/** Sizes that hold the frames of `from` beginning with `tailSeq`: those given, doubled where that is not enough. */
+export function sizesFor(from: FrameLog, tailSeq: number, sizes: LogSizes): LogSizes {
+  const untilSeq = from.headSeq + 1;
+  return {
+    dataBytes: sizeFor(from.sliceBytes(tailSeq, untilSeq), sizes.dataBytes),
+    frames: sizeFor(untilSeq - tailSeq + 1, sizes.frames),
+  };
+}
+
+/** Sizes of a shared log that loses nothing when it takes over from `from`. */
+export function sharedSizesFor(from: FrameLog, sizes: LogSizes): LogSizes {
+  from.refresh();
+  return sizesFor(from, from.tailSeq, sizes);
+}

@@ -253,6 +253,8 @@ export class FrameLog {
     }
     this.#resize(sizesFor(from, tail, this.#sizes()));
     copyFrames(from.#place(), this.#place(), tail, untilSeq);
+    // Positions in another home's ring mean nothing here.
+    for (let seq = tail; seq < untilSeq; seq++) this.#index[this.#entryOf(seq) + INGRESS_FIELD] = 0;
     this.#writePosition = from.positionOf(untilSeq);
     this.headSeq = untilSeq - 1;
     this.#evict(tail);

@@ -50,6 +50,15 @@ export class LogLab {
     return bytes;
   }
 
+  /** The log's frames are now in another one, which they did not reach through its ring. */
+  moveTo(writer: FrameLog, reader: FrameLog): void {
+    this.writer = writer;
+    this.reader = reader;
+    this.frames.forEach((frame, i) => {
+      if (frame.ingressPosition !== 0) this.frames[i] = { ...frame, ingressPosition: 0 };
+    });
+  }
+
   append(frameBytes: number, random: Random): void {
     const seq = this.headSeq + 1;
     const frame = { seq, timeMs: this.nowMs, ingressPosition: seq * 3, origin: random.below(3), frameBytes };

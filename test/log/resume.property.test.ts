@@ -110,6 +110,20 @@ describe('a shared log that is opened while it is in use', () => {
     }
   });
 
+  it('needs a near seq when the first one is 2^31 or more away, to read and to go on', () => {
+    const random = new Random(testSeed('far log'));
+    const memory = allocateSharedLog({ dataBytes: 1024, frames: 8 }, 7);
+    const farSeq = 2 ** 35 + 2 ** 31 + 7;
+    FrameLog.shared(memory).skipTo(farSeq);
+    const near = () => FrameLog.shared(memory, farSeq - 1000);
+    const lab = new LogLab(near(), near(), farSeq, 1024);
+    for (let i = 0; i < 20; i++) {
+      lab.append(50, random);
+      lab.writer = near();
+      lab.checkAll();
+    }
+  });
+
   it('tells its memory, and a plain log has none to tell', () => {
     const memory = allocateSharedLog({ dataBytes: 64, frames: 4 }, 1);
     expect(FrameLog.shared(memory).memory).toBe(memory);

@@ -7,12 +7,14 @@
  */
 
 import { ERROR_TABLE } from '../errors.js';
+import type { FrameLog } from '../log/frame-log.js';
 import type { FrameEncoder } from '../protocol/encoder.js';
 import { AutoDelay } from './auto-delay.js';
 import { BLOCKED, CLOSED, Consumer, READY_COLD, READY_HOT, WAITING } from './consumer.js';
 import { ConsumerQueue } from './consumer-queue.js';
 import { DelayWheel } from './delay-wheel.js';
 import { type FlushCounters, Flusher } from './flusher.js';
+import { LagScan } from './lag-scan.js';
 import { linkIdle, linkPending, unlinkIdle, unlinkPending } from './pending-lists.js';
 import type { Sink } from './sink.js';
 import { DELAY_AUTO, Stream, type StreamOptions } from './stream.js';
@@ -133,6 +135,17 @@ export class Delivery {
     }
     this.#streams[stream.slot] = null;
     this.#freeStreamSlots.push(stream.slot);
+  }
+
+  /**
+   * The stream is read from another log from here on, which goes on with the same seqs, and maybe in the other class. Its
+   * cursors stay; subscriptions that are pending stay where they are until they have been flushed.
+   */
+  rehome(stream: Stream, log: FrameLog, isHot: boolean): void {
+    stream.log = log;
+    stream.isHot = isHot;
+    stream.slice.forget();
+    this.headMoved(stream);
   }
 
   // ---- subscriptions -----------------------------------------------------------------------------------------------
@@ -256,6 +269,11 @@ export class Delivery {
       waiting: this.#wheel.count,
       blocked: this.#blocked.size,
     };
+  }
+
+  /** A scan of its own for each caller. @param slowestMax how many of the slowest subscriptions it finds */
+  lagScan(slowestMax: number): LagScan {
+    return new LagScan(this.table, this.#streams, this.#consumers, slowestMax);
   }
 
   *consumers(): Iterable<Consumer> {
@@ -460,7 +478,7 @@ export class Delivery {
   #removeRow(consumer: Consumer, row: number): void {
     const { table } = this;
     const stream = this.#streams[table.stream[row]] as Stream;
-    if (table.isPending(row)) unlinkPending(table, consumer, stream.isHot, row);
+    if (table.isPending(row)) unlinkPending(table, consumer, row);
     else unlinkIdle(table, stream, row);
     const next = table.nextOfConnection[row];
     const previous = table.previousOfConnection[row];

@@ -21,6 +21,7 @@ export { MEMORY_BOUND_MEANING, type MemoryBound, type MemoryRow, memoryBound } f
 export type { ConfigProblem } from './config/problems.js';
 export { type ConfigKey, configKeys, defaultLanes, topicRuleKeys } from './config/schema.js';
 export { formatDurationMs, formatSizeBytes } from './config/units.js';
+export { configWarnings } from './config/warnings.js';
 
 type Frozen<T> = T extends readonly (infer Item)[]
   ? readonly Frozen<Item>[]
@@ -136,11 +137,9 @@ function isTree(value: unknown): value is Tree {
 /** A copy, as far as it is written to, with `topics: [...]` as `topics: { rules: [...] }`. */
 function withoutShorthand(input: unknown): unknown {
   if (!isTree(input)) return input;
-  const { topics, tls } = input;
   const copy = { ...input };
-  if (Array.isArray(topics)) copy.topics = { rules: topics };
-  else if (isTree(topics)) copy.topics = { ...topics };
-  if (isTree(tls)) copy.tls = { ...tls };
+  for (const [name, value] of Object.entries(copy)) if (isTree(value)) copy[name] = { ...value };
+  if (Array.isArray(copy.topics)) copy.topics = { rules: copy.topics };
   return copy;
 }
 

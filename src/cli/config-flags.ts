@@ -1,6 +1,14 @@
 /** One command-line flag per configuration key, from the schema's own list, and the way back to a configuration. */
+import { availableParallelism } from 'node:os';
 import { type Command, Option } from 'commander';
-import { type ConfigKey, configKeys, type ResolvedConfig, resolveConfig } from '../config.js';
+import {
+  type ConfigKey,
+  configKeys,
+  configWarnings,
+  type EngineConfig,
+  type ResolvedConfig,
+  resolveConfig,
+} from '../config.js';
 
 const HELP_GROUP = 'Configuration:';
 
@@ -25,6 +33,11 @@ export function configFromFlags(
   const given: Record<string, unknown> = command.opts();
   const flags = Object.fromEntries(configKeys.map((key) => [key.name, given[optionOf(key).attributeName()]]));
   return resolveConfig({ file: given.config as string | undefined, env, flags });
+}
+
+/** To stderr, so that output for scripts stays what it is. */
+export function tellWarnings(config: EngineConfig, cores = availableParallelism()): void {
+  for (const warning of configWarnings(config, cores)) console.error(`ringcast: ${warning}`);
 }
 
 /** No default here: a flag that was not given must not hide the environment or the file. */

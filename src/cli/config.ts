@@ -13,7 +13,7 @@ import {
   type ResolvedConfig,
   topicRuleKeys,
 } from '../config.js';
-import { addConfigFlags, configFromFlags, defaultText } from './config-flags.js';
+import { addConfigFlags, configFromFlags, defaultText, tellWarnings } from './config-flags.js';
 
 const HIDDEN = '(hidden)';
 
@@ -29,6 +29,7 @@ export function configCommand(): Command {
       return;
     }
     const resolved = configFromFlags(command);
+    tellWarnings(resolved.config);
     process.stdout.write(json === true ? renderJson(resolved) : renderText(resolved));
   });
 }
@@ -44,8 +45,9 @@ export function renderReference(): string {
   ]);
   const own = topicRuleKeys.filter((name) => name !== 'match' && name !== 'home').map((name) => `\`${name}\``);
   const rules =
-    '\nRules for topics: `match` is a topic name in which `*` stands for any characters; `home` is `cold` (the default), `hot` ' +
-    `(a lane by hash of the name) or the number of a lane. A rule may also set ${own.join(', ')} for its topics.\n`;
+    '\nRules for topics: `match` is a topic name in which `*` stands for any characters; `home` is `auto` (the default: cold, ' +
+    'and in a lane while the load asks for it) or ties the topics to a place: `cold`, `hot` (some lane) or the number of a ' +
+    `lane. A rule may also set ${own.join(', ')} for its topics.\n`;
   return markdownTable(['key', 'default', 'range', 'environment', 'reason'], rows) + rules;
 }
 

@@ -2,7 +2,7 @@
 import { Command } from 'commander';
 import { type EngineConfig, formatSizeBytes, memoryBound, parseConfig, type ResolvedConfig } from '../config.js';
 import type { Engine } from '../index.js';
-import { addConfigFlags, configFromFlags } from './config-flags.js';
+import { addConfigFlags, configFromFlags, tellWarnings } from './config-flags.js';
 import { DEMO_TOPIC_PREFIX, DemoFeed, seededRandom } from './demo-feed.js';
 import { describeFailure, EXIT_FAILURE } from './failure.js';
 import { SERVER_URL_DEFAULT } from './server-options.js';
@@ -19,6 +19,7 @@ export function serveCommand(): Command {
 
 async function serve(resolved: ResolvedConfig, isDemo: boolean): Promise<void> {
   const config = isDemo ? withDemoTopics(resolved) : resolved.config;
+  tellWarnings(config);
   // Only here: the other commands run without the native library that a server needs.
   const { createEngine } = await import('../index.js');
   const engine = createEngine(config);
@@ -43,9 +44,9 @@ async function serve(resolved: ResolvedConfig, isDemo: boolean): Promise<void> {
   console.log(`  npx ringcast sub '${DEMO_TOPIC_PREFIX}AAPL'${url}`);
 }
 
-/** The demo's topics run in lanes, unless somebody has decided where topics run. */
+/** The demo's topics run in lanes, where there are any and nobody has decided where topics run. */
 function withDemoTopics({ config, sources }: ResolvedConfig): EngineConfig {
-  if (sources['topics.rules'] !== 'default') return config;
+  if (sources['topics.rules'] !== 'default' || config.lanes === 0) return config;
   const rules = [{ match: `${DEMO_TOPIC_PREFIX}*`, home: 'hot' as const }];
   return parseConfig({ ...config, topics: { ...config.topics, rules } });
 }

@@ -1,4 +1,5 @@
 /** What must hold between keys. Each check names the keys it reads, and runs only when those are right by themselves. */
+import { covers } from '../protocol/topic-pattern.js';
 import type { SchemaOutput } from './schema.js';
 import { formatDurationMs, formatSizeBytes } from './units.js';
 
@@ -59,32 +60,57 @@ const rulesNameExistingLanes: CrossCheck = {
   },
 };
 
+/** A rule that never applies contradicts the one that applies in its place. */
 const rulesAreReachable: CrossCheck = {
   reads: ['topics'],
-  check({ topics }) {
-    const firstIndexOf = new Map<string, number>();
-    return topics.rules.flatMap(({ match }, index): readonly Contradiction[] => {
-      const first = firstIndexOf.get(match);
-      if (first === undefined) {
-        firstIndexOf.set(match, index);
-        return NONE;
-      }
-      const message = `is the same as that of topics.rules[${first}]: the first rule that matches wins, this one never would`;
+  check({ topics: { rules } }) {
+    return rules.flatMap(({ match }, index): readonly Contradiction[] => {
+      const first = rules.findIndex((earlier) => covers(earlier.match, match));
+      if (first >= index) return NONE;
+      const shadow = `topics.rules[${first}] (${JSON.stringify(rules[first].match)})`;
+      const message =
+        `is ${JSON.stringify(match)}, but ${shadow} comes first and matches all of it: the first rule that matches wins, ` +
+        'so this one never would; put it before that one or remove it';
       return [{ at: `topics.rules[${index}].match`, message }];
     });
   },
 };
 
+/** What some topics shall keep, and of which home the log has to keep it. */
 interface HistoryWish {
-  readonly at: string;
-  readonly hot: boolean;
-  readonly messages: number | undefined;
-  readonly bytes: number | undefined;
+  readonly home: 'cold' | 'hot';
+  /** Of what sets the number of messages, and of what sets the bytes: a rule, or nothing for the engine. */
+  readonly messagesAt: string;
+  readonly messages: number;
+  readonly bytesAt: string;
+  readonly bytes: number;
+}
+
+type Rule = SchemaOutput['topics']['rules'][number];
+
+/** Each rule's wishes, with the engine's for what it leaves out, and the engine's own for topics without a rule. */
+function historyWishes({ historyMessages, historyBytes, topics, lanes, maxHotTopics }: SchemaOutput): HistoryWish[] {
+  const hasHotTopics = lanes > 0 && maxHotTopics > 0;
+  const homesOf = ({ home }: Pick<Rule, 'home'>): readonly HistoryWish['home'][] => {
+    if (home === 'cold' || !hasHotTopics) return ['cold'];
+    return home === 'auto' ? ['cold', 'hot'] : ['hot'];
+  };
+  const groups: Pick<Rule, 'home' | 'historyMessages' | 'historyBytes'>[] = [...topics.rules];
+  if (!topics.rules.some(({ match }) => covers(match, '*'))) groups.push({ home: 'auto' });
+  return groups.flatMap((group, index) =>
+    homesOf(group).map((home) => ({
+      home,
+      messagesAt: group.historyMessages === undefined ? '' : `topics.rules[${index}].`,
+      messages: group.historyMessages ?? historyMessages,
+      bytesAt: group.historyBytes === undefined ? '' : `topics.rules[${index}].`,
+      bytes: group.historyBytes ?? historyBytes,
+    })),
+  );
 }
 
 /**
- * History is what a topic's log retains: a wish beyond the log would silently stay unfulfilled.
- * A log of n slots retains n − 1 messages (log/layout.ts).
+ * History is what a topic's log retains: a wish beyond the log would silently stay unfulfilled. A topic that may move has
+ * both kinds of log in turn. A log of n slots retains n − 1 messages (log/layout.ts).
  */
 const historyFitsLogs: CrossCheck = {
   reads: [
@@ -92,36 +118,26 @@ const historyFitsLogs: CrossCheck = {
     'historyBytes',
     'topics',
     'lanes',
+    'maxHotTopics',
     'hotLogBytes',
     'hotLogFrames',
     'coldLogMaxBytes',
     'coldLogMaxFrames',
   ],
   check(config) {
-    const { historyMessages: messages, historyBytes: bytes } = config;
-    const wishes: HistoryWish[] = [{ at: '', hot: false, messages, bytes }];
-    config.topics.rules.forEach((rule, index) => {
-      const hot = rule.home !== 'cold' && config.lanes > 0;
-      wishes.push({ at: `topics.rules[${index}].`, hot, messages: rule.historyMessages, bytes: rule.historyBytes });
-      // A hot rule without a wish of its own has the engine's, but the hot logs' bounds.
-      if (hot && rule.historyMessages === undefined && messages >= config.hotLogFrames)
-        wishes.push({ at: '', hot, messages, bytes: undefined });
-      if (hot && rule.historyBytes === undefined && bytes > config.hotLogBytes)
-        wishes.push({ at: '', hot, messages: undefined, bytes });
-    });
-    const found = new Map<string, { at: string; message: string }>();
-    for (const wish of wishes) {
-      const [frameKey, byteKey] = wish.hot
-        ? (['hotLogFrames', 'hotLogBytes'] as const)
-        : (['coldLogMaxFrames', 'coldLogMaxBytes'] as const);
-      const home = wish.hot ? 'hot' : 'cold';
-      if (wish.messages !== undefined && wish.messages >= config[frameKey]) {
-        const message = `is ${wish.messages}, but the log of a ${home} topic keeps at most ${config[frameKey] - 1} messages (${frameKey} − 1)`;
-        found.set(`${wish.at} ${frameKey}`, { at: `${wish.at}historyMessages`, message });
+    const found = new Map<string, Contradiction>();
+    for (const { home, messagesAt, messages, bytesAt, bytes } of historyWishes(config)) {
+      const [frameKey, byteKey] =
+        home === 'hot'
+          ? (['hotLogFrames', 'hotLogBytes'] as const)
+          : (['coldLogMaxFrames', 'coldLogMaxBytes'] as const);
+      if (messages >= config[frameKey]) {
+        const message = `is ${messages}, but the log of a ${home} topic keeps at most ${config[frameKey] - 1} messages (${frameKey} − 1)`;
+        found.set(`${messagesAt} ${frameKey}`, { at: `${messagesAt}historyMessages`, message });
       }
-      if (wish.bytes !== undefined && wish.bytes > config[byteKey]) {
-        const message = `is ${formatSizeBytes(wish.bytes)}, but the log of a ${home} topic keeps at most ${formatSizeBytes(config[byteKey])} (${byteKey})`;
-        found.set(`${wish.at} ${byteKey}`, { at: `${wish.at}historyBytes`, message });
+      if (bytes > config[byteKey]) {
+        const message = `is ${formatSizeBytes(bytes)}, but the log of a ${home} topic keeps at most ${formatSizeBytes(config[byteKey])} (${byteKey})`;
+        found.set(`${bytesAt} ${byteKey}`, { at: `${bytesAt}historyBytes`, message });
       }
     }
     return [...found.values()];

@@ -34,8 +34,8 @@ export const TOPIC_BYTES = 1024;
 export const LOG_HEADER_BYTES = 384;
 /** Side index of a log, per frame: position, time, ingress position, origin. */
 export const LOG_INDEX_BYTES_PER_FRAME = 32;
-/** V8 heap of a lane: code and topic states; frames are not in it. */
-export const LANE_HEAP_BYTES = 64 * 1024 * 1024;
+/** Closed hot logs that are kept for the next stream. */
+export const SPARE_HOT_LOGS = 8;
 /** Node.js itself: code, V8's own, the accept thread's young generation. */
 export const PROCESS_BASE_BYTES = 96 * 1024 * 1024;
 
@@ -46,20 +46,32 @@ export const MEMORY_BOUND_MEANING =
 type Limits = Pick<
   SchemaOutput,
   | 'lanes'
+  | 'laneHeapBytes'
   | 'ringBytes'
   | 'maxHotTopics'
   | 'hotLogBytes'
   | 'hotLogFrames'
   | 'maxTopics'
+  | 'coldLogMaxBytes'
+  | 'coldLogMaxFrames'
   | 'coldLogsMaxBytes'
   | 'maxConnections'
   | 'maxSubscriptionsPerConnection'
   | 'maxPayloadBytes'
 >;
 
+function logBytes(dataBytes: number, frames: number): number {
+  return LOG_HEADER_BYTES + dataBytes + frames * LOG_INDEX_BYTES_PER_FRAME;
+}
+
 export function memoryBound(limits: Limits): MemoryBound {
+  // Any topic may become hot. The log of one that comes from the accept thread holds what its cold one retained.
   const hotTopics = limits.lanes === 0 ? 0 : Math.min(limits.maxHotTopics, limits.maxTopics);
-  const hotLogBytes = LOG_HEADER_BYTES + limits.hotLogBytes + limits.hotLogFrames * LOG_INDEX_BYTES_PER_FRAME;
+  const hotLogBytes = logBytes(
+    Math.max(limits.hotLogBytes, limits.coldLogMaxBytes),
+    Math.max(limits.hotLogFrames, limits.coldLogMaxFrames),
+  );
+  const spareLogBytes = logBytes(limits.hotLogBytes, limits.hotLogFrames);
   const connectionBytes = CONNECTION_BYTES + (UNSENT_MESSAGES + RECEIVED_MESSAGES) * limits.maxPayloadBytes;
   const size = formatSizeBytes;
   const index = `${LOG_INDEX_BYTES_PER_FRAME} B + ${LOG_HEADER_BYTES} B`;
@@ -68,8 +80,8 @@ export function memoryBound(limits: Limits): MemoryBound {
     { owner: 'process', formula: `Node.js ${size(PROCESS_BASE_BYTES)}`, bytes: PROCESS_BASE_BYTES },
     {
       owner: 'lane heaps',
-      formula: `lanes × ${size(LANE_HEAP_BYTES)}`,
-      bytes: limits.lanes * LANE_HEAP_BYTES,
+      formula: 'lanes × laneHeapBytes',
+      bytes: limits.lanes * limits.laneHeapBytes,
     },
     { owner: 'lane request rings', formula: 'lanes × ringBytes', bytes: limits.lanes * limits.ringBytes },
     { owner: 'lane event rings', formula: 'lanes × ringBytes', bytes: limits.lanes * limits.ringBytes },
@@ -80,13 +92,20 @@ export function memoryBound(limits: Limits): MemoryBound {
     },
     {
       owner: 'hot logs',
-      formula: `min(maxHotTopics, maxTopics) × (hotLogBytes + hotLogFrames × ${index}); none without lanes`,
+      formula:
+        'min(maxHotTopics, maxTopics) × (max(hotLogBytes, coldLogMaxBytes) + max(hotLogFrames, coldLogMaxFrames) ' +
+        `× ${index}); none without lanes`,
       bytes: hotTopics * hotLogBytes,
     },
     {
       owner: 'hot JSON streams',
       formula: 'as hot logs; only topics with JSON subscribers',
       bytes: hotTopics * hotLogBytes,
+    },
+    {
+      owner: 'spare hot logs',
+      formula: `${SPARE_HOT_LOGS} × (hotLogBytes + hotLogFrames × ${index}); none without lanes`,
+      bytes: limits.lanes === 0 ? 0 : SPARE_HOT_LOGS * spareLogBytes,
     },
     {
       owner: 'cold logs',

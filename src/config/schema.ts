@@ -7,8 +7,23 @@
  */
 import { availableParallelism } from 'node:os';
 import { z } from 'zod';
+import { TOPIC_MAX_BYTES } from '../protocol/messages.js';
 import { topicNameProblem } from '../protocol/topic-name.js';
-import { autoOrDuration, choice, count, duration, flag, type Kind, list, size, text, type Unit } from './values.js';
+import {
+  autoOrDuration,
+  choice,
+  count,
+  duration,
+  flag,
+  type Kind,
+  list,
+  offOrDuration,
+  offOrNumber,
+  shown,
+  size,
+  text,
+  type Unit,
+} from './values.js';
 
 const KIB = 1024;
 const MIB = 1024 * KIB;
@@ -61,19 +76,26 @@ const perTopic = {
   maxLagMessages: count('messages', 0, 1_000_000_000),
 };
 
+const HOMES = ['auto', 'cold', 'hot'] as const;
+
 const homeSchema = z
-  .custom<'cold' | 'hot' | number>(
-    (value) => value === 'cold' || value === 'hot' || (Number.isInteger(value) && Number(value) >= 0),
-    'must be "cold", "hot" or the number of a lane',
+  .custom<'auto' | 'cold' | 'hot' | number>(
+    (value) => HOMES.some((home) => home === value) || (Number.isInteger(value) && Number(value) >= 0),
+    'must be "auto", "cold", "hot" or the number of a lane',
   )
-  .default('cold');
+  .default('auto');
+
+/** A rule whose pattern no name can fit is a mistake. Its text obeys the rules for names, in which stars are nothing special. */
+const matchSchema = z.custom<string>().superRefine((value, context) => {
+  const problem = typeof value === 'string' ? topicNameProblem(value) : `got ${shown(value)}`;
+  if (problem === null) return;
+  const message = `must be a topic name of 1 – ${TOPIC_MAX_BYTES} bytes, with * for any characters; ${problem}`;
+  context.addIssue({ code: 'custom', message });
+});
 
 /** The first rule whose `match` fits a topic's name decides; what a rule leaves out is as for the whole engine. */
 const topicRuleSchema = z.strictObject({
-  match: z.custom<string>(
-    (value) => typeof value === 'string' && value !== '' && Buffer.byteLength(value) <= 255,
-    'must be a topic name of 1 – 255 bytes, with * for any characters',
-  ),
+  match: matchSchema,
   home: homeSchema,
   historyMessages: perTopic.historyMessages.schema.optional(),
   historyBytes: perTopic.historyBytes.schema.optional(),
@@ -111,7 +133,35 @@ const topicsSchema = z.strictObject({
   }),
   rules: key(list(topicRuleSchema, 'list of rules', 'see "Rules for topics"', 'json'), {
     default: () => [],
-    reason: 'Where topics live (cold, hot, a lane) and what they do differently; the first rule that matches wins.',
+    reason: 'Which topics are tied to a home, and what they do differently; the first rule that matches wins.',
+  }),
+});
+
+const hotSchema = z.strictObject({
+  promoteDeliveriesPerSecond: key(count('deliveries/s', 1, 1_000_000_000), {
+    default: 5000,
+    reason:
+      'Load (messages × subscribers per second) above which a topic moves to a lane; below half of it, it moves back.',
+  }),
+  promoteAfterMs: key(duration(0, 600_000), {
+    default: 500,
+    reason: 'How long the load has to last before a topic moves to a lane: longer ignores bursts.',
+  }),
+  demoteAfterMs: key(duration(0, 3_600_000), {
+    default: 10_000,
+    reason: 'How long a topic has to be quiet before it moves back: longer saves moves where load comes and goes.',
+  }),
+  movesPerSecond: key(count('moves/s', 0, 1000), {
+    default: 10,
+    reason: 'How many topics may move in a second by themselves; 0: only rules and calls decide where topics live.',
+  }),
+});
+
+const rebalanceSchema = z.strictObject({
+  ratio: key(offOrNumber(1.05, 100), {
+    default: 1.5,
+    reason:
+      'By how much a lane’s load may exceed the mean of all before a topic leaves it; 0 leaves topics where they are.',
   }),
 });
 
@@ -135,8 +185,18 @@ export const engineSchema = z.strictObject({
   lanes: key(count('threads', 0, 64), {
     default: () => defaultLanes(),
     defaultText: 'max(1, cores − 1), at most 8',
-    reason: 'Worker threads for hot topics; 0 runs every topic on the accept thread.',
+    reason: 'Worker threads for hot topics; 0 runs every topic on the accept thread, also those that a rule calls hot.',
   }),
+  laneHeapBytes: key(size(32 * MIB, 64 * GIB), {
+    default: 128 * MIB,
+    reason: 'What the JavaScript heap of a lane may take: a lane that needs more is ended and replaced.',
+  }),
+  laneStallMs: key(duration(500, 3_600_000), {
+    default: 2000,
+    reason: 'A lane that does not move for so long counts as hung, and is ended and replaced.',
+  }),
+  hot: hotSchema.prefault({}),
+  rebalance: rebalanceSchema.prefault({}),
   topics: topicsSchema.prefault({}),
   historyMessages: key(perTopic.historyMessages, {
     default: 100,
@@ -190,6 +250,10 @@ export const engineSchema = z.strictObject({
     reason:
       'Over what time clients of a stopping server are told to reconnect, so that they do not arrive at once elsewhere.',
   }),
+  statsIntervalMs: key(offOrDuration(100, 3_600_000), {
+    default: 1000,
+    reason: 'How often subscribers of the topic $stats get the figures of topics and lanes; 0: never.',
+  }),
   maxPayloadBytes: key(size(KIB, 64 * MIB), {
     default: MIB,
     reason: 'The largest WebSocket message that a client may send.',
@@ -208,7 +272,7 @@ export const engineSchema = z.strictObject({
   }),
   maxHotTopics: key(count('topics', 0, 100_000), {
     default: 1000,
-    reason: 'Topics in lanes, each with a full log in shared memory; further ones that match a hot rule run cold.',
+    reason: 'Topics in lanes, each with a full log in shared memory; while there are so many, further ones run cold.',
   }),
   ringBytes: key(size(8 * KIB, GIB, { powerOfTwo: true }), {
     default: 4 * MIB,

@@ -5,7 +5,17 @@
 import { z } from 'zod';
 import { formatDurationMs, formatSizeBytes, parseDurationMs, parseSizeBytes } from './units.js';
 
-export type Unit = 'ms' | 'bytes' | 'messages' | 'connections' | 'subscriptions' | 'topics' | 'threads' | '';
+export type Unit =
+  | 'ms'
+  | 'bytes'
+  | 'messages'
+  | 'connections'
+  | 'subscriptions'
+  | 'topics'
+  | 'threads'
+  | 'deliveries/s'
+  | 'moves/s'
+  | '';
 
 export interface Kind<Schema extends z.ZodType = z.ZodType> {
   readonly schema: Schema;
@@ -56,6 +66,16 @@ export function count(unit: Unit, min: number, max: number, options: { powerOfTw
   return { schema, type: 'integer', unit, range, fromText: asNumber } satisfies Kind;
 }
 
+/** A number that 0 switches off. */
+export function offOrNumber(min: number, max: number) {
+  const range = `0 (off), or ${min} – ${max}`;
+  const schema = checked<number, number>(`0 (off) or a number in the range ${min} – ${max}`, (value) => {
+    if (value === 0) return value;
+    return typeof value === 'number' ? within(value, min, max, false) : null;
+  });
+  return { schema, type: 'number', unit: '', range, fromText: asNumber } satisfies Kind;
+}
+
 function readDurationMs(value: unknown): number | null {
   if (typeof value === 'string') return parseDurationMs(value);
   return typeof value === 'number' ? value : null;
@@ -80,6 +100,19 @@ export function autoOrDuration(minMs: number, maxMs: number) {
     (value) => (value === 'auto' ? value : within(readDurationMs(value), minMs, maxMs, true)),
   );
   return { schema, type: '"auto" or duration', unit: 'ms', range, fromText: asIs } satisfies Kind;
+}
+
+/** A duration that 0 switches off. */
+export function offOrDuration(minMs: number, maxMs: number) {
+  const bounds = `${formatDurationMs(minMs)} – ${formatDurationMs(maxMs)}`;
+  const schema = checked<number | string, number>(
+    `0 (off) or a duration in the range ${bounds} ${DURATION_HINT}`,
+    (value) => {
+      const durationMs = readDurationMs(value);
+      return durationMs === 0 ? 0 : within(durationMs, minMs, maxMs, true);
+    },
+  );
+  return { schema, type: 'duration', unit: 'ms', range: `0 (off), or ${bounds}`, fromText: asIs } satisfies Kind;
 }
 
 /** Bytes, or text with a unit. */

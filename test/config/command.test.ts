@@ -1,8 +1,8 @@
 // `ringcast config` and the flags that it shares with `ringcast serve`.
 import { Command } from 'commander';
-import { describe, expect, it } from 'vitest';
+import { describe, expect, it, vi } from 'vitest';
 import { configCommand, renderJson, renderText } from '#src/cli/config.js';
-import { addConfigFlags, configFromFlags } from '#src/cli/config-flags.js';
+import { addConfigFlags, configFromFlags, tellWarnings } from '#src/cli/config-flags.js';
 import { configKeys, memoryBound, parseConfig, resolveConfig } from '#src/config.js';
 
 function parsed(args: readonly string[]): Command {
@@ -45,6 +45,17 @@ describe('configuration flags', () => {
     expect(() => configFromFlags(parsed(['--heartbeat-ms', 'soon']), {})).toThrow(
       'heartbeatMs (flag --heartbeat-ms): must be a duration',
     );
+  });
+});
+
+describe('warnings', () => {
+  it('go to stderr, and there are none for a configuration that fits the machine', () => {
+    const told = vi.spyOn(console, 'error').mockImplementation(() => {});
+    tellWarnings(parseConfig({ lanes: 3 }), 4);
+    expect(told).not.toHaveBeenCalled();
+    tellWarnings(parseConfig({ lanes: 5 }), 4);
+    expect(told.mock.calls).toEqual([[expect.stringMatching(/^ringcast: lanes is 5, but there are 4 cores: /)]]);
+    told.mockRestore();
   });
 });
 

@@ -1,7 +1,8 @@
 // The worst-case memory: a sum, whose every term grows with the keys that its formula names.
 import { describe, expect, it } from 'vitest';
 import { type EngineConfig, memoryBound, parseConfig } from '#src/config.js';
-import { allocateSharedLog } from '#src/log/frame-log.js';
+import { SharedLogs } from '#src/lane/shared-logs.js';
+import { allocateSharedLog, FrameLog } from '#src/log/frame-log.js';
 
 const KIB = 1024;
 const MIB = 1024 * KIB;
@@ -13,6 +14,7 @@ const base: EngineConfig = {
   maxHotTopics: 10,
   maxConnections: 100,
   maxSubscriptionsPerConnection: 10,
+  coldLogMaxFrames: 16_384,
 };
 
 function bytesOf(owner: string, changes: Partial<EngineConfig> = {}): number {
@@ -32,10 +34,11 @@ describe('memoryBound', () => {
   it('has one term per owner, of the size its formula says', () => {
     expect(bytesOf('lane request rings')).toBe(2 * 4 * MIB);
     expect(bytesOf('lane event rings')).toBe(2 * 4 * MIB);
-    expect(bytesOf('lane heaps')).toBe(2 * 64 * MIB);
+    expect(bytesOf('lane heaps')).toBe(2 * 128 * MIB);
     expect(bytesOf('topics')).toBe(1000 * KIB);
     expect(bytesOf('hot logs')).toBe(10 * (4 * MIB + 16_384 * 32 + 384));
     expect(bytesOf('hot JSON streams')).toBe(bytesOf('hot logs'));
+    expect(bytesOf('spare hot logs')).toBe(8 * (4 * MIB + 16_384 * 32 + 384));
     expect(bytesOf('cold logs')).toBe(1024 * MIB);
     expect(bytesOf('connections')).toBe(100 * (KIB + 5 * 64 * KIB));
     expect(bytesOf('subscriptions')).toBe(100 * 10 * 96);
@@ -43,11 +46,12 @@ describe('memoryBound', () => {
 
   it.each<[string, (keyof EngineConfig)[]]>([
     ['process', []],
-    ['lane heaps', ['lanes']],
+    ['lane heaps', ['lanes', 'laneHeapBytes']],
     ['lane request rings', ['lanes', 'ringBytes']],
     ['lane event rings', ['lanes', 'ringBytes']],
     ['topics', ['maxTopics']],
-    ['hot logs', ['maxHotTopics', 'hotLogBytes', 'hotLogFrames']],
+    ['hot logs', ['maxHotTopics', 'hotLogBytes', 'hotLogFrames', 'coldLogMaxBytes', 'coldLogMaxFrames']],
+    ['spare hot logs', ['hotLogBytes', 'hotLogFrames']],
     ['cold logs', ['coldLogsMaxBytes']],
     ['connections', ['maxConnections', 'maxPayloadBytes']],
     ['subscriptions', ['maxConnections', 'maxSubscriptionsPerConnection']],
@@ -70,6 +74,19 @@ describe('memoryBound', () => {
     expect(bytesOf('hot logs', { lanes: 0 })).toBe(0);
     expect(bytesOf('lane request rings', { lanes: 0 })).toBe(0);
     expect(bytesOf('hot JSON streams', { lanes: 0 })).toBe(0);
+    expect(bytesOf('spare hot logs', { lanes: 0 })).toBe(0);
+  });
+
+  it('counts hot logs without any rule: the load decides which topics get one', () => {
+    expect(parseConfig().topics.rules).toEqual([]);
+    expect(bytesOf('hot logs', { topics: parseConfig().topics, lanes: 1 })).toBe(bytesOf('hot logs'));
+  });
+
+  it('counts as many spare logs as are kept', () => {
+    const sizes = { dataBytes: 4096, frames: 16 };
+    const logs = new SharedLogs(sizes);
+    for (let index = 0; index < 100; index++) logs.give(FrameLog.shared(allocateSharedLog(sizes, 1)));
+    expect(bytesOf('spare hot logs')).toBe(logs.spareCount * (4 * MIB + 16_384 * 32 + 384));
   });
 
   it('counts a hot log as large as it is allocated', () => {

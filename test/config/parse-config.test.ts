@@ -24,6 +24,10 @@ describe('parseConfig', () => {
     expect(rest).toEqual({
       host: '127.0.0.1',
       port: 8787,
+      laneHeapBytes: 128 * MIB,
+      laneStallMs: 2000,
+      hot: { promoteDeliveriesPerSecond: 5000, promoteAfterMs: 500, demoteAfterMs: 10_000, movesPerSecond: 10 },
+      rebalance: { ratio: 1.5 },
       topics: { autoCreate: true, create: [], rules: [] },
       historyMessages: 100,
       historyBytes: MIB,
@@ -36,6 +40,7 @@ describe('parseConfig', () => {
       idleTimeoutMs: 60_000,
       shutdownTimeoutMs: 10_000,
       drainSpreadMs: 5000,
+      statsIntervalMs: 1000,
       maxPayloadBytes: MIB,
       maxConnections: 100_000,
       maxSubscriptionsPerConnection: 10_000,
@@ -55,11 +60,19 @@ describe('parseConfig', () => {
   });
 
   it('takes undefined values for absent ones', () => {
-    expect(parseConfig({ port: undefined, tls: undefined, topics: undefined })).toEqual(parseConfig());
+    const absent = {
+      port: undefined,
+      tls: undefined,
+      topics: undefined,
+      hot: undefined,
+      rebalance: { ratio: undefined },
+    };
+    expect(parseConfig(absent)).toEqual(parseConfig());
   });
 
   it('freezes deeply, and leaves the input as it was', () => {
-    const input = { topics: [{ match: 'a*', home: 'hot' }], tls: { certFile: 'c.pem', keyFile: 'k.pem' } };
+    const tls = { certFile: 'c.pem', keyFile: 'k.pem' };
+    const input = { topics: [{ match: 'a*', home: 'hot' }], tls, hot: { movesPerSecond: 1 } };
     const before = structuredClone(input);
     const config = parseConfig(input);
     expect(input).toEqual(before);
@@ -71,6 +84,8 @@ describe('parseConfig', () => {
       config.topics.rules[0],
       config.topics.create,
       config.tls,
+      config.hot,
+      config.rebalance,
     ])
       expect(Object.isFrozen(part)).toBe(true);
     expect(() => (parseConfig().topics.create as string[]).push('leak')).toThrow(TypeError);
@@ -102,6 +117,11 @@ describe('parseConfig', () => {
     ['no lanes', { lanes: 0 }, { lanes: 0 }],
     ['every policy', { slowConsumerPolicy: 'conflate' }, { slowConsumerPolicy: 'conflate' }],
     ['any free port', { port: 0 }, { port: 0 }],
+    ['no moves', { hot: { movesPerSecond: 0 } }, { hot: { ...parseConfig().hot, movesPerSecond: 0 } }],
+    ['no rebalancing', { rebalance: { ratio: 0 } }, { rebalance: { ratio: 0 } }],
+    ['a fraction for a ratio', { rebalance: { ratio: 1.25 } }, { rebalance: { ratio: 1.25 } }],
+    ['no figures', { statsIntervalMs: 0 }, { statsIntervalMs: 0 }],
+    ['figures rarely, as text', { statsIntervalMs: '1m' }, { statsIntervalMs: 60_000 }],
   ])('accepts %s', (_name, input, expected) => {
     expect(parseConfig(input)).toMatchObject(expected);
   });
@@ -113,7 +133,7 @@ describe('parseConfig', () => {
       create: [],
       rules: [
         { match: 'prices:*', home: 'hot', maxDelayMs: 5 },
-        { match: '*', home: 'cold' },
+        { match: '*', home: 'auto' },
       ],
     });
     expect(parseConfig({ topics: rules })).toEqual(parseConfig({ topics: { rules } }));
@@ -179,7 +199,41 @@ describe('parseConfig', () => {
       ['topics.autocreat: unknown key; did you mean autoCreate?'],
     ],
     ['a rule without match', { topics: [{ home: 'hot' }] }, ['topics.rules[0].match: must be a topic name']],
-    ['an unknown home', { topics: [{ match: 'a', home: 'warm' }] }, ['topics.rules[0].home: must be "cold", "hot" or']],
+    [
+      'a pattern that no name fits',
+      { topics: [{ match: 'a*\n' }, { match: `*${'x'.repeat(255)}` }] },
+      [
+        'topics.rules[0].match: must be',
+        'control character',
+        'topics.rules[1].match: must be',
+        '256 bytes, at most 255',
+      ],
+    ],
+    [
+      'a rule for the server’s own topics',
+      { topics: [{ match: '$*' }] },
+      ['topics.rules[0].match: must be', 'reserved'],
+    ],
+    [
+      'an unknown home',
+      { topics: [{ match: 'a', home: 'warm' }] },
+      ['topics.rules[0].home: must be "auto", "cold", "hot" or'],
+    ],
+    ['half a lane', { topics: [{ match: 'a', home: 0.5 }] }, ['topics.rules[0].home: must be']],
+    ['a ratio that every lane exceeds', { rebalance: { ratio: 1 } }, ['rebalance.ratio: must be 0 (off) or a number']],
+    ['a ratio that is text', { rebalance: { ratio: '2' } }, ['rebalance.ratio: must be', 'got "2"']],
+    [
+      'figures too often',
+      { statsIntervalMs: 10 },
+      ['statsIntervalMs: must be 0 (off) or a duration in the range 100 ms'],
+    ],
+    ['a lane that stalls at once', { laneStallMs: 499 }, ['laneStallMs: must be a duration in the range 500 ms']],
+    [
+      'an unknown key in hot',
+      { hot: { promoteAfter: 1 } },
+      ['hot.promoteAfter: unknown key; did you mean promoteAfterMs?'],
+    ],
+    ['a number for hot', { hot: 5 }, ['hot: must be an object']],
     [
       'an unknown key in a rule',
       { topics: [{ match: 'a', hom: 'hot' }] },
@@ -228,7 +282,12 @@ describe('parseConfig', () => {
     [
       'a rule that cannot be reached',
       { topics: [{ match: 'a' }, { match: 'a', home: 'hot' }] },
-      ['topics.rules[1].match', 'topics.rules[0]'],
+      ['topics.rules[1].match: is "a"', 'topics.rules[0] ("a") comes first'],
+    ],
+    [
+      'a rule of which an earlier one leaves nothing',
+      { topics: [{ match: 'x' }, { match: 'prices:*', home: 'hot' }, { match: 'prices:B*', home: 'cold' }] },
+      ['topics.rules[2].match: is "prices:B*"', 'topics.rules[1] ("prices:*") comes first and matches all of it'],
     ],
     [
       'more history than a cold log keeps',
@@ -250,9 +309,51 @@ describe('parseConfig', () => {
       { lanes: 1, hotLogFrames: 64, topics: [{ match: 'a', home: 'hot' }] },
       ['historyMessages: is 100', 'hotLogFrames'],
     ],
+    [
+      'the common history in a smaller hot log, to which any topic may move',
+      { lanes: 1, hotLogBytes: '2MiB', maxPayloadBytes: '64KiB', historyBytes: '4MiB' },
+      ['configuration: historyBytes: is 4 MiB, but the log of a hot topic keeps at most 2 MiB'],
+    ],
+    [
+      'more history of topics that may move than their cold log keeps',
+      { lanes: 1, topics: [{ match: 'a', historyMessages: 8192 }] },
+      ['topics.rules[0].historyMessages: is 8192, but the log of a cold topic'],
+    ],
   ])('refuses %s', (_name, input, parts) => {
     const message = refusal(input);
     for (const part of parts) expect(message).toContain(part);
+  });
+
+  it.each<[string, unknown]>([
+    [
+      'rules that overlap, each with something of its own',
+      { topics: [{ match: 'a*' }, { match: '*a' }, { match: '*b*' }, { match: '*' }] },
+    ],
+    ['small hot logs without lanes', { lanes: 0, hotLogFrames: 64 }],
+    ['small hot logs where no topic may become hot', { lanes: 1, maxHotTopics: 0, hotLogFrames: 64 }],
+    [
+      'small hot logs where all topics are cold',
+      { lanes: 1, hotLogFrames: 64, topics: [{ match: '*', home: 'cold' }] },
+    ],
+    [
+      'small hot logs where the topics that may become hot keep little',
+      {
+        lanes: 1,
+        hotLogFrames: 64,
+        topics: [
+          { match: 'a*', home: 'cold' },
+          { match: '*', historyMessages: 63 },
+        ],
+      },
+    ],
+    [
+      'more history of hot topics than cold logs keep',
+      { lanes: 1, topics: [{ match: 'a', home: 'hot', historyMessages: 10_000 }] },
+    ],
+    ['a hot rule without lanes', { lanes: 0, topics: [{ match: 'a', home: 'hot' }] }],
+    ['more lanes than any machine has cores', { lanes: 64 }],
+  ])('accepts %s', (_name, input) => {
+    parseConfig(input);
   });
 
   it('tells everything that is wrong at once, contradictions between right keys included', () => {

@@ -103,7 +103,7 @@ describe('resolveConfig', () => {
       if (!(key.name in texts)) expect(String(configValue(byFlag.config, key.name))).toBe(text);
     }
     const { topics } = resolve({ flags: texts }).config;
-    expect(topics).toEqual({ autoCreate: false, create: ['a', 'b'], rules: [{ match: 'a*', home: 'cold' }] });
+    expect(topics).toEqual({ autoCreate: false, create: ['a', 'b'], rules: [{ match: 'a*', home: 'auto' }] });
   });
 
   it('merges nested keys of different layers', () => {
@@ -180,7 +180,7 @@ describe('resolveConfig', () => {
     [
       'a bad value in a file',
       () => ({ file: file({ topics: [{ match: 'a', home: 'x' }] }) }),
-      ['topics.rules[0].home (file ', 'must be "cold"'],
+      ['topics.rules[0].home (file ', 'must be "auto"'],
     ],
     [
       'a contradiction between two layers',

@@ -21,6 +21,22 @@ describe('a pattern', () => {
   });
 });
 
+describe('a pattern with several stars', () => {
+  it('matches what a regular expression of the same meaning matches', () => {
+    const names = ['', ...allTexts(['a', 'b'], 7)];
+    for (const pattern of ['', ...allTexts(['a', 'b', '*'], 5)]) {
+      const regExp = new RegExp(`^${pattern.replaceAll('*', '.*')}$`);
+      const matches = globMatcher(pattern);
+      const wrong = names.filter((name) => matches(name) !== regExp.test(name));
+      expect(wrong, pattern).toEqual([]);
+    }
+  });
+
+  it('refuses at once what a regular expression would ponder for years', () => {
+    expect(globMatcher(`${'*a'.repeat(60)}b`)('a'.repeat(255))).toBe(false);
+  });
+});
+
 describe('covers', () => {
   it.each<[wide: string, narrow: string, does: boolean]>([
     ['*', 'a', true],

@@ -21,16 +21,20 @@ const NONE: readonly Contradiction[] = [];
 const FRAME_OVERHEAD_BYTES = 4096;
 
 /** With less than two of the largest frames a log or ring could have to give up the one that is being read. */
-function holdsTwoFrames(name: 'ringBytes' | 'hotLogBytes' | 'coldLogMaxBytes', onlyWithLanes: boolean): CrossCheck {
+function holdsTwoFrames(
+  name: 'ringBytes' | 'hotLogBytes' | 'coldLogMaxBytes' | 'coldLogsMaxBytes',
+  onlyWithLanes: boolean,
+): CrossCheck {
   return {
     reads: [name, 'maxPayloadBytes', 'lanes'],
     check(config) {
       if (onlyWithLanes && config.lanes === 0) return NONE;
       const leastBytes = 2 * config.maxPayloadBytes + FRAME_OVERHEAD_BYTES;
       if (config[name] >= leastBytes) return NONE;
+      const enoughBytes = 2 ** Math.ceil(Math.log2(leastBytes));
       const message =
-        `is ${formatSizeBytes(config[name])}, but has to hold two of the largest messages: at least ` +
-        `2 × maxPayloadBytes + 4 KiB = ${formatSizeBytes(leastBytes)}, a power of two; raise it or lower maxPayloadBytes`;
+        `is ${formatSizeBytes(config[name])}, but has to hold two of the largest messages, 2 × maxPayloadBytes + 4 KiB: ` +
+        `raise it to ${formatSizeBytes(enoughBytes)} or more, or lower maxPayloadBytes`;
       return [{ at: name, message }];
     },
   };
@@ -148,6 +152,7 @@ export const CROSS_CHECKS: readonly CrossCheck[] = [
   holdsTwoFrames('ringBytes', true),
   holdsTwoFrames('hotLogBytes', true),
   holdsTwoFrames('coldLogMaxBytes', false),
+  holdsTwoFrames('coldLogsMaxBytes', false),
   idleAfterHeartbeat,
   rulesNameExistingLanes,
   rulesAreReachable,

@@ -260,6 +260,11 @@ describe('parseConfig', () => {
       ['coldLogMaxBytes: is 2 MiB'],
     ],
     [
+      'less for all cold logs than the largest messages take',
+      { coldLogsMaxBytes: '2MiB' },
+      ['coldLogsMaxBytes: is 2 MiB, but has to hold two of the largest messages', 'raise it to 4 MiB or more'],
+    ],
+    [
       'larger messages than the logs hold',
       { maxPayloadBytes: '2MiB' },
       ['ringBytes', 'hotLogBytes', 'coldLogMaxBytes'],

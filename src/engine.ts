@@ -1,128 +1,53 @@
 /** Engine: the one place where the parts are built, wired, started and stopped. */
 
 import { EventEmitter } from 'node:events';
-import { performance } from 'node:perf_hooks';
-import { type EngineConfig, type EngineOptions, parseConfig } from './config.js';
+import { availableParallelism } from 'node:os';
+import { configWarnings, type EngineConfig, type EngineOptions, parseConfig } from './config.js';
 import { Delivery, type Scheduler } from './delivery/delivery.js';
-import { type LocalHandlers, LocalSubscriber, type TopicEvent, type TopicGap } from './delivery/local-subscriber.js';
+import { type LocalHandlers, LocalSubscriber, type TopicEvent } from './delivery/local-subscriber.js';
 import { DELAY_OF_STREAM } from './delivery/subscription-table.js';
+import type {
+  EngineEvents,
+  EngineStats,
+  LaneEvent,
+  LaneStats,
+  LocalSubscribeOptions,
+  LocalSubscription,
+  PublishOptions,
+  PublishResult,
+  TopicStats,
+} from './engine/api.js';
+import { createScheduler } from './engine/scheduler.js';
 import { RingcastError } from './errors.js';
 import { Gateway } from './gateway/gateway.js';
 import { DirectLink } from './lane/direct-link.js';
-import { LaneLink } from './lane/lane-link.js';
+import type { LaneLoad } from './lane/lane-load.js';
+import { LaneSet } from './lane/lane-set.js';
+import type { Home } from './lane/placement.js';
 import { LanePool } from './lane/pool.js';
+import type { LaneEvents, SupervisedLane } from './lane/supervised-lane.js';
 import { msgpackEncoder } from './protocol/encoder-msgpack.js';
-import { MESSAGE_ID_MAX_BYTES, OPTIONS, PAYLOAD_NESTING_MAX, type SlowConsumerPolicy } from './protocol/messages.js';
+import { MESSAGE_ID_MAX_BYTES, OPTIONS, PAYLOAD_NESTING_MAX } from './protocol/messages.js';
 import { encode, skipValue } from './protocol/msgpack.js';
 import { optionProblem } from './protocol/options.js';
 import { topicNameProblem } from './protocol/topic-name.js';
 import { utf8Length } from './protocol/utf8.js';
-import { Doorbell } from './ring/doorbell.js';
+import { HandOver } from './router/hand-over.js';
+import { HomeKeeper } from './router/home-keeper.js';
 import type { Hooks } from './router/hooks.js';
 import { Router } from './router/router.js';
 import { policyNumber, TopicRegistry } from './router/topic-registry.js';
 
-export interface PublishOptions {
-  /** Message id, handed on to the subscribers; 1–64 bytes of UTF-8. */
-  readonly id?: string;
-}
-
-export interface PublishResult {
-  /** The message's number in its topic: 1, 2, 3 … */
-  readonly seq: number;
-  /** When the engine accepted it (ms since the epoch). */
-  readonly time: number;
-}
-
-export interface LocalSubscribeOptions {
-  /** Begin with up to so many retained messages, 0–1,000,000 (default 0). */
-  readonly lastN?: number;
-  /** What happens when this subscriber falls too far behind; by default what the topic's rule or the engine says. */
-  readonly policy?: SlowConsumerPolicy;
-  /** How long a message may wait for others (ms), 0–1000; by default what the topic's rule or the engine says. */
-  readonly maxDelayMs?: number;
-  /** Messages were lost to this subscriber; called in their place, before the next event. */
-  readonly onGap?: (gap: TopicGap) => void;
-  /** It ended without `close`: TOPIC_NOT_FOUND (deleted), SLOW_CONSUMER, SHUTTING_DOWN. Nothing is handed out after it. */
-  readonly onEnd?: LocalHandlers['onEnd'];
-}
-
-export interface LocalSubscription {
-  readonly topic: string;
-  /** Names this life of the topic: numbers of different epochs must not be compared. */
-  readonly epoch: string;
-  /** The last message before the first one that will be handed out. */
-  readonly seq: number;
-  /** Ends it: nothing is handed out any more. May be called again. */
-  close(): void;
-}
-
-/** What is there now, and counters since the start. */
-export interface EngineStats {
-  /** WebSocket connections now. */
-  readonly connections: number;
-  /** Of connections and of this process, now. */
-  readonly subscriptions: number;
-  /** Now, the hot ones included. */
-  readonly topics: number;
-  readonly hotTopics: number;
-  /** Topics with subscribers now, those with subscribers of both codecs twice. */
-  readonly streams: number;
-  /** Connections that wait to be flushed, that wait for their delay, that do not read. */
-  readonly readyConnections: number;
-  readonly waitingConnections: number;
-  readonly blockedConnections: number;
-  /** Messages accepted, and messages refused with OVERLOADED. */
-  readonly publishedMessages: number;
-  readonly overloadedMessages: number;
-  /** Bytes that the logs of cold topics take. */
-  readonly coldLogBytes: number;
-  /** Publishers that wait for a lane to number their message. */
-  readonly pendingAcks: number;
-  /** Messages × subscribers they were sent to, and the bytes of their frames. */
-  readonly deliveredMessages: number;
-  readonly deliveredBytes: number;
-  /** Messages that subscribers were told they missed, and how often for which reason. */
-  readonly lostMessages: number;
-  readonly gaps: Readonly<Record<string, number>>;
-  /** Connections ended by the policy `disconnect`. */
-  readonly slowDisconnects: number;
-  readonly badFrames: number;
-  /** Upgrades that were refused: by `onConnect`, `maxConnections`, or for a URL that makes no sense. */
-  readonly refusedConnections: number;
-  /** Part of the time that the accept thread is busy, 0–1. */
-  readonly utilisation: number;
-  /** Fill of each lane's request ring, 0–100. */
-  readonly laneFillPercent: readonly number[];
-}
-
-export interface TopicStats {
-  readonly topic: string;
-  readonly epoch: string;
-  /** `cold`, or the number of the topic's lane. */
-  readonly home: 'cold' | number;
-  /** The newest message's number; 0: there has been none. */
-  readonly seq: number;
-  readonly subscribers: number;
-  /** Handed to the topic's home; `seq` follows when it has numbered them. */
-  readonly publishedMessages: number;
-}
-
 export type EngineHooks = Hooks;
 export type EngineInput = EngineOptions & EngineHooks;
-
-/**
- * `fault`: something went wrong that no caller can be told: a hook or a handler threw, a lane died.
- */
-interface EngineEvents {
-  fault: [fault: unknown];
-}
 
 type State = 'new' | 'running' | 'stopping' | 'closed';
 
 /** Frames younger than this stay in a cold topic's log beyond its history, for consumers that lag a little (ms). */
 const COLD_RETAIN_MS = 2000;
 const TRIM_INTERVAL_MS = 1000;
+/** How often a stopping engine looks whether topics have arrived (ms). */
+const MOVE_POLL_MS = 5;
 
 /** Several engines in one process do not know of each other. */
 export class Engine extends EventEmitter<EngineEvents> {
@@ -131,8 +56,9 @@ export class Engine extends EventEmitter<EngineEvents> {
   readonly #delivery: Delivery;
   readonly #coldLink: DirectLink;
   readonly #pool: LanePool;
-  readonly #lanes: readonly LaneLink[];
-  readonly #acceptBell: Doorbell;
+  readonly #lanes: LaneSet;
+  readonly #handOver: HandOver;
+  readonly #homes: HomeKeeper;
   readonly #router: Router;
   readonly #gateway: Gateway;
   #state: State = 'new';
@@ -150,16 +76,27 @@ export class Engine extends EventEmitter<EngineEvents> {
       logsMaxBytes: config.coldLogsMaxBytes,
       retainMs: COLD_RETAIN_MS,
     });
-    this.#pool = new LanePool(config.lanes, config.ringBytes);
-    this.#acceptBell = new Doorbell(this.#pool.acceptBell);
-    const logSizes = { dataBytes: config.hotLogBytes, frames: config.hotLogFrames };
-    const events = {
-      onHead: (alias: number): void => this.#router.onHead(alias),
-      onAck: (request: number, seq: number): void => this.#router.onAck(request, seq),
-    };
-    this.#lanes = this.#pool.threads.map(
-      ({ memory, port }) => new LaneLink(memory, port, logSizes, this.#scheduler, events),
+    this.#pool = new LanePool(config.laneHeapBytes);
+    this.#lanes = new LaneSet(
+      {
+        lanes: config.lanes,
+        ringBytes: config.ringBytes,
+        stallMs: config.laneStallMs,
+        logSizes: { dataBytes: config.hotLogBytes, frames: config.hotLogFrames },
+        maxHotTopics: config.maxHotTopics,
+      },
+      this.#pool,
+      this.#scheduler,
+      this.#scheduler,
+      {
+        onHead: (alias) => this.#router.onHead(alias),
+        onAck: (request, seq) => this.#router.onAck(request, seq),
+        onPutAside: (request) => this.#router.onPutAside(request),
+      },
+      this.#laneEvents(),
     );
+    const isUsable = (lane: number): boolean => this.#lanes.isUsable(lane);
+    const { links: laneLinks, sharedLogs } = this.#lanes;
     const registry = new TopicRegistry(
       {
         autoCreate: config.topics.autoCreate,
@@ -170,16 +107,24 @@ export class Engine extends EventEmitter<EngineEvents> {
       },
       this.#delivery,
       this.#coldLink,
-      this.#lanes,
+      laneLinks,
+      isUsable,
     );
     this.#router = new Router(config, registry, this.#delivery, hooks, () => this.#scheduler.epochMs());
     this.#router.onFault = (fault) => this.#fault(fault);
+    this.#handOver = new HandOver(
+      { coldLink: this.#coldLink, laneLinks, sharedLogs, isUsable },
+      this.#delivery,
+      this.#router,
+    );
+    this.#homes = new HomeKeeper(config, registry, this.#handOver, this.#lanes, this.#scheduler);
+    this.#router.onActive = (entry) => this.#homes.watch(entry);
     this.#gateway = new Gateway(config, this.#router, this.#delivery, hooks, this.#scheduler);
     this.#delivery.beforeTurn = () => {
-      this.#drainLanes();
+      this.#lanes.drain();
+      this.#handOver.pump();
       this.#gateway.flushReplies();
     };
-    for (const { ended } of this.#pool.threads) ended.catch((fault: unknown) => this.#laneDied(fault));
   }
 
   /** The port it listens on; 0 before `start`. */
@@ -198,17 +143,16 @@ export class Engine extends EventEmitter<EngineEvents> {
   async start(): Promise<void> {
     if (this.#state !== 'new') throw new RingcastError('CONFLICT', 'the engine has been started before');
     this.#state = 'running';
-    this.#acceptBell.listen(
-      () => this.#lanes.every((lane) => !lane.hasEvents()),
-      () => this.#drainLanes(),
-    );
     this.#trimTimer = setInterval(() => {
       this.#router.topics.sweep();
       this.#coldLink.trim(this.#scheduler.epochMs());
+      for (const load of this.#lanes.loads) load.endInterval();
     }, TRIM_INTERVAL_MS);
+    for (const text of configWarnings(this.config, availableParallelism())) {
+      if (!this.emit('warning', text)) process.emitWarning(text, 'RingcastWarning');
+    }
     try {
-      const died = this.#pool.threads.map(({ ended }) => ended);
-      await Promise.race([Promise.all(this.#lanes.map((lane) => lane.ready)), ...died]);
+      await this.#lanes.start();
       for (const name of this.config.topics.create) this.createTopic(name);
       this.#port = await this.#gateway.start();
     } catch (fault) {
@@ -280,6 +224,18 @@ export class Engine extends EventEmitter<EngineEvents> {
     return this.#router.topics.delete(topic);
   }
 
+  /**
+   * Says where a topic lives from now on: `cold` (the accept thread), `hot` (the lane with the least load), the number of a
+   * lane, or `auto`: where its load belongs. Publishers and subscribers go on meanwhile. Resolves when it is there.
+   * Rejects with RingcastError: TOPIC_NOT_FOUND, BAD_REQUEST (no such home), LIMIT_EXCEEDED (maxHotTopics).
+   */
+  async moveTopic(topic: string, home: Home): Promise<void> {
+    this.#assertRunning();
+    const entry = this.#router.topics.find(topic);
+    if (entry === undefined) throw new RingcastError('TOPIC_NOT_FOUND', `no topic ${JSON.stringify(topic)}`);
+    await this.#homes.pin(entry, home);
+  }
+
   // ---- figures -----------------------------------------------------------------------------------------------------
 
   stats(): EngineStats {
@@ -307,7 +263,28 @@ export class Engine extends EventEmitter<EngineEvents> {
       badFrames: this.#gateway.counters.badFrames,
       refusedConnections: this.#gateway.counters.refusedConnections,
       utilisation: this.#delivery.autoDelay.utilisation,
-      laneFillPercent: this.#lanes.map((lane) => lane.fillPercent()),
+      moves: this.#homes.moves,
+      movingTopics: this.#handOver.underWayCount,
+      lanes: this.#lanes.lanes.map((lane) => this.#laneStats(lane)),
+    };
+  }
+
+  #laneStats({ number, state, link, counters, restarts, poisonedMessages }: SupervisedLane): LaneStats {
+    const { utilisation, ringWaitMs } = this.#lanes.loads[number] as LaneLoad;
+    const { messages, bytes } = counters;
+    const ringFillPercent = link.pressure;
+    const topics = link.topicCount;
+    return {
+      lane: number,
+      state,
+      topics,
+      utilisation,
+      ringFillPercent,
+      ringWaitMs,
+      messages,
+      bytes,
+      restarts,
+      poisonedMessages,
     };
   }
 
@@ -321,7 +298,7 @@ export class Engine extends EventEmitter<EngineEvents> {
       epoch: entry.spec.epoch,
       home: entry.isHot ? entry.lane : 'cold',
       seq: entry.log.headSeq,
-      subscribers: (entry.stream?.subscriberCount ?? 0) + (entry.jsonStream?.subscriberCount ?? 0),
+      subscribers: entry.subscriberCount,
       publishedMessages: entry.acceptedMessages,
     };
   }
@@ -346,21 +323,23 @@ export class Engine extends EventEmitter<EngineEvents> {
       this.#gateway.stopAccepting();
       this.#gateway.adviseReconnect(this.config.drainSpreadMs, Math.random);
       await this.#lanesStopped(deadlineMs);
-      while (this.#lanes.some((lane) => lane.hasEvents())) this.#drainLanes();
       await this.#gateway.flushed(deadlineMs);
     }
     await this.#release();
   }
 
-  /** Asks the lanes to stop; each deals with everything in its ring first. */
+  /** Lets topics arrive that are on their way, and the lanes deal with all that is in their rings. */
   async #lanesStopped(deadlineMs: number): Promise<void> {
-    for (const lane of this.#lanes) lane.stop();
-    const ended = Promise.allSettled(this.#pool.threads.map(({ ended }) => ended));
+    this.#homes.stop();
+    while (this.#handOver.underWayCount > 0 && this.#scheduler.nowMs() < deadlineMs) {
+      await new Promise((resolve) => setTimeout(resolve, MOVE_POLL_MS));
+      this.#handOver.pump();
+    }
     let timer: NodeJS.Timeout | undefined;
     const late = new Promise((resolve) => {
       timer = setTimeout(resolve, Math.max(0, deadlineMs - this.#scheduler.nowMs()));
     });
-    await Promise.race([ended, late]);
+    await Promise.race([this.#lanes.stop(), late]);
     clearTimeout(timer);
   }
 
@@ -375,8 +354,8 @@ export class Engine extends EventEmitter<EngineEvents> {
     this.#gateway.close();
     for (const { sink } of this.#delivery.consumers()) sink.end(1001, 'SHUTTING_DOWN');
     this.#delivery.close();
-    this.#acceptBell.close();
-    for (const lane of this.#lanes) lane.close();
+    this.#homes.stop();
+    this.#lanes.close();
     await this.#pool.destroy();
   }
 
@@ -393,17 +372,30 @@ export class Engine extends EventEmitter<EngineEvents> {
       throw new RingcastError('BAD_REQUEST', `a message id has 1 to ${MESSAGE_ID_MAX_BYTES} bytes of UTF-8`);
     }
     const time = this.#scheduler.epochMs();
-    return new Promise((resolve) =>
-      this.#router.publishLocal(topic, payload, id, time, (seq) => resolve({ seq, time })),
+    return new Promise((resolve, reject) =>
+      this.#router.publishLocal(topic, payload, id, time, (outcome, pressure) => {
+        if (outcome instanceof RingcastError) reject(outcome);
+        else resolve({ seq: outcome, time, pressure });
+      }),
     );
   }
 
-  #drainLanes(): void {
-    for (const lane of this.#lanes) if (lane.hasEvents()) lane.drainEvents();
-  }
-
-  #laneDied(fault: unknown): void {
-    if (this.#state !== 'closed') this.#fault(fault);
+  #laneEvents(): LaneEvents {
+    const emit = (lane: number, kind: LaneEvent['kind'], recoveryMs: number, fault: unknown): void => {
+      this.emit('lane', { lane, kind, recoveryMs, fault });
+    };
+    return {
+      onDeath: ({ lane, reason, fault }) => emit(lane, reason, 0, fault),
+      onRecovered: (lane, recoveryMs) => emit(lane, 'recovered', recoveryMs, null),
+      onDegraded: (lane, fault) => {
+        this.#homes.evacuate(lane);
+        emit(lane, 'degraded', 0, fault);
+      },
+      onPoison: (lane, { alias, payload, timeMs }) => {
+        const topic = this.#router.topics.findAlias(alias)?.spec.topic ?? '';
+        this.emit('poison', { topic, lane, payload, time: timeMs });
+      },
+    };
   }
 
   /** Without a listener a fault is not swallowed: it ends the process like any uncaught exception. */
@@ -430,22 +422,6 @@ function assertSubscribeOptions(options: LocalSubscribeOptions): void {
     const problem = options[name] === undefined ? null : optionProblem(name, OPTIONS.SUBSCRIBE[name], options[name]);
     if (problem !== null) throw new RingcastError('BAD_REQUEST', problem);
   }
-}
-
-function createScheduler(): Scheduler {
-  const { timeOrigin } = performance;
-  return {
-    nowMs: () => performance.now(),
-    epochMs: () => timeOrigin + performance.now(),
-    busyMs: () => performance.eventLoopUtilization().active,
-    soon: (callback) => {
-      setImmediate(callback);
-    },
-    after: (delayMs, callback) => {
-      const timer = setTimeout(callback, delayMs);
-      return () => clearTimeout(timer);
-    },
-  };
 }
 
 const HOOK_NAMES = ['onConnect', 'authorize', 'onSubscribe', 'onClose'] as const;

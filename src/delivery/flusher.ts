@@ -215,7 +215,7 @@ export class Flusher {
     this.counters.deliveredMessages += messages;
     this.counters.deliveredBytes += bytes;
     if (until <= stream.log.headSeq) return;
-    unlinkPending(table, consumer, stream.isHot, row);
+    unlinkPending(table, consumer, row);
     linkIdle(table, stream, row);
   }
 

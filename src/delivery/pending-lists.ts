@@ -14,7 +14,7 @@ export function linkIdle(table: SubscriptionTable, stream: Stream, row: number):
   table.previous[row] = NONE;
   if (first !== NONE) table.previous[first] = row;
   stream.idleHead = row;
-  table.setPending(row, false);
+  table.setIdle(row);
 }
 
 /** Hot path. */
@@ -36,11 +36,12 @@ export function linkPending(table: SubscriptionTable, consumer: Consumer, isHot:
   else consumer.coldHead = row;
   if (isHot) consumer.hotTail = row;
   else consumer.coldTail = row;
-  table.setPending(row, true);
+  table.setPending(row, isHot);
 }
 
 /** Hot path. */
-export function unlinkPending(table: SubscriptionTable, consumer: Consumer, isHot: boolean, row: number): void {
+export function unlinkPending(table: SubscriptionTable, consumer: Consumer, row: number): void {
+  const isHot = table.isHot(row);
   const next = table.next[row];
   const previous = table.previous[row];
   if (previous !== NONE) table.next[previous] = next;

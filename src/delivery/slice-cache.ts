@@ -49,6 +49,11 @@ export class SliceCache {
     return true;
   }
 
+  /** The log is another one. */
+  forget(): void {
+    this.view = NOTHING;
+  }
+
   /** In place where nobody can overwrite it before it is used, else a copy; null: overwritten during the copy. */
   #viewOf(log: FrameLog, from: number, until: number, bytes: number): Uint8Array | null {
     const inPlace = log.dataCapacityBytes <= VIEW_OF_LOG_MAX_BYTES ? log.viewInPlace(from, until) : null;

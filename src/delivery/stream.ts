@@ -27,8 +27,9 @@ export interface StreamOptions {
 export class Stream {
   readonly slot: number;
   readonly options: StreamOptions;
-  readonly log: FrameLog;
-  readonly isHot: boolean;
+  /** May become another one, with the same seqs. */
+  log: FrameLog;
+  isHot: boolean;
 
   /** What its subscribers got last. */
   readonly slice = new SliceCache();

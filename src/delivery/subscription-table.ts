@@ -19,8 +19,10 @@ export const POLICY_DISCONNECT = 2;
 /** Delay that means "as the stream says". */
 export const DELAY_OF_STREAM = -1;
 
-const POLICY_MASK = 0b011;
-const PENDING_BIT = 0b100;
+const POLICY_MASK = 0b0011;
+const PENDING_BIT = 0b0100;
+/** Of a pending row: it is in the hot list. Kept here, because the stream may have become cold since. */
+const HOT_BIT = 0b1000;
 
 const INITIAL_ROWS = 64;
 
@@ -109,8 +111,17 @@ export class SubscriptionTable {
     return (this.#flags[row] & PENDING_BIT) !== 0;
   }
 
-  setPending(row: number, isPending: boolean): void {
-    this.#flags[row] = isPending ? this.#flags[row] | PENDING_BIT : this.#flags[row] & ~PENDING_BIT;
+  /** Whether a pending row is in the hot list of its connection. */
+  isHot(row: number): boolean {
+    return (this.#flags[row] & HOT_BIT) !== 0;
+  }
+
+  setIdle(row: number): void {
+    this.#flags[row] &= ~(PENDING_BIT | HOT_BIT);
+  }
+
+  setPending(row: number, isHot: boolean): void {
+    this.#flags[row] = (this.#flags[row] & POLICY_MASK) | (isHot ? PENDING_BIT | HOT_BIT : PENDING_BIT);
   }
 
   #growRows(): void {

@@ -5,7 +5,7 @@ import { LogBudget } from '../log/log-budget.js';
 import { LogSlabs } from '../log/log-slabs.js';
 import { EVENT_HEAD_MAX_BYTES, EventHead } from '../protocol/event.js';
 import { Topic, type TopicSpec } from '../topic/topic.js';
-import { type OutgoingMessage, PUBLISH_FULL, type TopicLink } from './link.js';
+import { type OutgoingMessage, PUBLISH_FULL, type TopicLink, type TopicLogs } from './link.js';
 
 export interface DirectLinkOptions {
   /** Largest sizes of a cold topic's log. */
@@ -43,6 +43,25 @@ export class DirectLink implements TopicLink {
     return log;
   }
 
+  adoptTopic(spec: TopicSpec, from: TopicLogs): TopicLogs {
+    const log = this.openTopic(spec);
+    log.takeOver(from.log);
+    const topic = this.#topic(spec.alias);
+    if (log.isInflated) this.#inflated.add(topic);
+    if (from.jsonLog === null) return { log, jsonLog: null };
+    const jsonLog = FrameLog.plain(this.#limits(spec));
+    jsonLog.takeOver(from.jsonLog);
+    topic.openJson(jsonLog);
+    return { log, jsonLog };
+  }
+
+  leaveTopic(alias: number, onLeft: (logs: TopicLogs) => void): void {
+    const topic = this.#topic(alias);
+    this.#inflated.delete(topic);
+    this.#topics.delete(alias);
+    onLeft({ log: topic.log, jsonLog: topic.jsonLog });
+  }
+
   openJson(alias: number, firstSeq: number): FrameLog {
     const topic = this.#topic(alias);
     const log = FrameLog.plain(this.#limits(topic.spec), firstSeq);
@@ -78,6 +97,9 @@ export class DirectLink implements TopicLink {
     if (topic.log.isInflated) this.#inflated.add(topic);
     return seq;
   }
+
+  /** Nothing is on its way to a topic of this thread. */
+  readonly pressure = 0;
 
   /** Gives back memory that logs took in busier times. Called about once per second. */
   trim(epochMs: number): void {

@@ -1,17 +1,26 @@
-/** Lane link: the accept thread's end of one lane: a ring of requests, a ring of events, a port for new memory. */
+/** Lane link: the accept thread's end of one lane: a ring of requests, a ring of events, and the logs of its topics. */
 
-import type { MessagePort } from 'node:worker_threads';
+import { TopicBusyReader } from '../counters/topic-busy.js';
 import { copyBytes } from '../log/copy.js';
-import { FrameLog, type LogSizes } from '../log/frame-log.js';
+import { FrameLog } from '../log/frame-log.js';
 import { Doorbell } from '../ring/doorbell.js';
 import { RING_FULL, RingReader, RingWriter } from '../ring/ring.js';
 import type { TopicSpec } from '../topic/topic.js';
-import type { LaneMemory, LaneParcel } from './lane.js';
-import { type LinkEvents, type OutgoingMessage, PUBLISH_ACCEPTED, PUBLISH_FULL, type TopicLink } from './link.js';
+import type { LaneMemory } from './lane.js';
+import {
+  type LinkEvents,
+  type OutgoingMessage,
+  PUBLISH_ACCEPTED,
+  PUBLISH_FULL,
+  type TopicLink,
+  type TopicLogs,
+} from './link.js';
+import { type JsonParcel, type LaneParcel, LiveParcel, type TopicParcel } from './parcels.js';
 import {
   EVENT_ACK,
   EVENT_CLOSED,
   EVENT_HEAD,
+  EVENT_NACK,
   EVENT_READY,
   FLAG_HAS_TAIL,
   REQUEST_CLOSE,
@@ -21,7 +30,7 @@ import {
   REQUEST_PUBLISH,
   REQUEST_STOP,
 } from './records.js';
-import { SharedLogs } from './shared-logs.js';
+import type { SharedLogs } from './shared-logs.js';
 
 /** Events taken in before sockets get their turn again. */
 const DRAIN_RECORDS_MAX = 8192;
@@ -36,66 +45,211 @@ export interface LinkLoop {
   after(delayMs: number, callback: () => void): () => void;
 }
 
+/** The thread that runs the lane at the moment, as the link sees it. */
+export interface LaneThread {
+  post(parcel: LaneParcel): void;
+  /** There are requests: see to it that the lane looks. */
+  wake(): void;
+  /** The lane has said that it runs. */
+  ready(): void;
+}
+
+interface Topic {
+  readonly topic: LiveParcel<TopicParcel>;
+  readonly busyRow: number;
+  json: LiveParcel<JsonParcel> | null;
+}
+
+/** A parcel that the lane was asked to let go of, and what happens when it has. */
+interface Leaving {
+  readonly parcels: readonly LiveParcel[];
+  readonly onLeft: () => void;
+}
+
+interface ControlRecord {
+  readonly type: number;
+  readonly alias: number;
+  readonly parcel: LiveParcel | null;
+}
+
 /** Writer and reader: the accept thread. */
 export class LaneLink implements TopicLink {
   readonly #requests: RingWriter;
   readonly #events: RingReader;
   readonly #bell: Doorbell;
-  readonly #port: MessagePort;
+  readonly #busy: TopicBusyReader;
   readonly #logs: SharedLogs;
   readonly #loop: LinkLoop;
   readonly #handlers: LinkEvents;
+  readonly #topics = new Map<number, Topic>();
+  readonly #leaving = new Map<number, Leaving>();
   readonly #flush = (): void => this.flush();
   /** Control records that found the ring full; nothing may overtake them. */
-  readonly #deferred: { type: number; alias: number }[] = [];
+  readonly #deferred: ControlRecord[] = [];
+  #thread: LaneThread | null = null;
+  #lastParcel = 0;
   #isFlushScheduled = false;
   /** Calls off the timer of messages that may wait; null: none do. */
   #cancelLateFlush: (() => void) | null = null;
   #unpublishedBytes = 0;
-  #onReady: () => void = () => {};
-  /** Settles when the lane's thread runs its loop. */
-  readonly ready = new Promise<void>((resolve) => {
-    this.#onReady = resolve;
-  });
 
-  /** @param port the accept thread's end; the other one is in the lane's memory. */
-  constructor(memory: LaneMemory, port: MessagePort, logSizes: LogSizes, loop: LinkLoop, handlers: LinkEvents) {
+  constructor(memory: LaneMemory, logs: SharedLogs, loop: LinkLoop, handlers: LinkEvents) {
     this.#requests = new RingWriter(memory.requests);
     this.#events = new RingReader(memory.events);
     this.#bell = new Doorbell(memory.laneBell);
-    this.#port = port;
-    this.#logs = new SharedLogs(logSizes);
+    this.#busy = new TopicBusyReader(memory.topicBusy);
+    this.#logs = logs;
     this.#loop = loop;
     this.#handlers = handlers;
   }
 
+  // ---- the lane's thread -------------------------------------------------------------------------------------------
+
+  /** Everything that the lane has, for a thread that starts now. What is opened later is posted to it. */
+  get parcels(): readonly LaneParcel[] {
+    const open = [...this.#topics.values()].flatMap(({ topic, json }) => (json === null ? [topic] : [topic, json]));
+    const leaving = [...this.#leaving.values()].flatMap(({ parcels }) => parcels);
+    return [...leaving, ...open].map((parcel) => parcel.current).sort((a, b) => a.number - b.number);
+  }
+
+  /** From here on this thread runs the lane; it has been started with `parcels`. Null: none does, until the next call. */
+  attach(thread: LaneThread | null): void {
+    this.#thread = thread;
+  }
+
+  /** The lane's thread has ended, maybe between an append and its report: has all heads looked at. */
+  noteHeads(): void {
+    for (const alias of this.#topics.keys()) this.#handlers.onHead(alias);
+  }
+
+  get topicCount(): number {
+    return this.#topics.size;
+  }
+
+  /** Time that the lane has spent on a topic since it was opened here (ms), by a sample of its messages. */
+  busyMsOf(alias: number): number {
+    const topic = this.#topics.get(alias);
+    return topic === undefined ? 0 : this.#busy.of(topic.busyRow);
+  }
+
+  // ---- topics ------------------------------------------------------------------------------------------------------
+
   openTopic(spec: TopicSpec): FrameLog {
-    const memory = this.#logs.take(spec.alias, 1);
-    this.#post({ kind: 'topic', spec, memory });
-    this.#control(REQUEST_OPEN, spec.alias);
-    return FrameLog.shared(memory);
+    return this.#open(spec, FrameLog.shared(this.#logs.take(1)));
+  }
+
+  adoptTopic(spec: TopicSpec, from: TopicLogs): TopicLogs {
+    const log = this.#open(spec, this.#logs.sharedFrom(from.log));
+    if (from.jsonLog === null) return { log, jsonLog: null };
+    return { log, jsonLog: this.#openJson(spec.alias, this.#logs.sharedFrom(from.jsonLog)) };
+  }
+
+  leaveTopic(alias: number, onLeft: (logs: TopicLogs) => void): void {
+    const { topic, json } = this.#topic(alias);
+    this.#close(alias, () => {
+      topic.log.refresh();
+      json?.log.refresh();
+      onLeft({ log: topic.log, jsonLog: json?.log ?? null });
+    });
   }
 
   openJson(alias: number, firstSeq: number): FrameLog {
-    const memory = this.#logs.take(alias, firstSeq);
-    this.#post({ kind: 'json', memory });
-    this.#control(REQUEST_OPEN_JSON, alias);
-    return FrameLog.shared(memory);
+    return this.#openJson(alias, FrameLog.shared(this.#logs.take(firstSeq)));
   }
 
   closeJson(alias: number): void {
-    this.#logs.closeLast(alias);
-    this.#control(REQUEST_CLOSE_JSON, alias);
+    const topic = this.#topic(alias);
+    const { json } = topic;
+    if (json === null) throw new Error(`topic ${alias} has no JSON stream in this lane`);
+    topic.json = null;
+    this.#leaving.set(json.number, { parcels: [json], onLeft: () => this.#logs.give(json.log) });
+    this.#control(REQUEST_CLOSE_JSON, alias, json);
   }
 
   closeTopic(alias: number): void {
-    this.#logs.closeAll(alias);
-    this.#control(REQUEST_CLOSE, alias);
+    const { topic, json } = this.#topic(alias);
+    this.#close(alias, () => {
+      this.#logs.give(topic.log);
+      if (json !== null) this.#logs.give(json.log);
+    });
   }
+
+  #open(spec: TopicSpec, log: FrameLog): FrameLog {
+    const { alias } = spec;
+    const memory = log.memory as SharedArrayBuffer;
+    const busyRow = this.#busy.take();
+    const number = this.#nextParcel();
+    const { headSeq } = log;
+    const openPosition = Number.POSITIVE_INFINITY;
+    const parcel: TopicParcel = {
+      kind: 'topic',
+      number,
+      alias,
+      spec,
+      memory,
+      headSeq,
+      firstSeq: headSeq + 1,
+      openPosition,
+      busyRow,
+    };
+    const topic = new LiveParcel(parcel, log);
+    this.#topics.set(alias, { topic, busyRow, json: null });
+    this.#thread?.post(topic.current);
+    this.#control(REQUEST_OPEN, alias, topic);
+    return log;
+  }
+
+  #openJson(alias: number, log: FrameLog): FrameLog {
+    const memory = log.memory as SharedArrayBuffer;
+    const number = this.#nextParcel();
+    const openPosition = Number.POSITIVE_INFINITY;
+    const json = new LiveParcel<JsonParcel>(
+      { kind: 'json', number, alias, memory, headSeq: log.headSeq, openPosition },
+      log,
+    );
+    this.#topic(alias).json = json;
+    this.#thread?.post(json.current);
+    this.#control(REQUEST_OPEN_JSON, alias, json);
+    return log;
+  }
+
+  #close(alias: number, onLeft: () => void): void {
+    const { topic, json, busyRow } = this.#topic(alias);
+    this.#topics.delete(alias);
+    this.#leaving.set(topic.number, {
+      parcels: json === null ? [topic] : [topic, json],
+      onLeft: () => {
+        this.#busy.give(busyRow);
+        onLeft();
+      },
+    });
+    this.#control(REQUEST_CLOSE, alias, topic);
+  }
+
+  /** The lane has let go of a parcel. Unknown: it says so for the second time. */
+  #left(number: number): void {
+    const leaving = this.#leaving.get(number);
+    if (leaving === undefined) return;
+    this.#leaving.delete(number);
+    leaving.onLeft();
+  }
+
+  #nextParcel(): number {
+    this.#lastParcel = (this.#lastParcel + 1) >>> 0 || 1;
+    return this.#lastParcel;
+  }
+
+  #topic(alias: number): Topic {
+    const topic = this.#topics.get(alias);
+    if (topic === undefined) throw new Error(`no topic with alias ${alias} in this lane`);
+    return topic;
+  }
+
+  // ---- requests ----------------------------------------------------------------------------------------------------
 
   /** Asks the lane to end its loop after everything before this. */
   stop(): void {
-    this.#control(REQUEST_STOP, 0);
+    this.#control(REQUEST_STOP, 0, null);
     this.flush();
   }
 
@@ -131,42 +285,20 @@ export class LaneLink implements TopicLink {
       this.#cancelLateFlush = null;
     }
     this.#unpublishedBytes = 0;
-    if (this.#requests.publish()) this.#bell.ring();
+    if (this.#requests.publish()) {
+      this.#bell.ring();
+      this.#thread?.wake();
+    }
     if (this.#deferred.length > 0) this.#retryDeferred();
   }
 
-  hasEvents(): boolean {
-    return !this.#events.isEmpty();
-  }
-
-  /** Takes in what the lane has reported, up to a limit. */
-  drainEvents(): void {
-    const events = this.#events;
-    for (let count = 0; count < DRAIN_RECORDS_MAX && events.next(); count++) {
-      if (events.type === EVENT_HEAD) this.#handlers.onHead(events.topic);
-      else if (events.type === EVENT_ACK) this.#handlers.onAck(events.request, events.time);
-      else if (events.type === EVENT_CLOSED) this.#logs.closed();
-      else if (events.type === EVENT_READY) this.#onReady();
-      else throw new Error(`lane link: unknown event type ${events.type}`);
-    }
-    events.release();
-  }
-
-  /** How full the lane's request ring is, 0–100. */
-  fillPercent(): number {
+  /** How full the request ring is, 0–100. */
+  get pressure(): number {
     return this.#requests.fillPercent();
   }
 
-  close(): void {
-    this.#port.close();
-  }
-
-  #post(parcel: LaneParcel): void {
-    this.#port.postMessage(parcel);
-  }
-
-  #control(type: number, alias: number): void {
-    this.#deferred.push({ type, alias });
+  #control(type: number, alias: number, parcel: LiveParcel | null): void {
+    this.#deferred.push({ type, alias, parcel });
     this.#retryDeferred();
     this.#scheduleFlush();
   }
@@ -175,13 +307,14 @@ export class LaneLink implements TopicLink {
   #retryDeferred(): boolean {
     const ring = this.#requests;
     while (this.#deferred.length > 0) {
-      const { type, alias } = this.#deferred[0];
+      const { type, alias, parcel } = this.#deferred[0];
       if (ring.tryClaim(0) === RING_FULL) {
         this.#scheduleFlush();
         return false;
       }
-      ring.writeHeader(type, 0, alias, 0, 0, 0, 0);
+      ring.writeHeader(type, 0, alias, 0, parcel?.number ?? 0, 0, 0);
       ring.commit();
+      if (parcel !== null && (type === REQUEST_OPEN || type === REQUEST_OPEN_JSON)) parcel.openPosition = ring.position;
       this.#deferred.shift();
     }
     this.#scheduleFlush();
@@ -198,5 +331,26 @@ export class LaneLink implements TopicLink {
   #scheduleLateFlush(delayMs: number): void {
     if (this.#isFlushScheduled || this.#cancelLateFlush !== null) return;
     this.#cancelLateFlush = this.#loop.after(delayMs, this.#flush);
+  }
+
+  // ---- events ------------------------------------------------------------------------------------------------------
+
+  hasEvents(): boolean {
+    return !this.#events.isEmpty();
+  }
+
+  /** Takes in what the lane has reported, up to a limit. */
+  drainEvents(): void {
+    const events = this.#events;
+    for (let count = 0; count < DRAIN_RECORDS_MAX && events.next(); count++) {
+      const { type, topic, request } = events;
+      if (type === EVENT_HEAD) this.#handlers.onHead(topic);
+      else if (type === EVENT_ACK) this.#handlers.onAck(request, events.time);
+      else if (type === EVENT_CLOSED) this.#left(request);
+      else if (type === EVENT_NACK) this.#handlers.onPutAside(request);
+      else if (type === EVENT_READY) this.#thread?.ready();
+      else throw new Error(`lane link: unknown event type ${type}`);
+    }
+    events.release();
   }
 }

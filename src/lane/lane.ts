@@ -1,20 +1,26 @@
 /**
  * Lane: the topic host of one worker thread. Takes requests from its ring, runs topics, reports heads and acks.
  *
- * A request's record is released only after the frame it caused is in the log: whoever takes over from a lane that died
- * finds every message either in a log or still in the ring.
+ * It may die between any two of its steps. A request's record is released only after the frame it caused is in the log
+ * and everything it caused has been reported, so a successor finds every message either in a log or still in the ring;
+ * which of the two, `Replay` tells.
  */
 
-import { type MessagePort, receiveMessageOnPort } from 'node:worker_threads';
+import type { RecordableHistogram } from 'node:perf_hooks';
+import { LaneCounters } from '../counters/lane-counters.js';
+import { TopicBusyWriter } from '../counters/topic-busy.js';
 import { FrameLog } from '../log/frame-log.js';
 import { EventHead } from '../protocol/event.js';
-import { Doorbell } from '../ring/doorbell.js';
-import { RING_FULL, RingReader, RingWriter } from '../ring/ring.js';
-import { Topic, type TopicSpec } from '../topic/topic.js';
+import { allocateDoorbell, Doorbell } from '../ring/doorbell.js';
+import { allocateRing, RING_FULL, RingReader, RingWriter } from '../ring/ring.js';
+import { Topic } from '../topic/topic.js';
+import { OpenTopic } from './open-topic.js';
+import type { JsonParcel, LaneParcel, TopicParcel } from './parcels.js';
 import {
   EVENT_ACK,
   EVENT_CLOSED,
   EVENT_HEAD,
+  EVENT_NACK,
   EVENT_READY,
   FLAG_HAS_TAIL,
   REQUEST_CLOSE,
@@ -24,34 +30,58 @@ import {
   REQUEST_PUBLISH,
   REQUEST_STOP,
 } from './records.js';
+import { PUT_ASIDE, Replay, SEEN } from './replay.js';
 
-/** What a lane is started with; rings and doorbells belong to the accept thread. */
+/** What outlives a lane's threads: all of it belongs to the accept thread. */
 export interface LaneMemory {
   readonly requests: SharedArrayBuffer;
   readonly events: SharedArrayBuffer;
   readonly laneBell: SharedArrayBuffer;
   readonly acceptBell: SharedArrayBuffer;
-  /** Brings what a ring cannot carry: the memory of new logs. */
-  readonly port: MessagePort;
+  readonly counters: SharedArrayBuffer;
+  readonly topicBusy: SharedArrayBuffer;
+  /** How long messages waited for the lane (µs): of each batch, the one that waited longest. Native, shared by threads. */
+  readonly waits: RecordableHistogram;
 }
 
-/** Posted to the port before the OPEN or OPEN_JSON record that refers to it. */
-export type LaneParcel =
-  | { readonly kind: 'topic'; readonly spec: TopicSpec; readonly memory: SharedArrayBuffer }
-  | { readonly kind: 'json'; readonly memory: SharedArrayBuffer };
+/** What one thread of a lane is started with. */
+export interface LaneStart {
+  readonly memory: LaneMemory;
+  /** Everything that is open, in the order in which it was opened. */
+  readonly parcels: readonly LaneParcel[];
+  /** Ring positions of messages that lanes died of: they are not handled. */
+  readonly putAside: readonly number[];
+}
 
-const NO_TOPIC = -1;
+/** Time as a lane needs it. */
+export interface LaneClock {
+  /** Monotonic (ms). */
+  nowMs(): number;
+  /** Since the epoch (ms). */
+  epochMs(): number;
+}
+
 /** Requests between two reports of heads: long enough to batch, short enough that readers do not wait for it. */
 const BATCH_RECORDS = 256;
 /** Events that one batch can cause: an ack per message, a head per topic. */
 const BATCH_EVENTS_MAX_BYTES = BATCH_RECORDS * 2 * 48;
-/** Longest sleep: bounds what a lost wake-up could cost. */
-const SLEEP_MS = 1000;
+/** Longest sleep: bounds what a lost wake-up could cost, and says that the lane is alive. */
+export const SLEEP_MS = 250;
 /** Wait for the accept thread to take events; it is never blocked itself, so this ends. */
 const FULL_WAIT_MS = 1;
+/** One message in so many is timed, for the topic's part of the lane's time. A power of two. */
+const TIMED_EVERY = 16;
+
+const NO_ALIAS = -1;
 
 /** Event rings must hold at least two batches, or a lane would wait for a room that cannot be made. */
-export const EVENT_RING_MIN_BYTES = 4 * BATCH_EVENTS_MAX_BYTES;
+const EVENT_RING_MIN_BYTES = 4 * BATCH_EVENTS_MAX_BYTES;
+
+/** The rings of one lane. The event ring is at least as large as what batches need, whatever `ringBytes` is. */
+export function allocateLaneRings(ringBytes: number): Pick<LaneMemory, 'requests' | 'events' | 'laneBell'> {
+  const eventBytes = Math.max(ringBytes, 2 ** Math.ceil(Math.log2(EVENT_RING_MIN_BYTES)));
+  return { requests: allocateRing(ringBytes), events: allocateRing(eventBytes), laneBell: allocateDoorbell() };
+}
 
 /** Writer and reader: the lane's thread. */
 export class Lane {
@@ -59,75 +89,165 @@ export class Lane {
   readonly #events: RingWriter;
   readonly #laneBell: Doorbell;
   readonly #acceptBell: Doorbell;
-  readonly #port: MessagePort;
-  readonly #topics = new Map<number, Topic>();
+  readonly #counters: LaneCounters;
+  readonly #topicBusy: TopicBusyWriter;
+  readonly #waits: RecordableHistogram;
+  readonly #receive: () => LaneParcel | undefined;
+  readonly #clock: LaneClock;
+  readonly #topics = new Map<number, OpenTopic>();
+  /** Parcels that have come before their record. */
+  readonly #received = new Map<number, LaneParcel>();
+  readonly #replay: Replay;
   readonly #head = new EventHead();
   /** Topics whose heads moved in this batch. */
   readonly #moved = new Set<number>();
-  #lastMoved = NO_TOPIC;
+  /** Topic of the last message, and its alias: mostly the next message is for it too. */
+  #topic: OpenTopic | undefined;
+  #alias = NO_ALIAS;
+  #messages = 0;
+  #bytes = 0;
+  #untilTimed = TIMED_EVERY;
   readonly #isIdle = (): boolean => this.#requests.isEmpty();
   readonly #isAlwaysIdle = (): boolean => true;
   #isStopped = false;
 
-  constructor(memory: LaneMemory) {
+  /** @param receive the next parcel that was posted to this thread, if there is one. */
+  constructor({ memory, parcels, putAside }: LaneStart, receive: () => LaneParcel | undefined, clock: LaneClock) {
     this.#requests = new RingReader(memory.requests);
     this.#events = new RingWriter(memory.events);
     this.#laneBell = new Doorbell(memory.laneBell);
     this.#acceptBell = new Doorbell(memory.acceptBell);
-    this.#port = memory.port;
+    this.#counters = new LaneCounters(memory.counters);
+    this.#topicBusy = new TopicBusyWriter(memory.topicBusy);
+    this.#waits = memory.waits;
+    this.#receive = receive;
+    this.#clock = clock;
+    for (const parcel of parcels) if (parcel.kind === 'topic') this.#openTopic(parcel);
+    // Of several only the last is still wanted; the others wait for their CLOSE_JSON to be handled.
+    const json = new Map(parcels.flatMap((parcel) => (parcel.kind === 'json' ? [[parcel.alias, parcel]] : [])));
+    for (const parcel of json.values()) this.#openJson(parcel);
+    this.#replay = new Replay(memory.requests, this.#topics, putAside);
   }
 
   /** Runs until STOP. Blocks the thread. */
   run(): void {
-    this.#emit(EVENT_READY, 0, 0, 0);
-    this.#report();
+    this.begin();
     while (!this.#isStopped) {
       if (!this.step()) this.#laneBell.wait(this.#isIdle, SLEEP_MS);
     }
   }
 
+  /** Says that the lane runs. */
+  begin(): void {
+    this.#counters.beat();
+    this.#emit(EVENT_READY, 0, 0, 0);
+    this.#report();
+  }
+
+  get isStopped(): boolean {
+    return this.#isStopped;
+  }
+
   /** Deals with one batch of requests. False: there was none. */
   step(): boolean {
-    if (this.#requests.isEmpty()) return false;
+    const requests = this.#requests;
+    const counters = this.#counters;
+    counters.beat();
+    if (requests.isEmpty()) return false;
     while (!this.#hasEventRoom()) {
       this.#acceptBell.ring();
       this.#laneBell.wait(this.#isAlwaysIdle, FULL_WAIT_MS);
+      counters.beat();
     }
-    const requests = this.#requests;
-    for (let count = 0; count < BATCH_RECORDS && !this.#isStopped && requests.next(); count++) this.#handle();
+    const startMs = this.#clock.nowMs();
+    for (let count = 0; count < BATCH_RECORDS && !this.#isStopped && requests.next(); count++) {
+      const { position } = requests;
+      counters.enterRecord(position);
+      if (count === 0) this.#noteWait(requests.time);
+      if (requests.type === REQUEST_PUBLISH) this.#publish(position);
+      else this.#control(position);
+    }
     for (const alias of this.#moved) this.#emit(EVENT_HEAD, alias, 0, 0);
     this.#moved.clear();
-    this.#lastMoved = NO_TOPIC;
+    this.#alias = NO_ALIAS;
     // First what the requests caused, then the requests: a successor may see some twice, but none never.
     this.#report();
     requests.release();
+    counters.leaveRecords(this.#messages, this.#bytes, this.#clock.nowMs() - startMs);
+    this.#messages = 0;
+    this.#bytes = 0;
     return true;
   }
 
-  /** Hot path: per request. */
-  #handle(): void {
-    const { type, topic: alias } = this.#requests;
-    if (type === REQUEST_PUBLISH) {
-      this.#publish(alias);
+  /** Hot path: per message. */
+  #publish(position: number): void {
+    const requests = this.#requests;
+    const { topic: alias, request } = requests;
+    if (alias !== this.#alias) this.#select(alias);
+    let seq = this.#replay.isOver(position) ? 0 : this.#replay.find(position, this.#topic);
+    if (seq === SEEN) return;
+    if (seq === PUT_ASIDE) {
+      if (request !== 0) this.#emit(EVENT_NACK, alias, request, 0);
       return;
     }
+    if (seq === 0) seq = --this.#untilTimed === 0 ? this.#appendTimed(position) : this.#append(position);
+    if (request !== 0) this.#emit(EVENT_ACK, alias, request, seq);
+  }
+
+  /** Hot path: per message. Returns its seq. */
+  #append(position: number): number {
+    const requests = this.#requests;
+    const { payloadStart, payloadEnd } = requests;
+    this.#messages++;
+    this.#bytes += payloadEnd - payloadStart;
+    return (this.#topic as OpenTopic).topic.publish(
+      requests.bytes,
+      payloadStart,
+      payloadEnd,
+      (requests.flags & FLAG_HAS_TAIL) !== 0,
+      null,
+      requests.time,
+      position,
+      requests.connection,
+    );
+  }
+
+  #appendTimed(position: number): number {
+    this.#untilTimed = TIMED_EVERY;
+    const startMs = this.#clock.nowMs();
+    const seq = this.#append(position);
+    const busyMs = this.#clock.nowMs() - startMs;
+    this.#topicBusy.add((this.#topic as OpenTopic).parcel.busyRow, busyMs * TIMED_EVERY);
+    return seq;
+  }
+
+  #select(alias: number): void {
+    this.#alias = alias;
+    this.#topic = this.#topics.get(alias);
+    if (this.#topic !== undefined) this.#moved.add(alias);
+  }
+
+  #control(position: number): void {
+    const { type, topic: alias, request: number } = this.#requests;
+    const open = this.#topics.get(alias);
     switch (type) {
       case REQUEST_OPEN:
-        this.#open(alias);
+        if (open?.parcel.number !== number) this.#openTopic(this.#take(number, 'topic', position));
         break;
       case REQUEST_OPEN_JSON:
-        this.#topic(alias).openJson(FrameLog.shared(this.#parcel('json').memory));
-        this.#moved.add(alias);
+        if (open?.jsonNumber !== number) this.#openJson(this.#take(number, 'json', position));
+        if (open !== undefined) this.#moved.add(alias);
         break;
       case REQUEST_CLOSE_JSON:
-        this.#topic(alias).closeJson();
-        this.#emit(EVENT_CLOSED, alias, 0, 0);
+        open?.closeJson(number);
+        this.#emit(EVENT_CLOSED, alias, number, 0);
         break;
       case REQUEST_CLOSE:
-        this.#topics.delete(alias);
-        this.#moved.delete(alias);
-        this.#lastMoved = NO_TOPIC;
-        this.#emit(EVENT_CLOSED, alias, 0, 0);
+        if (open?.parcel.number === number) {
+          this.#topics.delete(alias);
+          this.#moved.delete(alias);
+        }
+        this.#emit(EVENT_CLOSED, alias, number, 0);
         break;
       case REQUEST_STOP:
         this.#isStopped = true;
@@ -135,44 +255,38 @@ export class Lane {
       default:
         throw new Error(`lane: unknown request type ${type}`);
     }
+    this.#alias = NO_ALIAS;
   }
 
-  /** Hot path: per message. */
-  #publish(alias: number): void {
-    const requests = this.#requests;
-    const seq = this.#topic(alias).publish(
-      requests.bytes,
-      requests.payloadStart,
-      requests.payloadEnd,
-      (requests.flags & FLAG_HAS_TAIL) !== 0,
-      null,
-      requests.time,
-      requests.position,
-      requests.connection,
-    );
-    // Mostly the topic of the message before: a comparison instead of a look-up.
-    if (alias !== this.#lastMoved) {
-      this.#moved.add(alias);
-      this.#lastMoved = alias;
-    }
-    if (requests.request !== 0) this.#emit(EVENT_ACK, alias, requests.request, seq);
+  #openTopic(parcel: TopicParcel | null): void {
+    if (parcel === null) return;
+    const log = FrameLog.shared(parcel.memory, parcel.headSeq);
+    this.#topics.set(parcel.alias, new OpenTopic(parcel, new Topic(parcel.spec, log, this.#head)));
   }
 
-  #open(alias: number): void {
-    const parcel = this.#parcel('topic');
-    this.#topics.set(alias, new Topic(parcel.spec, FrameLog.shared(parcel.memory), this.#head));
+  #openJson(parcel: JsonParcel | null): void {
+    if (parcel === null) return;
+    this.#topics.get(parcel.alias)?.openJson(parcel.number, FrameLog.shared(parcel.memory, parcel.headSeq));
   }
 
-  #parcel<Kind extends LaneParcel['kind']>(kind: Kind): Extract<LaneParcel, { kind: Kind }> {
-    const parcel = receiveMessageOnPort(this.#port)?.message as LaneParcel | undefined;
-    if (parcel?.kind !== kind) throw new Error(`lane: a record announced a ${kind} that was not posted`);
-    return parcel as Extract<LaneParcel, { kind: Kind }>;
+  /** The parcel that a record announces, which was posted before it; null: a predecessor has opened and closed it. */
+  #take<Kind extends LaneParcel['kind']>(
+    number: number,
+    kind: Kind,
+    position: number,
+  ): Extract<LaneParcel, { kind: Kind }> | null {
+    for (let next = this.#receive(); next !== undefined; next = this.#receive()) this.#received.set(next.number, next);
+    const parcel = this.#received.get(number);
+    this.#received.delete(number);
+    if (parcel?.kind === kind) return parcel as Extract<LaneParcel, { kind: Kind }>;
+    if (parcel === undefined && !this.#replay.isOver(position)) return null;
+    throw new Error(`lane: a record announced ${kind} parcel ${number}, which was not posted`);
   }
 
-  #topic(alias: number): Topic {
-    const topic = this.#topics.get(alias);
-    if (topic === undefined) throw new Error(`lane: no topic with alias ${alias}`);
-    return topic;
+  #noteWait(timeMs: number): void {
+    if (timeMs === 0) return;
+    // The clocks of two threads may differ by some microseconds.
+    this.#waits.record(Math.max(1, Math.round((this.#clock.epochMs() - timeMs) * 1000)));
   }
 
   #hasEventRoom(): boolean {

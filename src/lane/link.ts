@@ -29,9 +29,27 @@ export interface OutgoingMessage {
   request: number;
 }
 
+/** The logs of a topic. Whoever is handed them owns them: nobody else writes to them, or reads them for long. */
+export interface TopicLogs {
+  /** Of the canonical stream. */
+  readonly log: FrameLog;
+  /** Of the JSON stream, while it has one. It may end before `log` does: whoever runs the topic brings it up to date. */
+  readonly jsonLog: FrameLog | null;
+}
+
 export interface TopicLink {
   /** Starts a topic; the log returned is for reading. */
   openTopic(spec: TopicSpec): FrameLog;
+  /**
+   * Goes on with a topic that has left another home. Returns its logs for reading: those it was given when it could take
+   * over their memory, else new ones with the same frames; then the caller disposes of the old ones.
+   */
+  adoptTopic(spec: TopicSpec, from: TopicLogs): TopicLogs;
+  /**
+   * Lets a topic go once everything published before is in its logs. The callback gets them, possibly within this call;
+   * until then they can be read. Nothing may be published to the topic from here on.
+   */
+  leaveTopic(alias: number, onLeft: (logs: TopicLogs) => void): void;
   /** Starts the topic's JSON stream, beginning with `firstSeq` or later. */
   openJson(alias: number, firstSeq: number): FrameLog;
   /** Ends the JSON stream. Its log must not be read any more: the memory may become another stream's. */
@@ -43,10 +61,15 @@ export interface TopicLink {
    * or PUBLISH_FULL.
    */
   publish(alias: number, message: OutgoingMessage): number;
+  /** How full the way to the topics is, 0–100: at 100 messages are refused. */
+  readonly pressure: number;
 }
 
+/** What a link reports. Anything may be reported twice: what is known already must change nothing. */
 export interface LinkEvents {
   /** Something was appended to the topic's logs, which the reader has to `refresh`. */
   onHead(alias: number): void;
   onAck(request: number, seq: number): void;
+  /** The message was put aside: lanes died of it. */
+  onPutAside(request: number): void;
 }

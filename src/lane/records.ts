@@ -1,20 +1,25 @@
 /**
- * Types and flags of the records in a lane's two rings, and what their fields mean.
+ * Types and flags of the records in a lane's two rings, and what their fields mean. A *parcel* is what a ring cannot
+ * carry, the memory of a log; it has a number and travels over a port (see `parcels.ts`).
  *
  *   requests (accept thread → lane)
- *   OPEN        topic = alias; the spec and the log's memory have been posted to the lane's port before
+ *   OPEN        topic = alias, request = parcel: the topic's spec and the memory of its log
  *   PUBLISH     topic, connection = origin (noEcho) or 0, request = number for the ACK or 0, time = ms since the epoch,
  *               payload = the message's payload, then its tail (see `eventTail`) when HAS_TAIL is set
- *   OPEN_JSON   topic; the log's memory has been posted before
- *   CLOSE_JSON  topic
- *   CLOSE       topic
+ *   OPEN_JSON   topic, request = parcel: the memory of the JSON stream's log
+ *   CLOSE_JSON  topic, request = the parcel that OPEN_JSON brought
+ *   CLOSE       topic, request = the parcel that OPEN brought
  *   STOP        –
  *
  *   events (lane → accept thread)
  *   READY       the lane runs
  *   HEAD        topic: the heads of its streams have moved
- *   CLOSED      the lane has dealt with a CLOSE or CLOSE_JSON and will not touch the logs that it closed; in their order
  *   ACK         topic, request, time = the message's seq (a f64 field, so that 2^53 fits)
+ *   NACK        topic, request: the message was put aside, because lanes died of it
+ *   CLOSED      topic, request = parcel: the lane will not touch the parcel's memory any more
+ *
+ * After a lane died its successor sees requests again that had an effect already. So any event may come twice, and the
+ * second one must change nothing: request numbers and parcel numbers are not used again.
  */
 
 export const REQUEST_OPEN = 1;
@@ -28,6 +33,7 @@ export const EVENT_READY = 1;
 export const EVENT_HEAD = 2;
 export const EVENT_ACK = 3;
 export const EVENT_CLOSED = 4;
+export const EVENT_NACK = 5;
 
 /** PUBLISH: the payload's bytes end with the EVENT's optional elements. */
 export const FLAG_HAS_TAIL = 1;

@@ -1,11 +1,12 @@
 /**
- * Shared logs: the memory of a lane's logs on the accept thread's side, from a stream's opening until the lane has let go.
+ * Shared logs: where the memory of the lanes' logs comes from and goes to.
  *
  * Memory that came back is used again. V8 does not count a SharedArrayBuffer's bytes as pressure: streams that come and go
  * would leave hundreds of megabytes to a collection that has no reason to come soon.
  */
 
-import { allocateSharedLog, type LogSizes, resetSharedLog } from '../log/frame-log.js';
+import { allocateSharedLog, FrameLog, type LogSizes, resetSharedLog } from '../log/frame-log.js';
+import { sharedSizesFor } from '../log/log-sizes.js';
 
 /** Logs kept for the next stream; the rest is left to the collector. */
 const SPARE_MAX = 8;
@@ -13,46 +14,42 @@ const SPARE_MAX = 8;
 /** Writer and reader: the accept thread. */
 export class SharedLogs {
   readonly #sizes: LogSizes;
-  readonly #open = new Map<number, SharedArrayBuffer[]>();
-  /** What the lane was asked to close, in the order in which it will say that it has. */
-  readonly #closing: SharedArrayBuffer[][] = [];
+  readonly #memoryBytes: number;
   readonly #spare: SharedArrayBuffer[] = [];
 
   constructor(sizes: LogSizes) {
     this.#sizes = sizes;
+    this.#spare.push(allocateSharedLog(sizes, 1));
+    this.#memoryBytes = this.#spare[0]!.byteLength;
   }
 
   get spareCount(): number {
     return this.#spare.length;
   }
 
-  /** Memory of an empty log that begins with `firstSeq`: the canonical log of a topic, or a further one of it. */
-  take(alias: number, firstSeq: number): SharedArrayBuffer {
+  /** Memory of an empty log that begins with `firstSeq`. */
+  take(firstSeq: number): SharedArrayBuffer {
     const spare = this.#spare.pop();
-    const memory = spare ?? allocateSharedLog(this.#sizes, firstSeq);
-    if (spare !== undefined) resetSharedLog(spare, firstSeq);
-    const logs = this.#open.get(alias);
-    if (logs === undefined) this.#open.set(alias, [memory]);
-    else logs.push(memory);
-    return memory;
+    if (spare === undefined) return allocateSharedLog(this.#sizes, firstSeq);
+    resetSharedLog(spare, firstSeq);
+    return spare;
   }
 
-  /** The lane is about to be asked to close the log that was taken last for this topic. */
-  closeLast(alias: number): void {
-    const memory = this.#open.get(alias)?.pop();
-    this.#closing.push(memory === undefined ? [] : [memory]);
+  /** The same log if it is shared, else one with its frames. A log that retains much gets more than the usual size. */
+  sharedFrom(log: FrameLog): FrameLog {
+    if (log.memory !== null) return log;
+    const sizes = sharedSizesFor(log, this.#sizes);
+    const isUsual = sizes.dataBytes === this.#sizes.dataBytes && sizes.frames === this.#sizes.frames;
+    const memory = isUsual ? this.take(log.tailSeq) : allocateSharedLog(sizes, log.tailSeq);
+    const shared = FrameLog.shared(memory);
+    shared.takeOver(log);
+    return shared;
   }
 
-  /** The lane is about to be asked to close the topic. */
-  closeAll(alias: number): void {
-    this.#closing.push(this.#open.get(alias) ?? []);
-    this.#open.delete(alias);
-  }
-
-  /** The lane has let go of what it was asked first. */
-  closed(): void {
-    const logs = this.#closing.shift();
-    if (logs === undefined) throw new Error('a lane has closed logs that it was not asked to close');
-    for (const memory of logs) if (this.#spare.length < SPARE_MAX) this.#spare.push(memory);
+  /** Gives a log's memory back, of either kind. Nobody reads or writes it any more. */
+  give(log: FrameLog): void {
+    const { memory } = log;
+    if (memory === null) log.dispose();
+    else if (memory.byteLength === this.#memoryBytes && this.#spare.length < SPARE_MAX) this.#spare.push(memory);
   }
 }

@@ -1,36 +1,41 @@
 /** Pending acks: publishers that wait for the seq of a message that is on its way through a lane. */
 
-/** Told the outcome of one publish. */
-export type AckCallback = (seq: number) => void;
+import type { RingcastError } from '../errors.js';
+
+/** Told the outcome of one publish: the message's seq, or why it has none. */
+export type AckCallback = (outcome: number | RingcastError) => void;
+
+const REQUEST_MAX = 0xffff_ffff;
 
 /** Writer and reader: the accept thread. Bounded by what the rings hold. */
 export class PendingAcks {
-  /** Slot n belongs to request number n + 1; 0 stands for "no ack wanted". */
-  readonly #callbacks: (AckCallback | null)[] = [];
-  readonly #free: number[] = [];
+  readonly #callbacks = new Map<number, AckCallback>();
+  #lastRequest = 0;
 
   get count(): number {
-    return this.#callbacks.length - this.#free.length;
+    return this.#callbacks.size;
   }
 
-  /** Returns the request number under which `settle` will be called. */
+  /**
+   * Returns the number under which `settle` will be called. Numbers are not used again (until 2^32 have been): a lane that
+   * takes over from one that died acknowledges some messages for the second time.
+   */
   add(callback: AckCallback): number {
-    const slot = this.#free.pop() ?? this.#callbacks.length;
-    this.#callbacks[slot] = callback;
-    return slot + 1;
+    do this.#lastRequest = this.#lastRequest === REQUEST_MAX ? 1 : this.#lastRequest + 1;
+    while (this.#callbacks.has(this.#lastRequest));
+    this.#callbacks.set(this.#lastRequest, callback);
+    return this.#lastRequest;
   }
 
-  settle(request: number, seq: number): void {
-    const slot = request - 1;
-    const callback = this.#callbacks[slot];
-    if (callback === null || callback === undefined)
-      throw new Error(`ack for request ${request}, which is not pending`);
-    this.cancel(request);
-    callback(seq);
+  /** Nothing happens when the request has been settled already. */
+  settle(request: number, outcome: number | RingcastError): void {
+    const callback = this.#callbacks.get(request);
+    if (callback === undefined) return;
+    this.#callbacks.delete(request);
+    callback(outcome);
   }
 
   cancel(request: number): void {
-    this.#callbacks[request - 1] = null;
-    this.#free.push(request - 1);
+    this.#callbacks.delete(request);
   }
 }

@@ -22,7 +22,8 @@ import { readHistory } from '../topic/history.js';
 import { type AuthorizeRequest, type ConnectionInfo, type Hooks, isPromise } from './hooks.js';
 import { type AckCallback, PendingAcks } from './pending-acks.js';
 import { NO_LANE, type Session } from './session.js';
-import { policyNumber, type TopicEntry, type TopicRegistry } from './topic-registry.js';
+import { NO_ROW, type TopicEntry } from './topic-entry.js';
+import { policyNumber, type TopicRegistry } from './topic-registry.js';
 
 export interface RouterOptions {
   readonly maxSubscriptionsPerConnection: number;
@@ -36,6 +37,8 @@ export class Router implements LinkEvents {
   readonly pendingAcks = new PendingAcks();
   /** A hook threw or rejected. */
   onFault: (fault: unknown) => void = () => {};
+  /** A topic without a load meter was published to. */
+  onActive: (entry: TopicEntry) => void = () => {};
   publishedMessages = 0;
   overloadedMessages = 0;
 
@@ -308,13 +311,24 @@ export class Router implements LinkEvents {
 
   #acknowledger(session: Session, entry: TopicEntry, id: NonNullable<ClientFrame['id']>, timeMs: number): AckCallback {
     const { topic, epoch } = entry.spec;
-    return (seq) => session.reply(session.consumer.encoder.published(id, topic, seq, epoch, timeMs, 0));
+    const { encoder } = session.consumer;
+    return (outcome) => {
+      if (outcome instanceof RingcastError) this.#refuse(session, id, outcome);
+      else session.reply(encoder.published(id, topic, outcome, epoch, timeMs, pressureOf(entry)));
+    };
   }
 
   /** Publishes from within the process. The payload is MessagePack. Throws RingcastError. */
-  publishLocal(topic: string, payload: Uint8Array, id: string | undefined, timeMs: number, onAck: AckCallback): void {
+  publishLocal(
+    topic: string,
+    payload: Uint8Array,
+    id: string | undefined,
+    timeMs: number,
+    onOutcome: (outcome: number | RingcastError, pressure: number) => void,
+  ): void {
     const entry = this.topics.obtain(topic);
     if (entry instanceof RingcastError) throw entry;
+    const onAck: AckCallback = (outcome) => onOutcome(outcome, pressureOf(entry));
     const outgoing = this.#outgoing;
     outgoing.bytes = payload;
     outgoing.start = 0;
@@ -340,7 +354,9 @@ export class Router implements LinkEvents {
       return false;
     }
     entry.acceptedMessages++;
+    entry.acceptedBytes += outgoing.end - outgoing.start;
     this.publishedMessages++;
+    if (entry.loadRow === NO_ROW) this.onActive(entry);
     if (seq === PUBLISH_ACCEPTED) return true;
     this.topics.headMoved(entry);
     onAck?.(seq);
@@ -358,6 +374,16 @@ export class Router implements LinkEvents {
 
   onAck(request: number, seq: number): void {
     this.pendingAcks.settle(request, seq);
+  }
+
+  onPutAside(request: number): void {
+    const message = 'the message was put aside: its lane died of it, and so did the next ones';
+    this.pendingAcks.settle(request, new RingcastError('INTERNAL', message, { retry: false }));
+  }
+
+  /** A message that was accepted has not got through. */
+  onRefused(request: number, error: RingcastError): void {
+    this.pendingAcks.settle(request, error);
   }
 
   // ---- helpers -----------------------------------------------------------------------------------------------------
@@ -429,6 +455,11 @@ export class Router implements LinkEvents {
       this.onFault(fault);
     }
   }
+}
+
+/** How full the way to the topic's home is, a whole number from 0 to 100. */
+export function pressureOf(entry: TopicEntry): number {
+  return Math.min(100, Math.round(entry.link.pressure));
 }
 
 function infoOf({ connectionId, clientId, token, context }: Session): ConnectionInfo {

@@ -1,7 +1,7 @@
 /** Session: the router's side of one connection: who it is, what it may do, how it is answered. */
 
 import type { Consumer } from '../delivery/consumer.js';
-import type { TopicEntry } from './topic-registry.js';
+import type { TopicEntry } from './topic-entry.js';
 
 /** Value of `overloadedLane` while every ring takes messages; no home has this number. */
 export const NO_LANE = -2;

@@ -11,17 +11,7 @@ import type { SlowConsumerPolicy } from '../protocol/messages.js';
 import { topicNameProblem } from '../protocol/topic-name.js';
 import { globMatcher } from '../protocol/topic-pattern.js';
 import { oldestHistorySeq } from '../topic/history.js';
-import type { TopicSpec } from '../topic/topic.js';
-
-/** What configuration says about a topic. */
-export interface TopicSettings {
-  readonly historyMessages: number;
-  readonly historyBytes: number;
-  readonly maxDelayMs: number | 'auto';
-  readonly slowConsumerPolicy: SlowConsumerPolicy;
-  readonly maxLagMs: number;
-  readonly maxLagMessages: number;
-}
+import { TopicEntry, type TopicSettings } from './topic-entry.js';
 
 export interface PlacementRule extends Partial<TopicSettings> {
   readonly match: string;
@@ -36,70 +26,6 @@ export interface RegistryOptions {
   readonly rules: readonly PlacementRule[];
 }
 
-/** Part of a topic's `maxDelayMs` that its messages may wait for each other before the lane is woken, and its limit (ms). */
-const LANE_WAIT_SHARE = 0.25;
-const LANE_WAIT_MAX_MS = 5;
-
-type TopicLog = ReturnType<TopicLink['openTopic']>;
-
-/** Writer and reader: the accept thread. */
-export class TopicEntry {
-  readonly spec: TopicSpec;
-  readonly settings: TopicSettings;
-  readonly link: TopicLink;
-  /** COLD or the number of its lane. */
-  readonly lane: number;
-  /** The canonical stream's log. */
-  readonly log: TopicLog;
-  /** Created beforehand or by a call: does not vanish by itself. */
-  readonly isDeclared: boolean;
-  /** Exists while somebody subscribes with the MessagePack codec. */
-  stream: Stream | null = null;
-  /** Exists while somebody subscribes with the JSON codec. */
-  jsonStream: Stream | null = null;
-  /** Messages handed to its home. */
-  acceptedMessages = 0;
-  /** Connections that hold its alias for publishing. */
-  holders = 0;
-  isClosed = false;
-  readonly #shareMs: number;
-
-  constructor(spec: TopicSpec, settings: TopicSettings, link: TopicLink, lane: number, isDeclared: boolean) {
-    this.spec = spec;
-    this.settings = settings;
-    this.link = link;
-    this.lane = lane;
-    this.isDeclared = isDeclared;
-    this.log = link.openTopic(spec);
-    const { maxDelayMs } = settings;
-    this.#shareMs = maxDelayMs === 'auto' ? 0 : Math.min(LANE_WAIT_MAX_MS, Math.floor(maxDelayMs * LANE_WAIT_SHARE));
-  }
-
-  /**
-   * Hot path. How long a message may wait before its lane is told (ms): a part of what its subscribers let it wait.
-   * Nothing when one of them has a delay of its own, or nobody waits for anything.
-   */
-  get mayWaitMs(): number {
-    if (this.#shareMs === 0) return 0;
-    const hasOwnDelays = (this.stream?.ownDelays ?? 0) + (this.jsonStream?.ownDelays ?? 0) > 0;
-    return hasOwnDelays ? 0 : this.#shareMs;
-  }
-
-  get isHot(): boolean {
-    return this.lane !== COLD;
-  }
-
-  /** The first seq that a new subscriber gets: the next message, or up to `lastN` retained ones before it. */
-  firstSeqFor(lastN: number): number {
-    this.log.refresh();
-    const next = this.log.headSeq + 1;
-    // What is asked for is not lag: no more than the subscriber may be behind.
-    const { maxLagMessages } = this.settings;
-    const wanted = maxLagMessages > 0 ? Math.min(lastN, maxLagMessages) : lastN;
-    return wanted === 0 ? next : Math.max(oldestHistorySeq(this.log, this.spec), next - wanted);
-  }
-}
-
 export function policyNumber(policy: SlowConsumerPolicy): number {
   if (policy === 'conflate') return POLICY_CONFLATE;
   return policy === 'disconnect' ? POLICY_DISCONNECT : POLICY_DROP_OLDEST;
@@ -111,6 +37,7 @@ export class TopicRegistry {
   readonly #delivery: Delivery;
   readonly #coldLink: TopicLink;
   readonly #laneLinks: readonly TopicLink[];
+  readonly #isUsable: (lane: number) => boolean;
   readonly #rules: readonly { matches: (name: string) => boolean; home: Home; settings: TopicSettings }[];
   readonly #byName = new Map<string, TopicEntry>();
   readonly #byAlias = new Map<number, TopicEntry>();
@@ -120,11 +47,19 @@ export class TopicRegistry {
   #lastAlias = 0;
   #hotTopics = 0;
 
-  constructor(options: RegistryOptions, delivery: Delivery, coldLink: TopicLink, laneLinks: readonly TopicLink[]) {
+  /** @param isUsable whether topics may be placed in a lane now. */
+  constructor(
+    options: RegistryOptions,
+    delivery: Delivery,
+    coldLink: TopicLink,
+    laneLinks: readonly TopicLink[],
+    isUsable: (lane: number) => boolean,
+  ) {
     this.#options = options;
     this.#delivery = delivery;
     this.#coldLink = coldLink;
     this.#laneLinks = laneLinks;
+    this.#isUsable = isUsable;
     this.#rules = options.rules.map(({ match, home, ...overrides }) => ({
       matches: globMatcher(match),
       home,
@@ -139,6 +74,17 @@ export class TopicRegistry {
 
   get hotCount(): number {
     return this.#hotTopics;
+  }
+
+  /** Whether one more topic may be hot. */
+  get hasRoomForHot(): boolean {
+    return this.#hotTopics < this.#options.maxHotTopics;
+  }
+
+  /** A topic has come from another home. */
+  moved(entry: TopicEntry, from: number): void {
+    if (entry.isHot && from === COLD) this.#hotTopics++;
+    else if (!entry.isHot && from !== COLD) this.#hotTopics--;
   }
 
   entries(): Iterable<TopicEntry> {
@@ -231,18 +177,19 @@ export class TopicRegistry {
   }
 
   #create(name: string, isDeclared: boolean): TopicEntry | RingcastError {
-    const { maxTopics, maxHotTopics, defaults } = this.#options;
+    const { maxTopics, defaults } = this.#options;
     if (this.#byName.size >= maxTopics) {
       return new RingcastError('LIMIT_EXCEEDED', `no more than ${maxTopics} topics (maxTopics)`);
     }
     const rule = this.#rules.find(({ matches }) => matches(name));
     const settings = rule?.settings ?? defaults;
-    let lane = laneOf(name, rule?.home ?? 'auto', this.#laneLinks.length);
-    if (lane !== COLD && this.#hotTopics >= maxHotTopics) lane = COLD;
+    const home = rule?.home ?? 'auto';
+    let lane = laneOf(name, home, this.#laneLinks.length);
+    if (lane !== COLD && (!this.hasRoomForHot || !this.#isUsable(lane))) lane = COLD;
     const { historyMessages, historyBytes } = settings;
     const spec = { alias: this.#nextAlias(), topic: name, epoch: newEpoch(), historyMessages, historyBytes };
     const link = lane === COLD ? this.#coldLink : this.#laneLinks[lane];
-    const entry = new TopicEntry(spec, settings, link, lane, isDeclared);
+    const entry = new TopicEntry(spec, settings, link, lane, home, isDeclared);
     this.#byName.set(name, entry);
     this.#byAlias.set(spec.alias, entry);
     if (entry.isHot) this.#hotTopics++;

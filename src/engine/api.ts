@@ -1,0 +1,148 @@
+/** Engine API: what the engine's methods take and return, and what it emits. */
+
+import type { LocalHandlers, TopicGap } from '../delivery/local-subscriber.js';
+import type { LaneState } from '../lane/supervised-lane.js';
+import type { SlowConsumerPolicy } from '../protocol/messages.js';
+
+export interface PublishOptions {
+  /** Message id, handed on to the subscribers; 1–64 bytes of UTF-8. */
+  readonly id?: string;
+}
+
+export interface PublishResult {
+  /** The message's number in its topic: 1, 2, 3 … */
+  readonly seq: number;
+  /** When the engine accepted it (ms since the epoch). */
+  readonly time: number;
+  /** How full the way to the topic's home is, 0–100: at 100 messages are refused with OVERLOADED. A cold topic: 0. */
+  readonly pressure: number;
+}
+
+export interface LocalSubscribeOptions {
+  /** Begin with up to so many retained messages, 0–1,000,000 (default 0). */
+  readonly lastN?: number;
+  /** What happens when this subscriber falls too far behind; by default what the topic's rule or the engine says. */
+  readonly policy?: SlowConsumerPolicy;
+  /** How long a message may wait for others (ms), 0–1000; by default what the topic's rule or the engine says. */
+  readonly maxDelayMs?: number;
+  /** Messages were lost to this subscriber; called in their place, before the next event. */
+  readonly onGap?: (gap: TopicGap) => void;
+  /** It ended without `close`: TOPIC_NOT_FOUND (deleted), SLOW_CONSUMER, SHUTTING_DOWN. Nothing is handed out after it. */
+  readonly onEnd?: LocalHandlers['onEnd'];
+}
+
+export interface LocalSubscription {
+  readonly topic: string;
+  /** Names this life of the topic: numbers of different epochs must not be compared. */
+  readonly epoch: string;
+  /** The last message before the first one that will be handed out. */
+  readonly seq: number;
+  /** Ends it: nothing is handed out any more. May be called again. */
+  close(): void;
+}
+
+/** What is there now, and counters since the start. */
+export interface EngineStats {
+  /** WebSocket connections now. */
+  readonly connections: number;
+  /** Of connections and of this process, now. */
+  readonly subscriptions: number;
+  /** Now, the hot ones included. */
+  readonly topics: number;
+  readonly hotTopics: number;
+  /** Topics with subscribers now, those with subscribers of both codecs twice. */
+  readonly streams: number;
+  /** Connections that wait to be flushed, that wait for their delay, that do not read. */
+  readonly readyConnections: number;
+  readonly waitingConnections: number;
+  readonly blockedConnections: number;
+  /** Messages accepted, and messages refused with OVERLOADED. */
+  readonly publishedMessages: number;
+  readonly overloadedMessages: number;
+  /** Bytes that the logs of cold topics take. */
+  readonly coldLogBytes: number;
+  /** Publishers that wait for a lane to number their message. */
+  readonly pendingAcks: number;
+  /** Messages × subscribers they were sent to, and the bytes of their frames. */
+  readonly deliveredMessages: number;
+  readonly deliveredBytes: number;
+  /** Messages that subscribers were told they missed, and how often for which reason. */
+  readonly lostMessages: number;
+  readonly gaps: Readonly<Record<string, number>>;
+  /** Connections ended by the policy `disconnect`. */
+  readonly slowDisconnects: number;
+  readonly badFrames: number;
+  /** Upgrades that were refused: by `onConnect`, `maxConnections`, or for a URL that makes no sense. */
+  readonly refusedConnections: number;
+  /** Part of the time that the accept thread is busy, 0–1. */
+  readonly utilisation: number;
+  /** Topics that changed their home since the start, and that are on their way now. */
+  readonly moves: number;
+  readonly movingTopics: number;
+  /** In the order of their numbers. */
+  readonly lanes: readonly LaneStats[];
+}
+
+export interface LaneStats {
+  readonly lane: number;
+  readonly state: LaneState;
+  readonly topics: number;
+  /** Part of the time that the lane is busy, 0–1. */
+  readonly utilisation: number;
+  /** Fill of its request ring, 0–100. */
+  readonly ringFillPercent: number;
+  /** How long messages waited before the lane took them (ms), in the last whole second. */
+  readonly ringWaitMs: { readonly p50: number; readonly p99: number; readonly max: number };
+  /** Messages handled since the start, and the bytes of their payloads. */
+  readonly messages: number;
+  readonly bytes: number;
+  /** Threads started after the first one. */
+  readonly restarts: number;
+  /** Messages put aside because threads died of them again and again. */
+  readonly poisonedMessages: number;
+}
+
+export interface TopicStats {
+  readonly topic: string;
+  readonly epoch: string;
+  /** `cold`, or the number of the topic's lane. */
+  readonly home: 'cold' | number;
+  /** The newest message's number; 0: there has been none. */
+  readonly seq: number;
+  readonly subscribers: number;
+  /** Handed to the topic's home; `seq` follows when it has numbered them. */
+  readonly publishedMessages: number;
+}
+
+/** A message was put aside: the threads of a lane died of it, one after the other. Its publisher got INTERNAL. */
+export interface PoisonEvent {
+  readonly topic: string;
+  readonly lane: number;
+  /** The payload, MessagePack. */
+  readonly payload: Uint8Array;
+  /** When the message was accepted (ms since the epoch). */
+  readonly time: number;
+}
+
+/**
+ * Something happened to a lane. `died`: its thread ended or, `stalled`, was ended because it did not move; another one is
+ * about to go on. `recovered`: it does. `degraded`: no thread can be kept alive, its topics move to the accept thread.
+ */
+export interface LaneEvent {
+  readonly lane: number;
+  readonly kind: 'died' | 'stalled' | 'recovered' | 'degraded';
+  /** `recovered`: from the end of the last thread until the next one ran (ms); else 0. */
+  readonly recoveryMs: number;
+  /** What the thread died of, if it said so. */
+  readonly fault: unknown;
+}
+
+/** Events of the engine. */
+export interface EngineEvents {
+  /** Something went wrong that no caller can be told: a hook or a handler threw. Without a listener it is thrown. */
+  fault: [fault: unknown];
+  /** A setting that is allowed and probably not meant; a sentence. Without a listener it becomes a process warning. */
+  warning: [text: string];
+  lane: [event: LaneEvent];
+  poison: [event: PoisonEvent];
+}

@@ -1,0 +1,155 @@
+/**
+ * Hand-over: moves topics between homes while publishers and subscribers go on.
+ *
+ *                       ┌────────── the accept thread copies the frames to a shared log ─────────┐
+ *                       │                              (no pause)                                ▼
+ *     cold                                                                                  hot (lane A)
+ *       ▲                                                                                   │        ▲
+ *       │ frames are copied                                              CLOSE to lane A,   │        │ the same memory,
+ *       │ to a plain log                                                 publishes are held │        │ OPEN to lane B
+ *       │                                                                                   ▼        │
+ *       └───────────── arriving ◄──────────────── CLOSED from lane A ──────────────────── leaving    │
+ *                         │                                                                          │
+ *                         └──────────────────────────────────────────────────────────────────────────┘
+ *
+ * Arriving, what was held goes to the new home, ahead of everything newer. Epoch and seqs continue, cursors are seqs, so
+ * subscribers notice nothing. A move asked for on the way changes the target only.
+ */
+
+import type { Delivery } from '../delivery/delivery.js';
+import type { TopicLink, TopicLogs } from '../lane/link.js';
+import { COLD } from '../lane/placement.js';
+import type { SharedLogs } from '../lane/shared-logs.js';
+import { type HeldOutcomes, LeavingTopic } from './leaving-topic.js';
+import type { TopicEntry } from './topic-entry.js';
+
+export interface HandOverOptions {
+  readonly coldLink: TopicLink;
+  readonly laneLinks: readonly TopicLink[];
+  readonly sharedLogs: SharedLogs;
+  /** Whether topics may be placed in this lane now. */
+  readonly isUsable: (lane: number) => boolean;
+}
+
+/** Writer and reader: the accept thread. */
+export class HandOver {
+  /** A topic has another home. */
+  onMoved: (entry: TopicEntry, from: number) => void = () => {};
+  /** The logs of a topic have, or may have, new frames. */
+  onHead: (entry: TopicEntry) => void = () => {};
+
+  readonly #options: HandOverOptions;
+  readonly #delivery: Delivery;
+  readonly #outcomes: HeldOutcomes;
+  /** From the moment a topic begins to leave a lane until nothing of it is held. */
+  readonly #underWay = new Map<TopicEntry, LeavingTopic>();
+  readonly #waiting = new Map<TopicEntry, (() => void)[]>();
+
+  constructor(options: HandOverOptions, delivery: Delivery, outcomes: HeldOutcomes) {
+    this.#options = options;
+    this.#delivery = delivery;
+    this.#outcomes = outcomes;
+  }
+
+  get underWayCount(): number {
+    return this.#underWay.size;
+  }
+
+  isUnderWay(entry: TopicEntry): boolean {
+    return this.#underWay.has(entry);
+  }
+
+  /** Moves a topic to a lane, or COLD. The callback is called once it has arrived, wherever later calls sent it, or ended. */
+  move(entry: TopicEntry, target: number, onDone: () => void = () => {}): void {
+    const leaving = this.#underWay.get(entry);
+    if (leaving === undefined && entry.lane === target) {
+      onDone();
+      return;
+    }
+    const callbacks = this.#waiting.get(entry);
+    if (callbacks === undefined) this.#waiting.set(entry, [onDone]);
+    else callbacks.push(onDone);
+    if (leaving !== undefined) {
+      leaving.target = target;
+      return;
+    }
+    this.#leave(entry, target);
+  }
+
+  /** Hands on what is held for topics that have arrived. Called before each turn of delivery. */
+  pump(): void {
+    for (const [entry, leaving] of this.#underWay) if (leaving.destination !== null) this.#drain(entry, leaving);
+  }
+
+  #leave(entry: TopicEntry, target: number): void {
+    const { alias } = entry.spec;
+    const { link } = entry;
+    const leaving = new LeavingTopic(entry.spec, target, this.#options.sharedLogs, this.#outcomes);
+    this.#underWay.set(entry, leaving);
+    entry.link = leaving;
+    link.leaveTopic(alias, (logs) => this.#arrive(entry, leaving, logs));
+  }
+
+  #arrive(entry: TopicEntry, leaving: LeavingTopic, left: TopicLogs): void {
+    const { sharedLogs, coldLink, laneLinks } = this.#options;
+    const from = leaving.take(left);
+    if (leaving.isClosed) {
+      sharedLogs.give(from.log);
+      if (from.jsonLog !== null) sharedLogs.give(from.jsonLog);
+      this.#done(entry);
+      return;
+    }
+    const previous = entry.lane;
+    const target = this.#placeOf(leaving);
+    const destination = target === COLD ? coldLink : (laneLinks[target] as TopicLink);
+    const to = destination.adoptTopic(entry.spec, from);
+    this.#readFrom(entry, to, target !== COLD);
+    if (to.log !== from.log) sharedLogs.give(from.log);
+    if (from.jsonLog !== null && to.jsonLog !== from.jsonLog) sharedLogs.give(from.jsonLog);
+    leaving.arrived(destination);
+    entry.lane = target;
+    entry.moves++;
+    this.onMoved(entry, previous);
+    this.#drain(entry, leaving);
+  }
+
+  /** Streams are read from the topic's new logs. */
+  #readFrom(entry: TopicEntry, { log, jsonLog }: TopicLogs, isHot: boolean): void {
+    const { stream, jsonStream } = entry;
+    entry.log = log;
+    if (stream !== null) this.#delivery.rehome(stream, log, isHot);
+    if (jsonStream !== null && jsonLog !== null) this.#delivery.rehome(jsonStream, jsonLog, isHot);
+  }
+
+  #drain(entry: TopicEntry, leaving: LeavingTopic): void {
+    const isEmpty = leaving.drain();
+    if (!entry.isClosed) this.onHead(entry);
+    if (isEmpty) this.#settle(entry, leaving);
+  }
+
+  /** Nothing is held any more: publishes go straight to the new home, or the topic leaves it again at once. */
+  #settle(entry: TopicEntry, leaving: LeavingTopic): void {
+    this.#underWay.delete(entry);
+    if (!entry.isClosed) {
+      entry.link = leaving.destination as TopicLink;
+      const target = this.#placeOf(leaving);
+      if (target !== entry.lane) {
+        this.#leave(entry, target);
+        return;
+      }
+    }
+    this.#done(entry);
+  }
+
+  #done(entry: TopicEntry): void {
+    this.#underWay.delete(entry);
+    const callbacks = this.#waiting.get(entry) ?? [];
+    this.#waiting.delete(entry);
+    for (const callback of callbacks) callback();
+  }
+
+  /** Where the topic goes: what was asked for, unless that lane takes none. */
+  #placeOf({ target }: LeavingTopic): number {
+    return target !== COLD && this.#options.isUsable(target) ? target : COLD;
+  }
+}

@@ -1,0 +1,246 @@
+/**
+ * Home keeper: sees to it that topics live where their load belongs. Measures them, promotes, demotes, rebalances lanes,
+ * and knows what is pinned.
+ *
+ * It works in sweeps over the topics with traffic, a part of them per turn of the event loop: with 100,000 such topics a
+ * sweep takes as long as it takes, and delays nobody.
+ */
+
+import { RingcastError } from '../errors.js';
+import { type LaneLoad, leastLoadedLane, MoveBudget, rebalance, type TopicLoad } from '../lane/balancer.js';
+import type { LaneSet } from '../lane/lane-set.js';
+import { type HotSettings, LoadMeter } from '../lane/load-meter.js';
+import { COLD, type Home } from '../lane/placement.js';
+import type { HandOver } from './hand-over.js';
+import { NO_ROW, type TopicEntry } from './topic-entry.js';
+import type { TopicRegistry } from './topic-registry.js';
+
+export interface HomeOptions {
+  readonly hot: HotSettings;
+  readonly rebalance: {
+    /** A lane this many times busier than the mean gives topics away; 0: none does. */
+    readonly ratio: number;
+  };
+}
+
+/** The event loop and its clock, as the keeper needs them. */
+export interface KeeperLoop {
+  nowMs(): number;
+  soon(callback: () => void): void;
+  after(delayMs: number, callback: () => void): () => void;
+}
+
+/** Pause between two sweeps (ms). */
+const SWEEP_MS = 100;
+/** Topics looked at in one turn of the event loop. */
+const TOPICS_PER_TURN = 2000;
+/** Lanes are compared this often (ms): long enough that the effect of a move shows in their utilisation. */
+const REBALANCE_MS = 2000;
+/** A topic with more than so much of its lane's time since the last look is worth a thought (ms). */
+const BUSY_MIN_MS = 0.01;
+
+/** Writer and reader: the accept thread. */
+export class HomeKeeper {
+  /** Topics that changed their home since the start. */
+  moves = 0;
+  readonly meter: LoadMeter;
+
+  readonly #options: HomeOptions;
+  readonly #registry: TopicRegistry;
+  readonly #handOver: HandOver;
+  readonly #lanes: LaneSet;
+  readonly #loop: KeeperLoop;
+  readonly #budget: MoveBudget;
+  /** Topics with traffic. A closed one stays until the next sweep finds it. */
+  readonly #active: TopicEntry[] = [];
+  /** Topics that want to move, found in the sweep under way. */
+  #candidates: { readonly entry: TopicEntry; readonly target: 'hot' | 'cold'; readonly load: number }[] = [];
+  #position = 0;
+  #rebalancedAtMs: number;
+  #cancelSweep: (() => void) | null = null;
+  #isStopped = false;
+
+  constructor(options: HomeOptions, registry: TopicRegistry, handOver: HandOver, lanes: LaneSet, loop: KeeperLoop) {
+    this.#options = options;
+    this.#registry = registry;
+    this.#handOver = handOver;
+    this.#lanes = lanes;
+    this.#loop = loop;
+    this.meter = new LoadMeter(options.hot);
+    const nowMs = loop.nowMs();
+    this.#budget = new MoveBudget(options.hot, nowMs);
+    this.#rebalancedAtMs = nowMs;
+    handOver.onMoved = (entry, from) => {
+      this.moves++;
+      registry.moved(entry, from);
+    };
+    handOver.onHead = (entry) => registry.headMoved(entry);
+  }
+
+  /** A topic without a row of the meter was published to. */
+  watch(entry: TopicEntry): void {
+    entry.loadRow = this.meter.open(this.#loop.nowMs());
+    entry.measuredMessages = entry.acceptedMessages;
+    this.#active.push(entry);
+    this.#arm();
+  }
+
+  /**
+   * Pins a topic to a home, or no longer (`auto`). Resolves when it is there.
+   * Rejects with RingcastError: BAD_REQUEST, LIMIT_EXCEEDED; TOPIC_NOT_FOUND when it was deleted on the way.
+   */
+  async pin(entry: TopicEntry, home: Home): Promise<void> {
+    const target = this.#targetOf(entry, home);
+    const becomesHot = target !== COLD && !entry.isHot;
+    if (becomesHot && !this.#registry.hasRoomForHot) {
+      throw new RingcastError('LIMIT_EXCEEDED', 'no more topics can be hot (maxHotTopics)');
+    }
+    entry.home = home;
+    await new Promise<void>((resolve) => this.#handOver.move(entry, target, resolve));
+    if (entry.isClosed) throw new RingcastError('TOPIC_NOT_FOUND', 'the topic was deleted on its way');
+  }
+
+  /** The lane is given up: its topics go to the accept thread, wherever they were pinned. */
+  evacuate(lane: number): void {
+    for (const entry of this.#registry.entries()) if (entry.lane === lane) this.#handOver.move(entry, COLD);
+  }
+
+  /** Moves nothing any more. */
+  stop(): void {
+    this.#isStopped = true;
+    this.#cancelSweep?.();
+    this.#cancelSweep = null;
+  }
+
+  // ---- sweeps ------------------------------------------------------------------------------------------------------
+
+  #arm(): void {
+    if (this.#cancelSweep !== null || this.#isStopped) return;
+    this.#cancelSweep = this.#loop.after(SWEEP_MS, () => this.#begin());
+  }
+
+  #begin(): void {
+    const nowMs = this.#loop.nowMs();
+    for (const load of this.#lanes.loads) load.update(nowMs);
+    this.#position = 0;
+    this.#candidates = [];
+    this.#continue();
+  }
+
+  #continue(): void {
+    if (this.#isStopped) return;
+    const nowMs = this.#loop.nowMs();
+    const end = this.#position + TOPICS_PER_TURN;
+    while (this.#position < Math.min(end, this.#active.length)) {
+      const entry = this.#active[this.#position] as TopicEntry;
+      if (this.#measure(entry, nowMs)) this.#position++;
+      else this.#forget(entry);
+    }
+    if (this.#position < this.#active.length) {
+      this.#loop.soon(() => this.#continue());
+      return;
+    }
+    this.#moveCandidates(nowMs);
+    if (nowMs - this.#rebalancedAtMs >= REBALANCE_MS) this.#rebalance(nowMs);
+    this.#cancelSweep = null;
+    if (this.#active.length > 0) this.#arm();
+  }
+
+  /** Takes the entry at the current position out; another one takes its place. */
+  #forget(entry: TopicEntry): void {
+    this.meter.close(entry.loadRow);
+    entry.loadRow = NO_ROW;
+    const last = this.#active.pop() as TopicEntry;
+    if (this.#position < this.#active.length) this.#active[this.#position] = last;
+  }
+
+  /** Measures a topic. False: there is nothing to measure any more. */
+  #measure(entry: TopicEntry, nowMs: number): boolean {
+    if (entry.isClosed) return false;
+    const { meter } = this;
+    const row = entry.loadRow;
+    meter.tick(row, entry.acceptedMessages - entry.measuredMessages, entry.subscriberCount, nowMs);
+    entry.measuredMessages = entry.acceptedMessages;
+    const isAuto = entry.home === 'auto';
+    if (isAuto && !this.#handOver.isUnderWay(entry)) {
+      const decision = meter.decide(row, entry.isHot, nowMs);
+      const load = meter.deliveriesPerSecond(row);
+      if (decision === 'promote') this.#candidates.push({ entry, target: 'hot', load });
+      else if (decision === 'demote') this.#candidates.push({ entry, target: 'cold', load });
+    }
+    // A hot topic is looked at until it is cold again.
+    return (isAuto && entry.isHot) || !meter.isIdle(row);
+  }
+
+  #moveCandidates(nowMs: number): void {
+    const candidates = this.#candidates;
+    this.#candidates = [];
+    for (const { entry, target } of this.#budget.takeHottest(candidates, nowMs)) {
+      if (target === 'cold') {
+        this.#handOver.move(entry, COLD);
+      } else if (this.#registry.hasRoomForHot) {
+        const lane = leastLoadedLane(this.#laneLoads((topic) => this.meter.messagesPerSecond(topic.loadRow)));
+        if (lane !== null) this.#handOver.move(entry, lane);
+      }
+    }
+  }
+
+  #rebalance(nowMs: number): void {
+    this.#rebalancedAtMs = nowMs;
+    const loads = this.#laneLoads((entry) => this.#busySinceLastLook(entry));
+    const { ratio } = this.#options.rebalance;
+    const move = ratio > 0 ? rebalance(loads, ratio) : null;
+    if (move === null || !this.#budget.take(nowMs)) return;
+    const entry = this.#registry.findAlias(move.topic);
+    if (entry !== undefined) this.#handOver.move(entry, move.to);
+  }
+
+  /** What the topic took of its lane's time (ms). */
+  #busySinceLastLook(entry: TopicEntry): number {
+    const busyMs = this.#lanes.links[entry.lane]?.busyMsOf(entry.spec.alias) ?? 0;
+    const sinceMs = busyMs - entry.measuredBusyMs;
+    entry.measuredBusyMs = busyMs;
+    // In a new lane a topic begins at 0.
+    return sinceMs >= 0 ? sinceMs : busyMs;
+  }
+
+  #laneLoads(loadOf: (entry: TopicEntry) => number): LaneLoad[] {
+    const topics = this.#lanes.lanes.map((): TopicLoad[] => []);
+    for (const entry of this.#active) {
+      if (entry.isClosed || !entry.isHot || this.#handOver.isUnderWay(entry)) continue;
+      const load = loadOf(entry);
+      const isPinnedToLane = typeof entry.home === 'number';
+      if (load > BUSY_MIN_MS) topics[entry.lane]?.push({ id: entry.spec.alias, load, isPinnedToLane });
+    }
+    return this.#lanes.lanes.map(({ number, state }) => ({
+      lane: number,
+      isUsable: state === 'running',
+      utilisation: this.#lanes.loads[number]?.utilisation ?? 0,
+      topics: topics[number] ?? [],
+    }));
+  }
+
+  // ---- pins --------------------------------------------------------------------------------------------------------
+
+  #targetOf(entry: TopicEntry, home: Home): number {
+    const { lanes } = this.#lanes;
+    if (home === 'cold') return COLD;
+    if (home === 'auto') return entry.lane;
+    if (home !== 'hot' && !(Number.isInteger(home) && home >= 0)) {
+      throw new RingcastError(
+        'BAD_REQUEST',
+        `no home ${JSON.stringify(home)}: "auto", "cold", "hot" or the number of a lane`,
+      );
+    }
+    const there = lanes.length === 0 ? 'there are none' : `there are ${lanes.length}, numbered from 0`;
+    if (home !== 'hot') {
+      if (home >= lanes.length) throw new RingcastError('BAD_REQUEST', `no lane ${home}: ${there} (lanes)`);
+      if (this.#lanes.isUsable(home)) return home;
+      throw new RingcastError('CONFLICT', `lane ${home} has been given up`);
+    }
+    if (entry.isHot) return entry.lane;
+    const lane = leastLoadedLane(this.#laneLoads((topic) => this.meter.messagesPerSecond(topic.loadRow)));
+    if (lane === null) throw new RingcastError('CONFLICT', `no lane can take the topic: ${there}`);
+    return lane;
+  }
+}

@@ -1,0 +1,150 @@
+/**
+ * Leaving topic: stands in for the home of a topic that is on its way from a lane to another home. It holds what is
+ * published meanwhile, and hands it on in order.
+ *
+ *   leaving ──the lane has let go──► arriving ──everything held is through──► done
+ *   (CLOSE is in the lane's ring;    (the new home has the topic and takes
+ *    messages are held)               what was held, as fast as it can)
+ */
+
+import { RingcastError } from '../errors.js';
+import {
+  type LinkEvents,
+  type OutgoingMessage,
+  PUBLISH_ACCEPTED,
+  PUBLISH_FULL,
+  type TopicLink,
+  type TopicLogs,
+} from '../lane/link.js';
+import type { SharedLogs } from '../lane/shared-logs.js';
+import { FrameLog } from '../log/frame-log.js';
+import type { TopicSpec } from '../topic/topic.js';
+
+/** Payload bytes that one topic may have held, beyond its first message. Then publishers are told OVERLOADED. */
+const HELD_MAX_BYTES = 1024 * 1024;
+
+/** Told what a request that was held came to. */
+export interface HeldOutcomes extends Pick<LinkEvents, 'onAck'> {
+  onRefused(request: number, error: RingcastError): void;
+}
+
+/** Writer and reader: the accept thread. */
+export class LeavingTopic implements TopicLink {
+  /** COLD or a lane. May change until the topic arrives. */
+  target: number;
+  readonly #spec: TopicSpec;
+  readonly #logs: SharedLogs;
+  readonly #outcomes: HeldOutcomes;
+  #held: OutgoingMessage[] = [];
+  #heldBytes = 0;
+  #destination: TopicLink | null = null;
+  /** A JSON stream that was begun on the way: its log waits, empty, for the new home. */
+  #newJsonLog: FrameLog | null = null;
+  /** The JSON stream that came from the old home has ended on the way. */
+  #isJsonClosed = false;
+  #isClosed = false;
+
+  constructor(spec: TopicSpec, target: number, logs: SharedLogs, outcomes: HeldOutcomes) {
+    this.#spec = spec;
+    this.target = target;
+    this.#logs = logs;
+    this.#outcomes = outcomes;
+  }
+
+  /** The topic was ended on the way. */
+  get isClosed(): boolean {
+    return this.#isClosed;
+  }
+
+  /** The new home, once the topic is there. */
+  get destination(): TopicLink | null {
+    return this.#destination;
+  }
+
+  get heldMessages(): number {
+    return this.#held.length;
+  }
+
+  // ---- what the old home hands over --------------------------------------------------------------------------------
+
+  /** What the next home is to go on with. The rest is given back. */
+  take({ log, jsonLog }: TopicLogs): TopicLogs {
+    if (jsonLog === null || (!this.#isJsonClosed && this.#newJsonLog === null)) {
+      return { log, jsonLog: jsonLog ?? this.#newJsonLog };
+    }
+    this.#logs.give(jsonLog);
+    return { log, jsonLog: this.#newJsonLog };
+  }
+
+  /** The new home has the topic; what is held goes there with `drain`. */
+  arrived(destination: TopicLink): void {
+    this.#destination = destination;
+  }
+
+  /** Hands on what the new home takes. True: nothing is held any more. */
+  drain(): boolean {
+    const destination = this.#destination;
+    if (destination === null) return false;
+    let count = 0;
+    for (const message of this.#held) {
+      const seq = destination.publish(this.#spec.alias, message);
+      if (seq === PUBLISH_FULL) break;
+      this.#heldBytes -= message.end - message.start;
+      if (seq !== PUBLISH_ACCEPTED && message.request !== 0) this.#outcomes.onAck(message.request, seq);
+      count++;
+    }
+    if (count > 0) this.#held.splice(0, count);
+    return this.#held.length === 0;
+  }
+
+  // ---- what goes on meanwhile --------------------------------------------------------------------------------------
+
+  publish(_alias: number, message: OutgoingMessage): number {
+    const { bytes, start, end } = message;
+    if (this.#held.length > 0 && this.#heldBytes + (end - start) > HELD_MAX_BYTES) return PUBLISH_FULL;
+    this.#heldBytes += end - start;
+    this.#held.push({ ...message, bytes: bytes.slice(start, end), start: 0, end: end - start, mayWaitMs: 0 });
+    return PUBLISH_ACCEPTED;
+  }
+
+  get pressure(): number {
+    return Math.min(100, (100 * this.#heldBytes) / HELD_MAX_BYTES);
+  }
+
+  openJson(alias: number, firstSeq: number): FrameLog {
+    if (this.#destination !== null) return this.#destination.openJson(alias, firstSeq);
+    this.#newJsonLog = FrameLog.shared(this.#logs.take(firstSeq));
+    return this.#newJsonLog;
+  }
+
+  closeJson(alias: number): void {
+    if (this.#destination !== null) {
+      this.#destination.closeJson(alias);
+    } else if (this.#newJsonLog !== null) {
+      this.#logs.give(this.#newJsonLog);
+      this.#newJsonLog = null;
+    } else {
+      this.#isJsonClosed = true;
+    }
+  }
+
+  closeTopic(alias: number): void {
+    this.#isClosed = true;
+    this.#destination?.closeTopic(alias);
+    const gone = new RingcastError('TOPIC_NOT_FOUND', 'the topic was deleted before the message reached it');
+    for (const { request } of this.#held.splice(0)) if (request !== 0) this.#outcomes.onRefused(request, gone);
+    this.#heldBytes = 0;
+  }
+
+  openTopic(): FrameLog {
+    throw new Error('a topic cannot be opened on its way');
+  }
+
+  adoptTopic(): TopicLogs {
+    throw new Error('a topic cannot be adopted on its way');
+  }
+
+  leaveTopic(): void {
+    throw new Error('a topic that is on its way changes its target');
+  }
+}

@@ -1,0 +1,107 @@
+/** Topic entry: all that the accept thread knows of one topic: what it is, where it lives, who reads it. */
+
+import type { Stream } from '../delivery/stream.js';
+import type { TopicLink } from '../lane/link.js';
+import { COLD, type Home } from '../lane/placement.js';
+import type { SlowConsumerPolicy } from '../protocol/messages.js';
+import { oldestHistorySeq } from '../topic/history.js';
+import type { TopicSpec } from '../topic/topic.js';
+
+/** What configuration says about a topic. */
+export interface TopicSettings {
+  readonly historyMessages: number;
+  readonly historyBytes: number;
+  readonly maxDelayMs: number | 'auto';
+  readonly slowConsumerPolicy: SlowConsumerPolicy;
+  readonly maxLagMs: number;
+  readonly maxLagMessages: number;
+}
+
+/** Part of a topic's `maxDelayMs` that its messages may wait for each other before the lane is woken, and its limit (ms). */
+const LANE_WAIT_SHARE = 0.25;
+const LANE_WAIT_MAX_MS = 5;
+
+export const NO_ROW = -1;
+
+type TopicLog = ReturnType<TopicLink['openTopic']>;
+
+/** Writer and reader: the accept thread. */
+export class TopicEntry {
+  readonly spec: TopicSpec;
+  readonly settings: TopicSettings;
+  /** Created beforehand or by a call: does not vanish by itself. */
+  readonly isDeclared: boolean;
+  /** Where messages go: to its home, or, while it leaves a lane, to whoever holds them for the next one. */
+  link: TopicLink;
+  /** COLD or the number of its lane; while it moves, the one that it leaves. */
+  lane: number;
+  /** The canonical stream's log. */
+  log: TopicLog;
+  /** What rules or a call want for it; anything but `auto` pins it. */
+  home: Home;
+  /** Exists while somebody subscribes with the MessagePack codec. */
+  stream: Stream | null = null;
+  /** Exists while somebody subscribes with the JSON codec. */
+  jsonStream: Stream | null = null;
+  /** Messages handed to its home, and the bytes of their payloads. */
+  acceptedMessages = 0;
+  acceptedBytes = 0;
+  /** How often it has changed its home. */
+  moves = 0;
+  /** Row of the load meter, from its first message on until nothing has come for a while. */
+  loadRow = NO_ROW;
+  /** Of `acceptedMessages` and of its lane's time (ms), what has been taken into its load. */
+  measuredMessages = 0;
+  measuredBusyMs = 0;
+  /** Connections that hold its alias for publishing. */
+  holders = 0;
+  isClosed = false;
+  readonly #shareMs: number;
+
+  constructor(
+    spec: TopicSpec,
+    settings: TopicSettings,
+    link: TopicLink,
+    lane: number,
+    home: Home,
+    isDeclared: boolean,
+  ) {
+    this.spec = spec;
+    this.settings = settings;
+    this.link = link;
+    this.lane = lane;
+    this.home = home;
+    this.isDeclared = isDeclared;
+    this.log = link.openTopic(spec);
+    const { maxDelayMs } = settings;
+    this.#shareMs = maxDelayMs === 'auto' ? 0 : Math.min(LANE_WAIT_MAX_MS, Math.floor(maxDelayMs * LANE_WAIT_SHARE));
+  }
+
+  /**
+   * Hot path. How long a message may wait before its lane is told (ms): a part of what its subscribers let it wait.
+   * Nothing when one of them has a delay of its own, or nobody waits for anything.
+   */
+  get mayWaitMs(): number {
+    if (this.#shareMs === 0) return 0;
+    const hasOwnDelays = (this.stream?.ownDelays ?? 0) + (this.jsonStream?.ownDelays ?? 0) > 0;
+    return hasOwnDelays ? 0 : this.#shareMs;
+  }
+
+  get isHot(): boolean {
+    return this.lane !== COLD;
+  }
+
+  get subscriberCount(): number {
+    return (this.stream?.subscriberCount ?? 0) + (this.jsonStream?.subscriberCount ?? 0);
+  }
+
+  /** The first seq that a new subscriber gets: the next message, or up to `lastN` retained ones before it. */
+  firstSeqFor(lastN: number): number {
+    this.log.refresh();
+    const next = this.log.headSeq + 1;
+    // What is asked for is not lag: no more than the subscriber may be behind.
+    const { maxLagMessages } = this.settings;
+    const wanted = maxLagMessages > 0 ? Math.min(lastN, maxLagMessages) : lastN;
+    return wanted === 0 ? next : Math.max(oldestHistorySeq(this.log, this.spec), next - wanted);
+  }
+}

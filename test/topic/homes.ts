@@ -1,15 +1,17 @@
 // The homes of topics: the accept thread, a lane that the test steps by hand, and a lane in a thread of its own.
 
-import { MessageChannel } from 'node:worker_threads';
 import { DirectLink } from '#src/lane/direct-link.js';
-import { EVENT_RING_MIN_BYTES, Lane, type LaneMemory } from '#src/lane/lane.js';
-import { LaneLink } from '#src/lane/lane-link.js';
+import type { LaneLink, LinkLoop } from '#src/lane/lane-link.js';
+import { LaneSet } from '#src/lane/lane-set.js';
 import type { LinkEvents } from '#src/lane/link.js';
 import { LanePool } from '#src/lane/pool.js';
+import type { LaneEvents } from '#src/lane/supervised-lane.js';
 import { encode } from '#src/protocol/msgpack.js';
-import { allocateDoorbell, Doorbell } from '#src/ring/doorbell.js';
-import { allocateRing } from '#src/ring/ring.js';
+import { SteppedThreads, testClock } from '../support/stepped-threads.js';
 import type { HomeSizes, OpenHome, TopicHome } from './topic-home.js';
+
+const STALL_MS = 60_000;
+const HEAP_BYTES = 64 * 2 ** 20;
 
 export const openDirect: OpenHome = async ({ dataBytes, frames }) => {
   const link = new DirectLink({
@@ -21,32 +23,43 @@ export const openDirect: OpenHome = async ({ dataBytes, frames }) => {
   return { link, settle: async () => {}, close: async () => {} };
 };
 
+/** A lane that dies ends the test. */
+export const noDeaths: LaneEvents = {
+  onDeath: ({ fault }) => {
+    throw new Error('the lane died', { cause: fault });
+  },
+  onRecovered: () => {},
+  onPoison: () => {},
+  onDegraded: () => {},
+};
+
+function laneSetOptions(ringBytes: number, logSizes: HomeSizes) {
+  return { lanes: 1, ringBytes, stallMs: STALL_MS, logSizes, maxHotTopics: 100 };
+}
+
 /** A lane without a thread: it runs when the test says so. */
 export class SteppedLane {
-  readonly link: LaneLink;
-  readonly lane: Lane;
-  readonly #lanePort: LaneMemory['port'];
+  readonly threads = new SteppedThreads();
+  readonly set: LaneSet;
   #soon: (() => void)[] = [];
 
-  constructor(ringBytes: number, sizes: HomeSizes, events: LinkEvents) {
-    const { port1, port2 } = new MessageChannel();
-    const memory: LaneMemory = {
-      requests: allocateRing(ringBytes),
-      events: allocateRing(2 ** Math.ceil(Math.log2(EVENT_RING_MIN_BYTES))),
-      laneBell: allocateDoorbell(),
-      acceptBell: allocateDoorbell(),
-      port: port2,
+  constructor(ringBytes: number, sizes: HomeSizes, events: LinkEvents, laneEvents: LaneEvents = noDeaths) {
+    const loop: LinkLoop = {
+      soon: (callback) => {
+        this.#soon.push(callback);
+      },
+      // The only timers are those of late messages, which may as well go at once, and the watch, which is not tested here.
+      after: (delayMs, callback) => {
+        if (delayMs < STALL_MS / 4) this.#soon.push(callback);
+        return () => {};
+      },
     };
-    this.#lanePort = port2;
-    this.lane = new Lane(memory);
-    const soon = (callback: () => void): void => {
-      this.#soon.push(callback);
-    };
-    const after = (_delayMs: number, callback: () => void): (() => void) => {
-      soon(callback);
-      return () => {};
-    };
-    this.link = new LaneLink(memory, port1, sizes, { soon, after }, events);
+    this.set = new LaneSet(laneSetOptions(ringBytes, sizes), this.threads, loop, testClock, events, laneEvents);
+    for (const lane of this.set.lanes) lane.start();
+  }
+
+  get link(): LaneLink {
+    return this.set.links[0]!;
   }
 
   /** One turn of the accept thread's event loop, without the lane. */
@@ -58,15 +71,14 @@ export class SteppedLane {
   settle(): void {
     for (let isBusy = true; isBusy; ) {
       this.turn();
-      isBusy = this.lane.step();
+      isBusy = this.threads.step();
       this.link.drainEvents();
       isBusy ||= this.#soon.length > 0;
     }
   }
 
   close(): void {
-    this.link.close();
-    this.#lanePort.close();
+    this.set.close();
   }
 }
 
@@ -79,16 +91,12 @@ export function openSteppedLane(ringBytes: number): OpenHome {
 
 /** A lane in a thread of its own, through the pool. */
 export class ThreadedLane implements TopicHome {
-  readonly link: LaneLink;
-  readonly pool: LanePool;
-  readonly #bell: Doorbell;
-  readonly #probe: number;
+  readonly set: LaneSet;
+  readonly pool = new LanePool(HEAP_BYTES);
+  readonly #probe = 0xffff_ffff;
   #probed: (() => void)[] = [];
 
-  constructor(ringBytes: number, sizes: HomeSizes, events: LinkEvents) {
-    this.pool = new LanePool(1, ringBytes);
-    const { memory, port } = this.pool.threads[0]!;
-    this.#probe = 0xffff_ffff;
+  constructor(ringBytes: number, sizes: HomeSizes, events: LinkEvents, laneEvents: LaneEvents = noDeaths) {
     const handlers: LinkEvents = {
       onHead: (alias) => {
         if (alias !== this.#probe) events.onHead(alias);
@@ -97,24 +105,26 @@ export class ThreadedLane implements TopicHome {
         if (request === this.#probe) this.#probed.shift()?.();
         else events.onAck(request, seq);
       },
+      onPutAside: (request) => events.onPutAside(request),
     };
-    const soon = (callback: () => void): void => {
-      setImmediate(callback);
+    const loop: LinkLoop = {
+      soon: (callback) => {
+        setImmediate(callback);
+      },
+      after: (delayMs, callback) => {
+        const timer = setTimeout(callback, delayMs);
+        return () => clearTimeout(timer);
+      },
     };
-    const after = (delayMs: number, callback: () => void): (() => void) => {
-      const timer = setTimeout(callback, delayMs);
-      return () => clearTimeout(timer);
-    };
-    this.link = new LaneLink(memory, port, sizes, { soon, after }, handlers);
-    this.#bell = new Doorbell(this.pool.acceptBell);
-    this.#bell.listen(
-      () => !this.link.hasEvents(),
-      () => this.link.drainEvents(),
-    );
+    this.set = new LaneSet(laneSetOptions(ringBytes, sizes), this.pool, loop, testClock, handlers, laneEvents);
+  }
+
+  get link(): LaneLink {
+    return this.set.links[0]!;
   }
 
   async ready(): Promise<this> {
-    await this.link.ready;
+    await this.set.start();
     this.link.openTopic({ alias: this.#probe, topic: 'probe', epoch: '', historyMessages: 0, historyBytes: 0 });
     return this;
   }
@@ -137,10 +147,8 @@ export class ThreadedLane implements TopicHome {
   }
 
   async close(): Promise<void> {
-    this.link.stop();
-    await this.pool.threads[0]!.ended;
-    this.#bell.close();
-    this.link.close();
+    await this.set.stop();
+    this.set.close();
     await this.pool.destroy();
   }
 }

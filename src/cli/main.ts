@@ -8,6 +8,7 @@ import { pubCommand } from './pub.js';
 import { replayCommand } from './replay.js';
 import { serveCommand } from './serve.js';
 import { subCommand } from './sub.js';
+import { topCommand } from './top.js';
 
 // Whoever reads our output has enough (`ringcast sub … | head`): that is no failure.
 process.stdout.on('error', (error: NodeJS.ErrnoException) => {
@@ -17,14 +18,13 @@ process.stdout.on('error', (error: NodeJS.ErrnoException) => {
 
 const { version } = JSON.parse(readFileSync(new URL('../../package.json', import.meta.url), 'utf8'));
 const program = new Command('ringcast')
-  .description('WebSocket topic fan-out: run a server, publish, subscribe, replay recordings')
+  .description('WebSocket topic fan-out: run a server, publish, subscribe, watch, replay recordings')
   .version(version)
   .showSuggestionAfterError()
   .exitOverride();
 
-for (const command of [serveCommand(), pubCommand(), subCommand(), replayCommand(), configCommand()]) {
-  program.addCommand(command.copyInheritedSettings(program));
-}
+const commands = [serveCommand(), pubCommand(), subCommand(), topCommand(), replayCommand(), configCommand()];
+for (const command of commands) program.addCommand(command.copyInheritedSettings(program));
 
 try {
   await program.parseAsync();

@@ -5,7 +5,7 @@
 
 import { RingcastError } from '../errors.js';
 import type { ConnectOptions, GapReason, HistoryEntry, Welcome } from '../protocol/messages.js';
-import { topicNameProblem } from '../protocol/topic-name.js';
+import { addressProblem, topicNameProblem } from '../protocol/topic-name.js';
 import { type ClosedInfo, Connection, type PushedMessage } from './connection.js';
 import { Emitter } from './emitter.js';
 import { type ClientPublishOptions, type Published, Publisher, toPublished, wireOptions } from './publisher.js';
@@ -20,6 +20,7 @@ import {
 
 export { type ErrorCode, RingcastError } from '../errors.js';
 export type { GapReason, SlowConsumerPolicy, Welcome } from '../protocol/messages.js';
+export { STATS_TOPIC } from '../protocol/topic-name.js';
 export type { ClosedInfo } from './connection.js';
 export type { ClientPublishOptions, Published, Publisher } from './publisher.js';
 export type { WebSocketConstructor, WebSocketLike } from './socket.js';
@@ -169,13 +170,13 @@ export class Client {
    * what comes from then on.
    */
   async subscribe(topic: string, options: ClientSubscribeOptions, handler: EventHandler): Promise<Subscription> {
-    checkTopic(topic);
+    check(addressProblem(topic));
     return this.#subscriptions.subscribe(topic, options, handler);
   }
 
   /** Publishes a value (anything that MessagePack knows) and waits until the server has accepted it. */
   async publish(topic: string, value: unknown, options?: ClientPublishOptions): Promise<Published> {
-    checkTopic(topic);
+    check(topicNameProblem(topic));
     return this.#connection.request(
       { type: 'publish', topic, payload: value, options: wireOptions(options) },
       toPublished,
@@ -184,7 +185,7 @@ export class Client {
 
   /** The same for a value that is MessagePack already. */
   async publishEncoded(topic: string, payloadBytes: Uint8Array, options?: ClientPublishOptions): Promise<Published> {
-    checkTopic(topic);
+    check(topicNameProblem(topic));
     return this.#connection.request(
       { type: 'publish', topic, payloadBytes, options: wireOptions(options) },
       toPublished,
@@ -193,7 +194,7 @@ export class Client {
 
   /** Opens a topic for publishing by alias: for feeds. The topic is created if it does not exist. */
   async openPublisher(topic: string): Promise<Publisher> {
-    checkTopic(topic);
+    check(topicNameProblem(topic));
     return this.#connection.request(
       { type: 'publish', topic, payload: null, options: { open: true } },
       (result) => new Publisher(this.#connection, topic, result.alias as number, () => this.flush()),
@@ -210,7 +211,7 @@ export class Client {
 
   /** The retained messages of a topic. */
   async history(topic: string, options: HistoryOptions = {}): Promise<History> {
-    checkTopic(topic);
+    check(addressProblem(topic));
     const wire = options.lastN === undefined ? {} : { options: { lastN: options.lastN } };
     return this.#connection.request({ type: 'history', topic, ...wire }, (result) => ({
       topic,
@@ -265,7 +266,6 @@ export class Client {
 }
 
 /** Throws what the server would answer, without the way there. */
-function checkTopic(topic: string): void {
-  const problem = topicNameProblem(topic);
+function check(problem: string | null): void {
   if (problem !== null) throw new RingcastError('BAD_REQUEST', problem);
 }

@@ -1,7 +1,7 @@
 /** What a WebSocket URL asks for: `/ws`, `/ws/<topic>`, `/ws?topics=a,b&codec=msgpack|json`. */
 
 import { SUBPROTOCOL_JSON, SUBPROTOCOL_MSGPACK } from '../protocol/messages.js';
-import { topicNameProblem } from '../protocol/topic-name.js';
+import { addressProblem } from '../protocol/topic-name.js';
 
 export type Codec = 'msgpack' | 'json';
 
@@ -50,7 +50,7 @@ function requestedTopics(path: string, parameters: URLSearchParams): string[] | 
   }
   for (const list of parameters.getAll('topics')) topics.push(...list.split(',').filter((name) => name !== ''));
   for (const topic of topics) {
-    const problem = topicNameProblem(topic);
+    const problem = addressProblem(topic);
     if (problem !== null) return problem;
   }
   return topics;

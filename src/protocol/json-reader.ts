@@ -22,7 +22,7 @@ import {
 } from './messages.js';
 import { encode } from './msgpack.js';
 import { optionProblem, unknownOptionProblem } from './options.js';
-import { topicNameProblem } from './topic-name.js';
+import { addressProblem } from './topic-name.js';
 import { decodeUtf8, utf8Length } from './utf8.js';
 
 const EMPTY = new Uint8Array(0);
@@ -149,7 +149,7 @@ export class JsonReader implements FrameReader {
     if (!hasId) return BAD_REQUEST_ID;
     if (shape.hasTopic) {
       if (typeof message.topic !== 'string') return 'topic must be a string';
-      const problem = topicNameProblem(message.topic);
+      const problem = addressProblem(message.topic);
       if (problem !== null) return problem;
       this.topic = message.topic;
     }

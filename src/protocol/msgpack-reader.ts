@@ -26,7 +26,7 @@ import {
 import { SKIP_INCOMPLETE, SKIP_INVALID, skipValue } from './msgpack.js';
 import { NameCache } from './name-cache.js';
 import { optionProblem, unknownOptionProblem } from './options.js';
-import { topicNameProblem } from './topic-name.js';
+import { addressProblem } from './topic-name.js';
 
 const EMPTY = new Uint8Array(0);
 const NIL = 0xc0;
@@ -185,7 +185,7 @@ export class MsgpackReader implements FrameReader {
   #decodeTopic(cursor: ByteCursor, end: number): string | null {
     const name = cursor.text(end);
     if (name === undefined) return 'the topic name is not valid UTF-8';
-    const problem = topicNameProblem(name);
+    const problem = addressProblem(name);
     if (problem !== null) return problem;
     this.topic = name;
     this.#names.put(name);

@@ -3,6 +3,9 @@
 import { TOPIC_MAX_BYTES } from './messages.js';
 import { utf8Length } from './utf8.js';
 
+/** The topic on which the server publishes figures about itself, for who subscribes. Nobody else publishes to it. */
+export const STATS_TOPIC = '$stats';
+
 function hasControlCharacter(name: string): boolean {
   for (let index = 0; index < name.length; index++) {
     const unit = name.charCodeAt(index);
@@ -20,4 +23,9 @@ export function topicNameProblem(name: string): string | null {
   if (hasControlCharacter(name)) return 'the topic name contains a control character';
   if (name.charCodeAt(0) === 0x24) return "topic names that start with '$' are reserved for the server";
   return null;
+}
+
+/** The same for a name that a frame asks for: what topics may be called, or a topic of the server's own. */
+export function addressProblem(name: string): string | null {
+  return name === STATS_TOPIC ? null : topicNameProblem(name);
 }

@@ -17,6 +17,8 @@ describe('wrong usage ends with 2 and says what is wrong', () => {
     [['sub', 't', '--count', '0'], /whole number, at least 1/],
     [['sub', 't', '--last', '-1'], /whole number, at least 0/],
     [['sub', 't', '--lats', '1'], /unknown option '--lats'.*\n.*Did you mean --last\?/],
+    [['top', 'prices'], /too many arguments/],
+    [['top', '--sort', 'heat'], /Allowed choices are deliveries, messages/],
     [['replay'], /missing required argument 'file'/],
     [['replay', 'f', '--speed', 'fast'], /number above 0, such as 1 or 10, or max/],
     [['replay', 'f', '--speed', '0'], /number above 0/],
@@ -34,6 +36,7 @@ describe('operating errors end with 1 and one line that says what to do', () => 
     [['pub', 'topic', '{price: 1}'], /the message is not JSON: .*own quotes/],
     [['pub', 'topic', '1', '--url', NOBODY], /ECONNREFUSED.*Start a server with "ringcast serve".*--url/],
     [['sub', 'topic', '--url', NOBODY], /cannot connect to ws:\/\/127\.0\.0\.1:1\/ws/],
+    [['top', '--url', NOBODY], /cannot connect to ws:\/\/127\.0\.0\.1:1\/ws.*Start a server/],
     [['replay', '/no/such/file'], /cannot read the recording: ENOENT/],
     [['replay', '.'], /cannot read the recording: EISDIR/],
     [['replay', import.meta.filename, '--url', NOBODY], /cannot connect/],
@@ -48,7 +51,7 @@ describe('operating errors end with 1 and one line that says what to do', () => 
 });
 
 describe('help', () => {
-  it.each(['serve', 'pub', 'sub', 'replay', 'config'])('ringcast %s --help ends with 0', async (command) => {
+  it.each(['serve', 'pub', 'sub', 'top', 'replay', 'config'])('ringcast %s --help ends with 0', async (command) => {
     const { code, stdout } = await runCli([command, '--help']);
     expect(code).toBe(0);
     expect(stdout).toContain(`Usage: ringcast ${command}`);

@@ -83,7 +83,7 @@ describe('a bad frame costs an ERROR with its id, and the frames behind it still
     ['a topic name of 256 bytes', [2, 7, 'x'.repeat(256)]],
     ['a topic name of 256 bytes in 128 characters', [2, 7, 'ü'.repeat(128)]],
     ['a topic name with a control character', [2, 7, 'a\nb']],
-    ['a topic name of the server’s', [2, 7, '$stats']],
+    ['a topic name of the server’s', [2, 7, '$sys']],
   ];
 
   it.each(bad)('%s (msgpack)', async (_, elements) => {

@@ -124,7 +124,7 @@ describe('requests that make no sense', () => {
     ['', ['graphql-ws', 'mqtt'], /none of the subprotocols is known.*ringcast\.v1\.msgpack and ringcast\.v1\.json/],
     ['/%E0%A4%A', [], /not percent-encoded UTF-8/],
     ['/%00', [], /control/],
-    ['/$stats', [], /reserved/],
+    ['/$sys', [], /reserved/],
     [`/${'x'.repeat(256)}`, [], /256 bytes, at most 255/],
     [`?topics=fine,${'x'.repeat(256)}`, [], /256 bytes, at most 255/],
   ])('%s with subprotocols %j is 400', async (suffix, protocols, expected) => {

@@ -66,7 +66,8 @@ export class Engine extends EventEmitter<EngineEvents> {
   #trimTimer: NodeJS.Timeout | null = null;
   #closing: Promise<void> | null = null;
 
-  constructor(config: EngineConfig, hooks: EngineHooks) {
+  /** @internal `pool`: where the lanes' threads come from; another one injects faults. */
+  constructor(config: EngineConfig, hooks: EngineHooks, pool: LanePool = new LanePool(config.laneHeapBytes)) {
     super();
     this.config = config;
     this.#delivery = new Delivery({ budgetMs: config.deliveryBudgetMs }, this.#scheduler);
@@ -76,7 +77,7 @@ export class Engine extends EventEmitter<EngineEvents> {
       logsMaxBytes: config.coldLogsMaxBytes,
       retainMs: COLD_RETAIN_MS,
     });
-    this.#pool = new LanePool(config.laneHeapBytes);
+    this.#pool = pool;
     this.#lanes = new LaneSet(
       {
         lanes: config.lanes,

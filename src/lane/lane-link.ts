@@ -2,7 +2,7 @@
 
 import { TopicBusyReader } from '../counters/topic-busy.js';
 import { copyBytes } from '../log/copy.js';
-import { FrameLog } from '../log/frame-log.js';
+import type { FrameLog } from '../log/frame-log.js';
 import { Doorbell } from '../ring/doorbell.js';
 import { RING_FULL, RingReader, RingWriter } from '../ring/ring.js';
 import type { TopicSpec } from '../topic/topic.js';
@@ -135,7 +135,7 @@ export class LaneLink implements TopicLink {
   // ---- topics ------------------------------------------------------------------------------------------------------
 
   openTopic(spec: TopicSpec): FrameLog {
-    return this.#open(spec, FrameLog.shared(this.#logs.take(1)));
+    return this.#open(spec, this.#logs.open(1));
   }
 
   adoptTopic(spec: TopicSpec, from: TopicLogs): TopicLogs {
@@ -154,7 +154,7 @@ export class LaneLink implements TopicLink {
   }
 
   openJson(alias: number, firstSeq: number): FrameLog {
-    return this.#openJson(alias, FrameLog.shared(this.#logs.take(firstSeq)));
+    return this.#openJson(alias, this.#logs.open(firstSeq));
   }
 
   closeJson(alias: number): void {

@@ -35,6 +35,11 @@ export class SharedLogs {
     return spare;
   }
 
+  /** An empty log that begins with `firstSeq`. */
+  open(firstSeq: number): FrameLog {
+    return FrameLog.shared(this.take(firstSeq));
+  }
+
   /** The same log if it is shared, else one with its frames. A log that retains much gets more than the usual size. */
   sharedFrom(log: FrameLog): FrameLog {
     if (log.memory !== null) return log;

@@ -17,7 +17,6 @@ import {
   type TopicLogs,
 } from '../lane/link.js';
 import type { SharedLogs } from '../lane/shared-logs.js';
-import { FrameLog } from '../log/frame-log.js';
 import type { TopicSpec } from '../topic/topic.js';
 
 /** Payload bytes that one topic may have held, beyond its first message. Then publishers are told OVERLOADED. */
@@ -39,7 +38,7 @@ export class LeavingTopic implements TopicLink {
   #heldBytes = 0;
   #destination: TopicLink | null = null;
   /** A JSON stream that was begun on the way: its log waits, empty, for the new home. */
-  #newJsonLog: FrameLog | null = null;
+  #newJsonLog: TopicLogs['jsonLog'] = null;
   /** The JSON stream that came from the old home has ended on the way. */
   #isJsonClosed = false;
   #isClosed = false;
@@ -111,9 +110,9 @@ export class LeavingTopic implements TopicLink {
     return Math.min(100, (100 * this.#heldBytes) / HELD_MAX_BYTES);
   }
 
-  openJson(alias: number, firstSeq: number): FrameLog {
+  openJson(alias: number, firstSeq: number): TopicLogs['log'] {
     if (this.#destination !== null) return this.#destination.openJson(alias, firstSeq);
-    this.#newJsonLog = FrameLog.shared(this.#logs.take(firstSeq));
+    this.#newJsonLog = this.#logs.open(firstSeq);
     return this.#newJsonLog;
   }
 
@@ -136,7 +135,7 @@ export class LeavingTopic implements TopicLink {
     this.#heldBytes = 0;
   }
 
-  openTopic(): FrameLog {
+  openTopic(): TopicLogs['log'] {
     throw new Error('a topic cannot be opened on its way');
   }
 

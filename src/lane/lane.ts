@@ -233,6 +233,7 @@ export class Lane {
     switch (type) {
       case REQUEST_OPEN:
         if (open?.parcel.number !== number) this.#openTopic(this.#take(number, 'topic', position));
+        this.#opened(alias, number, position);
         break;
       case REQUEST_OPEN_JSON:
         if (open?.jsonNumber !== number) this.#openJson(this.#take(number, 'json', position));
@@ -262,6 +263,12 @@ export class Lane {
     if (parcel === null) return;
     const log = FrameLog.shared(parcel.memory, parcel.headSeq);
     this.#topics.set(parcel.alias, new OpenTopic(parcel, new Topic(parcel.spec, log, this.#head)));
+  }
+
+  /** From here on records of the ring are the topic's. */
+  #opened(alias: number, number: number, position: number): void {
+    const open = this.#topics.get(alias);
+    if (open?.parcel.number === number) open.openPosition = position;
   }
 
   #openJson(parcel: JsonParcel | null): void {

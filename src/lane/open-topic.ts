@@ -10,11 +10,14 @@ const NO_PARCEL = 0;
 export class OpenTopic {
   readonly parcel: TopicParcel;
   readonly topic: Topic;
+  /** Ring position after the OPEN record. The parcel may have been sent before the record was in the ring. */
+  openPosition: number;
   #jsonNumber = NO_PARCEL;
 
   constructor(parcel: TopicParcel, topic: Topic) {
     this.parcel = parcel;
     this.topic = topic;
+    this.openPosition = parcel.openPosition;
   }
 
   get jsonNumber(): number {

@@ -48,7 +48,7 @@ export class Replay {
       if (scan.type !== REQUEST_PUBLISH || this.#putAside.has(scan.position)) continue;
       const open = topics.get(scan.topic);
       const replayed = open === undefined ? undefined : this.#topics.get(open);
-      if (open === undefined || replayed === undefined || scan.position <= open.parcel.openPosition) continue;
+      if (open === undefined || replayed === undefined || scan.position <= open.openPosition) continue;
       if (scan.position <= replayed.lastPosition) replayed.nextSeq--;
     }
     this.#endPosition = scan.position;
@@ -63,7 +63,7 @@ export class Replay {
   find(position: number, open: OpenTopic | undefined): number {
     const replayed = open === undefined ? undefined : this.#topics.get(open);
     // A topic that came later in the ring (opened under a parcel that this thread was not started with) has no past here.
-    if (open === undefined || position <= open.parcel.openPosition) return SEEN;
+    if (open === undefined || position <= open.openPosition) return SEEN;
     if (this.#putAside.has(position)) return PUT_ASIDE;
     if (replayed === undefined || position > replayed.lastPosition) return NOT_SEEN;
     return replayed.nextSeq++;

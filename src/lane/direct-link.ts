@@ -99,7 +99,9 @@ export class DirectLink implements TopicLink {
   }
 
   /** Nothing is on its way to a topic of this thread. */
-  readonly pressure = 0;
+  pressureOf(): number {
+    return 0;
+  }
 
   /** Gives back memory that logs took in busier times. Called about once per second. */
   trim(epochMs: number): void {

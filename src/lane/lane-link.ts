@@ -4,8 +4,10 @@ import { TopicBusyReader } from '../counters/topic-busy.js';
 import { copyBytes } from '../log/copy.js';
 import type { FrameLog } from '../log/frame-log.js';
 import { Doorbell } from '../ring/doorbell.js';
+import { RECORD_HEAD_BYTES } from '../ring/layout.js';
 import { RING_FULL, RingReader, RingWriter } from '../ring/ring.js';
 import type { TopicSpec } from '../topic/topic.js';
+import { FairShare } from './fair-share.js';
 import type { LaneMemory } from './lane.js';
 import {
   type LinkEvents,
@@ -81,6 +83,7 @@ export class LaneLink implements TopicLink {
   readonly #logs: SharedLogs;
   readonly #loop: LinkLoop;
   readonly #handlers: LinkEvents;
+  readonly #fairShare: FairShare;
   readonly #topics = new Map<number, Topic>();
   readonly #leaving = new Map<number, Leaving>();
   readonly #flush = (): void => this.flush();
@@ -97,6 +100,7 @@ export class LaneLink implements TopicLink {
     this.#requests = new RingWriter(memory.requests);
     this.#events = new RingReader(memory.events);
     this.#bell = new Doorbell(memory.laneBell);
+    this.#fairShare = new FairShare(this.#requests.capacityBytes);
     this.#busy = new TopicBusyReader(memory.topicBusy);
     this.#logs = logs;
     this.#loop = loop;
@@ -260,6 +264,13 @@ export class LaneLink implements TopicLink {
     const ring = this.#requests;
     const payloadBytes = end - start;
     const totalBytes = tail === null ? payloadBytes : payloadBytes + tail.length;
+    const waitingBytes = ring.waitingBytes(this.#fairShare.countFromBytes);
+    if (waitingBytes <= this.#fairShare.countFromBytes) {
+      this.#fairShare.relax();
+    } else if (this.#topics.size > 1 && !this.#fairShare.admits(alias, RECORD_HEAD_BYTES + totalBytes, waitingBytes)) {
+      this.flush();
+      return PUBLISH_FULL;
+    }
     const at = ring.tryClaim(totalBytes);
     if (at === RING_FULL) {
       this.flush();
@@ -293,8 +304,12 @@ export class LaneLink implements TopicLink {
   }
 
   /** How full the request ring is, 0–100. */
-  get pressure(): number {
+  fillPercent(): number {
     return this.#requests.fillPercent();
+  }
+
+  pressureOf(alias: number): number {
+    return this.#fairShare.pressureOf(alias, this.#requests.waitingBytes(0));
   }
 
   #control(type: number, alias: number, parcel: LiveParcel | null): void {

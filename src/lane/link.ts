@@ -61,8 +61,8 @@ export interface TopicLink {
    * or PUBLISH_FULL.
    */
   publish(alias: number, message: OutgoingMessage): number;
-  /** How full the way to the topics is, 0–100: at 100 messages are refused. */
-  readonly pressure: number;
+  /** How near a topic is to being refused messages, 0–100. */
+  pressureOf(alias: number): number;
 }
 
 /** What a link reports. Anything may be reported twice: what is known already must change nothing. */

@@ -192,6 +192,23 @@ export class RingWriter {
     return true;
   }
 
+  get capacityBytes(): number {
+    return this.#capacityBytes;
+  }
+
+  /**
+   * Bytes of committed records that the reader has not released, if they are more than `lowBytes`; else some number that
+   * is not: an old view of the reader's position tells too much, never too little, so it is renewed only then.
+   */
+  waitingBytes(lowBytes: number): number {
+    // Hot path: per record; allocates nothing.
+    const waitingBytes = (this.#committedLow - this.#readerLow) | 0;
+    if (waitingBytes <= lowBytes) return waitingBytes;
+    // Pairs with the store in RingReader.release().
+    this.#readerLow = Atomics.load(this.#positionsLow, READER_POSITION_I32);
+    return (this.#committedLow - this.#readerLow) | 0;
+  }
+
   /** How much of the ring is taken by committed records that the reader has not released, 0–100. */
   fillPercent(): number {
     // Pairs with the store in RingReader.release().

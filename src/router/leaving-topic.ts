@@ -106,7 +106,7 @@ export class LeavingTopic implements TopicLink {
     return PUBLISH_ACCEPTED;
   }
 
-  get pressure(): number {
+  pressureOf(): number {
     return Math.min(100, (100 * this.#heldBytes) / HELD_MAX_BYTES);
   }
 

@@ -21,7 +21,7 @@ import {
 import { readHistory } from '../topic/history.js';
 import { type AuthorizeRequest, type ConnectionInfo, type Hooks, isPromise } from './hooks.js';
 import { type AckCallback, PendingAcks } from './pending-acks.js';
-import { NO_LANE, type Session } from './session.js';
+import type { Session } from './session.js';
 import { NO_ROW, type TopicEntry } from './topic-entry.js';
 import { policyNumber, type TopicRegistry } from './topic-registry.js';
 
@@ -77,7 +77,7 @@ export class Router implements LinkEvents {
 
   /** Tells a publisher what a full home refused, once per batch and not once per message. */
   endBatch(session: Session): void {
-    session.overloadedLane = NO_LANE;
+    session.overloadedTopics = null;
     if (session.overload === null) return;
     const { count, topic } = session.overload;
     session.overload = null;
@@ -245,6 +245,10 @@ export class Router implements LinkEvents {
   ): Promise<void> | undefined {
     // While a hook is waited for, the reader moves on and the socket takes its buffer back: keep a copy of the frame.
     const { id } = frame;
+    if (this.topics.isServerTopic(topic)) {
+      this.#refuse(session, id, new RingcastError('FORBIDDEN', `only the server publishes to ${topic}`));
+      return undefined;
+    }
     let kept: ClientFrame = frame;
     const pending = this.#authorized(session, 'publish', topic, id, () => {
       const entry = this.topics.obtain(topic);
@@ -298,8 +302,10 @@ export class Router implements LinkEvents {
       session.consumer.publishesNoEcho = true;
     }
     const onAck = id === null ? null : this.#acknowledger(session, entry, id, this.#batchMs);
-    if (session.overloadedLane !== entry.lane && this.#send(entry, outgoing, onAck)) return;
-    session.overloadedLane = entry.lane;
+    const isRefused = session.overloadedTopics?.has(entry) === true;
+    if (!isRefused && this.#send(entry, outgoing, onAck)) return;
+    session.overloadedTopics ??= new Set();
+    session.overloadedTopics.add(entry);
     this.overloadedMessages++;
     if (id !== null) {
       this.#refuse(session, id, overloaded(entry));
@@ -459,7 +465,7 @@ export class Router implements LinkEvents {
 
 /** How full the way to the topic's home is, a whole number from 0 to 100. */
 export function pressureOf(entry: TopicEntry): number {
-  return Math.min(100, Math.round(entry.link.pressure));
+  return Math.min(100, Math.round(entry.link.pressureOf(entry.spec.alias)));
 }
 
 function infoOf({ connectionId, clientId, token, context }: Session): ConnectionInfo {

@@ -3,9 +3,6 @@
 import type { Consumer } from '../delivery/consumer.js';
 import type { TopicEntry } from './topic-entry.js';
 
-/** Value of `overloadedLane` while every ring takes messages; no home has this number. */
-export const NO_LANE = -2;
-
 /** Writer and reader: the accept thread. */
 export class Session {
   /** Unguessable name of the connection, told to the client. */
@@ -22,10 +19,10 @@ export class Session {
   lastPublished: TopicEntry | null = null;
 
   /**
-   * The lane whose ring refused a message of this batch. It refuses the batch's later ones too, also when there is room
-   * again meanwhile: none may overtake the one that the publisher has to send again.
+   * Topics of which a message of this batch was refused; null: none. Their later ones of the batch are refused too, also
+   * when there is room again meanwhile: none may overtake the one that the publisher has to send again.
    */
-  overloadedLane = NO_LANE;
+  overloadedTopics: Set<TopicEntry> | null = null;
   /** Messages without a request id that a full ring refused in this batch, and the topic of the first; null: none. */
   overload: { count: number; readonly topic: string } | null = null;
 

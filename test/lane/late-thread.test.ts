@@ -1,0 +1,68 @@
+// A lane's thread comes up some time after it was started: what the ring holds by then is handled, all of it.
+
+import { afterEach, describe, expect, it } from 'vitest';
+import { type OutgoingMessage, PUBLISH_ACCEPTED } from '#src/lane/link.js';
+import { encode } from '#src/protocol/msgpack.js';
+import { noDeaths, SteppedLane } from '../topic/homes.js';
+import { LARGE } from '../topic/topic-home.js';
+
+const RING_BYTES = 4096;
+const SPEC = { epoch: 'e', historyMessages: 100, historyBytes: 2 ** 20 };
+
+function message(request: number): OutgoingMessage {
+  const bytes = encode(request);
+  return { bytes, start: 0, end: bytes.length, tail: null, timeMs: 1, origin: 0, mayWaitMs: 0, request };
+}
+
+describe('a thread that comes up late', () => {
+  const lanes: SteppedLane[] = [];
+  const open = () => {
+    const acks: [number, number][] = [];
+    const handlers = {
+      onHead: () => {},
+      onAck: (request: number, seq: number) => void acks.push([request, seq]),
+      onPutAside: () => {},
+    };
+    const lane = new SteppedLane(RING_BYTES, LARGE, handlers, { ...noDeaths, onDeath: () => {} });
+    lanes.push(lane);
+    return { lane, link: lane.link, acks };
+  };
+  afterEach(() => {
+    for (const lane of lanes.splice(0)) lane.close();
+  });
+
+  it('handles messages of a topic that was opened after the thread was started', () => {
+    const { lane, link, acks } = open();
+    const log = link.openTopic({ ...SPEC, alias: 1, topic: 't' });
+    expect(link.publish(1, message(7))).toBe(PUBLISH_ACCEPTED);
+    lane.turn();
+    lane.settle();
+    log.refresh();
+    expect(log.headSeq).toBe(1);
+    expect(acks).toEqual([[7, 1]]);
+  });
+
+  it('handles messages of a topic whose OPEN found the ring full when a predecessor lived', () => {
+    const { lane, link, acks } = open();
+    link.openTopic({ ...SPEC, alias: 1, topic: 't' });
+    lane.settle();
+    let accepted = 0;
+    while (link.publish(1, message(0)) === PUBLISH_ACCEPTED) accepted++;
+    expect(accepted).toBeGreaterThan(50);
+    const log = link.openTopic({ ...SPEC, alias: 2, topic: 'u' });
+    lane.threads.alive[0]?.die(new Error('killed'));
+    // The successor has been started, and does not run yet; it is told of the second topic now and finds its OPEN later.
+    const successor = lane.threads.alive[0];
+    expect(successor).toBeDefined();
+    successor?.step();
+    successor?.step();
+    successor?.die(new Error('killed, too'));
+    lane.turn();
+    expect(link.publish(2, message(7))).toBe(PUBLISH_ACCEPTED);
+    lane.turn();
+    lane.settle();
+    log.refresh();
+    expect(log.headSeq).toBe(1);
+    expect(acks).toEqual([[7, 1]]);
+  });
+});

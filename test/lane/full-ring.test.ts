@@ -2,11 +2,12 @@
 
 import { afterEach, describe, expect, it } from 'vitest';
 import { type OutgoingMessage, PUBLISH_ACCEPTED, PUBLISH_FULL } from '#src/lane/link.js';
+import type { LaneDeath } from '#src/lane/supervised-lane.js';
 import type { FrameLog } from '#src/log/frame-log.js';
 import { EventView } from '#src/protocol/event.js';
 import { decode, encode } from '#src/protocol/msgpack.js';
 import { Random, testSeed } from '../ring/random.js';
-import { SteppedLane, ThreadedLane } from '../topic/homes.js';
+import { noDeaths, SteppedLane, ThreadedLane } from '../topic/homes.js';
 import { framesOf, LARGE } from '../topic/topic-home.js';
 
 const RING_BYTES = 4096;
@@ -16,6 +17,10 @@ function message(value: unknown, request = 0): OutgoingMessage {
   const bytes = encode(value);
   return { bytes, start: 0, end: bytes.length, tail: null, timeMs: 1, origin: 0, mayWaitMs: 0, request };
 }
+
+const notPutAside = (request: number): void => {
+  throw new Error(`message ${request} was put aside`);
+};
 
 /** The payloads that the log retains. */
 function valuesOf(log: FrameLog): unknown[] {
@@ -33,6 +38,7 @@ describe('a full request ring', () => {
     const lane = new SteppedLane(RING_BYTES, LARGE, {
       onHead: (alias) => reports.heads.push(alias),
       onAck: (request, seq) => reports.acks.push([request, seq]),
+      onPutAside: notPutAside,
     });
     lanes.push(lane);
     return { lane, link: lane.link, reports };
@@ -52,7 +58,7 @@ describe('a full request ring', () => {
     const accepted = fill(lane, 1);
     expect(accepted).toBeGreaterThan(50);
     expect(link.publish(1, message('refused', 9))).toBe(PUBLISH_FULL);
-    expect(link.fillPercent()).toBeGreaterThan(90);
+    expect(link.pressure).toBeGreaterThan(90);
     lane.settle();
     expect(link.publish(1, message('late', 10))).toBe(PUBLISH_ACCEPTED);
     lane.settle();
@@ -65,7 +71,7 @@ describe('a full request ring', () => {
     const log = link.openTopic({ ...SPEC, alias: 1, topic: 't' });
     const accepted = fill(lane, 1);
     // No turn of the event loop in between.
-    while (lane.lane.step());
+    while (lane.threads.step());
     expect(valuesOf(log)).toHaveLength(accepted);
   });
 
@@ -98,7 +104,7 @@ describe('a full request ring', () => {
     fill(lane, 1);
     // A record without payload may just fit; the later ones do not.
     const logs = [2, 3, 4, 5].map((alias) => link.openTopic({ ...SPEC, alias, topic: `t${alias}` }));
-    while (lane.lane.step());
+    while (lane.threads.step());
     // No turn of the event loop in between.
     expect(link.publish(5, message('behind its topic'))).toBe(PUBLISH_ACCEPTED);
     lane.settle();
@@ -128,7 +134,7 @@ describe('a full request ring', () => {
       if (result === PUBLISH_ACCEPTED) accepted[alias - 1]!.push(value);
       else refused++;
       if (random.chance(0.1)) lane.turn();
-      if (random.chance(0.1)) lane.lane.step();
+      if (random.chance(0.1)) lane.threads.step();
       if (random.chance(0.1)) link.drainEvents();
     }
     lane.settle();
@@ -153,6 +159,7 @@ describe('a lane in its own thread', () => {
         if (acks.has(request)) doubled++;
         acks.set(request, seq);
       },
+      onPutAside: notPutAside,
     });
     try {
       await lane.ready();
@@ -179,7 +186,11 @@ describe('a lane in its own thread', () => {
 
   it('does everything that was accepted before it stops', async () => {
     let acks = 0;
-    const lane = new ThreadedLane(2 ** 20, LARGE, { onHead: () => {}, onAck: () => acks++ });
+    const lane = new ThreadedLane(2 ** 20, LARGE, {
+      onHead: () => {},
+      onAck: () => acks++,
+      onPutAside: notPutAside,
+    });
     await lane.ready();
     const log = lane.link.openTopic({ ...SPEC, alias: 1, topic: 't' });
     for (let i = 0; i < 3_000; i++) expect(lane.link.publish(1, message(i, i + 1))).toBe(PUBLISH_ACCEPTED);
@@ -190,12 +201,30 @@ describe('a lane in its own thread', () => {
     expect(acks).toBe(3_000);
   });
 
-  it('ends with a fault when a record makes no sense, and the pool says so', async () => {
-    const lane = new ThreadedLane(2 ** 16, LARGE, { onHead: () => {}, onAck: () => {} });
+  it('ends with a fault when a record makes no sense, and its successor passes over it', async () => {
+    const deaths: LaneDeath[] = [];
+    const acks: number[] = [];
+    let onRecovered = () => {};
+    const recovered = new Promise<void>((resolve) => {
+      onRecovered = resolve;
+    });
+    const lane = new ThreadedLane(
+      2 ** 16,
+      LARGE,
+      { onHead: () => {}, onAck: (request) => acks.push(request), onPutAside: notPutAside },
+      { ...noDeaths, onDeath: (death) => deaths.push(death), onRecovered },
+    );
     await lane.ready();
-    const ended = expect(lane.pool.threads[0]!.ended).rejects.toThrow('no topic with alias 77');
-    lane.link.publish(77, message('to nowhere'));
-    await ended;
-    await lane.close().catch(() => {});
+    const log = lane.link.openTopic({ ...SPEC, alias: 1, topic: 't' });
+    lane.link.publish(1, message('before', 1));
+    lane.link.publish(77, message('to nowhere', 2));
+    lane.link.publish(1, message('after', 3));
+    await recovered;
+    await lane.settle();
+    expect(deaths).toMatchObject([{ lane: 0, reason: 'died', fault: expect.any(Error) }]);
+    expect(valuesOf(log)).toEqual(['before', 'after']);
+    expect(acks).toContain(3);
+    expect(acks).not.toContain(2);
+    await lane.close();
   });
 });

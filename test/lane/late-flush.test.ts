@@ -1,34 +1,32 @@
 // Messages that may wait share a lane's wake-up; who may not wait takes the others along.
 
-import { MessageChannel } from 'node:worker_threads';
-import { afterEach, describe, expect, it } from 'vitest';
-import { EVENT_RING_MIN_BYTES, Lane, type LaneMemory } from '#src/lane/lane.js';
+import { createHistogram } from 'node:perf_hooks';
+import { describe, expect, it } from 'vitest';
+import { allocateLaneCounters } from '#src/counters/lane-counters.js';
+import { allocateTopicBusy } from '#src/counters/topic-busy.js';
+import { allocateLaneRings, Lane, type LaneMemory } from '#src/lane/lane.js';
 import { LaneLink } from '#src/lane/lane-link.js';
 import type { OutgoingMessage } from '#src/lane/link.js';
+import type { LaneParcel } from '#src/lane/parcels.js';
+import { SharedLogs } from '#src/lane/shared-logs.js';
 import { encode } from '#src/protocol/msgpack.js';
 import { allocateDoorbell } from '#src/ring/doorbell.js';
-import { allocateRing } from '#src/ring/ring.js';
 import { FakeScheduler } from '../support/fake-scheduler.js';
 
-const closers: (() => void)[] = [];
-afterEach(() => {
-  for (const close of closers.splice(0)) close();
-});
-
 function openLink() {
-  const { port1, port2 } = new MessageChannel();
   const memory: LaneMemory = {
-    requests: allocateRing(4096),
-    events: allocateRing(2 ** Math.ceil(Math.log2(EVENT_RING_MIN_BYTES))),
-    laneBell: allocateDoorbell(),
+    ...allocateLaneRings(4096),
     acceptBell: allocateDoorbell(),
-    port: port2,
+    counters: allocateLaneCounters(),
+    topicBusy: allocateTopicBusy(1),
+    waits: createHistogram(),
   };
-  const lane = new Lane(memory);
   const scheduler = new FakeScheduler();
-  const events = { onHead: () => {}, onAck: () => {} };
-  const link = new LaneLink(memory, port1, { dataBytes: 4096, frames: 64 }, scheduler, events);
-  closers.push(() => link.close());
+  const events = { onHead: () => {}, onAck: () => {}, onPutAside: () => {} };
+  const link = new LaneLink(memory, new SharedLogs({ dataBytes: 4096, frames: 64 }), scheduler, events);
+  const posted: LaneParcel[] = [];
+  const lane = new Lane({ memory, parcels: link.parcels, putAside: [] }, () => posted.shift(), scheduler);
+  link.attach({ post: (parcel) => posted.push(parcel), wake: () => {}, ready: () => {} });
   const log = link.openTopic({ alias: 1, topic: 't', epoch: 'e', historyMessages: 10, historyBytes: 4096 });
   scheduler.settle();
   lane.step();

@@ -1,64 +1,124 @@
-// The memory of a lane's logs: used again once the lane has let go of it, and not before.
+// The memory of lanes' logs: used again once the lane has let go of it, and not before.
 
 import { describe, expect, it } from 'vitest';
 import { SharedLogs } from '#src/lane/shared-logs.js';
-import { FrameLog } from '#src/log/frame-log.js';
+import { FrameLog, type PlainLogLimits } from '#src/log/frame-log.js';
+import { LogBudget } from '#src/log/log-budget.js';
+import { LogSlabs } from '#src/log/log-slabs.js';
+import { SteppedLane } from '../topic/homes.js';
+import { framesOf } from '../topic/topic-home.js';
 
 const SIZES = { dataBytes: 1024, frames: 16 };
+const EVENTS = { onHead: () => {}, onAck: () => {}, onPutAside: () => {} };
 
-function append(memory: SharedArrayBuffer, count: number): void {
-  const writer = FrameLog.shared(memory);
+function append(log: FrameLog, count: number): void {
   for (let i = 0; i < count; i++) {
-    writer.begin(3, 1000 + i, 0, 0);
-    writer.write(new Uint8Array([1, 2, 3]), 0, 3);
-    writer.commit();
+    log.begin(3, 1000 + i, 0, 0);
+    log.write(new Uint8Array([1, 2, 3]), 0, 3);
+    log.commit();
   }
 }
 
-describe('shared logs', () => {
-  it('does not hand out memory that the lane may still write to', () => {
-    const logs = new SharedLogs(SIZES);
-    const first = logs.take(1, 1);
-    logs.closeAll(1);
-    expect(logs.take(2, 1)).not.toBe(first);
-  });
+function plainLog(budget: LogBudget): FrameLog {
+  const limits: PlainLogLimits = {
+    dataBytes: 2 ** 16,
+    frames: 1024,
+    retainMs: 3_600_000,
+    historyMessages: 1000,
+    historyBytes: 2 ** 16,
+    budget,
+    slabs: new LogSlabs(),
+  };
+  return FrameLog.plain(limits);
+}
 
-  it('hands out memory again once the lane has let go, as an empty log', () => {
+describe('shared logs', () => {
+  it('are used again as empty logs', () => {
     const logs = new SharedLogs(SIZES);
-    const first = logs.take(1, 1);
-    append(first, 100);
-    logs.closeAll(1);
-    logs.closed();
-    const again = logs.take(2, 41);
+    const first = logs.take(1);
+    expect(logs.take(1), 'while it is in use').not.toBe(first);
+    append(FrameLog.shared(first), 100);
+    logs.give(FrameLog.shared(first));
+    const again = logs.take(41);
     expect(again).toBe(first);
-    const log = FrameLog.shared(again);
+    const log = FrameLog.shared(again, 40);
     expect([log.tailSeq, log.headSeq, log.positionOf(41)]).toEqual([41, 40, 0]);
-    append(again, 2);
-    log.refresh();
+    append(log, 2);
     expect([log.tailSeq, log.headSeq, log.sliceBytes(41, 43)]).toEqual([41, 42, 6]);
   });
 
-  it('closes what was taken last, or all of a topic, in the order of the requests', () => {
+  it('are kept up to a number', () => {
     const logs = new SharedLogs(SIZES);
-    logs.take(1, 1);
-    const json = logs.take(1, 1);
-    logs.take(2, 1);
-    logs.closeLast(1);
-    logs.closeAll(2);
-    logs.closed();
-    expect(logs.take(3, 1)).toBe(json);
-    logs.closeAll(1);
-    logs.closed();
-    logs.closed();
-    expect(logs.spareCount).toBe(2);
+    const taken = Array.from({ length: 20 }, () => logs.take(1));
+    for (const memory of taken) logs.give(FrameLog.shared(memory));
+    expect(logs.spareCount).toBe(8);
   });
 
-  it('keeps a bounded number, and refuses a closing that nobody asked for', () => {
+  it('take over what a plain log retains; a shared one is taken as it is', () => {
     const logs = new SharedLogs(SIZES);
-    for (let alias = 1; alias <= 20; alias++) logs.take(alias, 1);
-    for (let alias = 1; alias <= 20; alias++) logs.closeAll(alias);
-    for (let alias = 1; alias <= 20; alias++) logs.closed();
-    expect(logs.spareCount).toBe(8);
-    expect(() => logs.closed()).toThrow('was not asked');
+    const plain = plainLog(new LogBudget(2 ** 20));
+    append(plain, 10);
+    const shared = logs.sharedFrom(plain);
+    expect(framesOf(shared)).toEqual(framesOf(plain));
+    expect(logs.sharedFrom(shared)).toBe(shared);
+  });
+
+  it('are larger than usual for a log that retains more than the usual ones hold, and then not kept', () => {
+    const logs = new SharedLogs(SIZES);
+    const plain = plainLog(new LogBudget(2 ** 20));
+    append(plain, 500);
+    const shared = logs.sharedFrom(plain);
+    expect(framesOf(shared)).toEqual(framesOf(plain));
+    const spares = logs.spareCount;
+    logs.give(shared);
+    expect(logs.spareCount).toBe(spares);
+  });
+
+  it('of the accept thread give their memory back to its budget', () => {
+    const budget = new LogBudget(2 ** 20);
+    const plain = plainLog(budget);
+    append(plain, 500);
+    expect(budget.usedBytes).toBeGreaterThan(0);
+    new SharedLogs(SIZES).give(plain);
+    expect(budget.usedBytes).toBe(0);
+  });
+});
+
+describe('the logs of a lane', () => {
+  const open = () => {
+    const lane = new SteppedLane(4096, SIZES, EVENTS);
+    lane.link.openTopic({ alias: 1, topic: 't', epoch: 'e', historyMessages: 10, historyBytes: 1024 });
+    lane.settle();
+    return { lane, link: lane.link, logs: lane.set.sharedLogs };
+  };
+
+  it('are not given back while the lane may still write to them', () => {
+    const { lane, link, logs } = open();
+    link.openJson(1, 1);
+    const spares = logs.spareCount;
+    link.closeJson(1);
+    lane.turn();
+    expect(logs.spareCount).toBe(spares);
+    lane.settle();
+    expect(logs.spareCount).toBe(spares + 1);
+    link.openJson(1, 1);
+    link.closeTopic(1);
+    lane.turn();
+    expect(logs.spareCount, 'the second JSON log took the first one’s memory').toBe(spares);
+    lane.settle();
+    expect(logs.spareCount).toBe(spares + 2);
+  });
+
+  it('come back one by one, also when the next one was opened before', () => {
+    const { lane, link, logs } = open();
+    const first = link.openJson(1, 1);
+    link.closeJson(1);
+    const second = link.openJson(1, 1);
+    expect(second.memory).not.toBe(first.memory);
+    lane.settle();
+    expect(link.openTopic({ alias: 2, topic: 'u', epoch: 'e', historyMessages: 10, historyBytes: 1024 }).memory).toBe(
+      first.memory,
+    );
+    expect(logs.spareCount).toBe(0);
   });
 });

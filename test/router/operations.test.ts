@@ -38,7 +38,8 @@ for (const [home, options, prefix] of [
       expect(ok).toEqual({ type: 'ok', id: 1, result: { topic: `${prefix}a`, alias: 1, epoch: EPOCH, seq: 0 } });
       expect(event).toMatchObject({ type: 'event', alias: 1, seq: 1, time: lab.scheduler.epochMs(), id: 'm-1' });
       expect(decode((event as { payloadBytes: Uint8Array }).payloadBytes)).toEqual({ n: 1 });
-      expect(feed.take()).toEqual([{ type: 'ok', id: 2, result: { seq: 1, time: lab.scheduler.epochMs() } }]);
+      const result = { seq: 1, time: lab.scheduler.epochMs(), pressure: 0 };
+      expect(feed.take()).toEqual([{ type: 'ok', id: 2, result }]);
     });
 
     it('replays the last n messages', () => {

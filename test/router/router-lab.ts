@@ -3,6 +3,7 @@
 
 import { Delivery } from '#src/delivery/delivery.js';
 import { DirectLink } from '#src/lane/direct-link.js';
+import { LaneSet } from '#src/lane/lane-set.js';
 import { decodeServerFrames, encodeClientFrame } from '#src/protocol/client-frames.js';
 import { jsonEncoder } from '#src/protocol/encoder-json.js';
 import { msgpackEncoder } from '#src/protocol/encoder-msgpack.js';
@@ -15,21 +16,30 @@ import {
   type ServerMessage,
 } from '#src/protocol/messages.js';
 import { MsgpackReader } from '#src/protocol/msgpack-reader.js';
+import { HandOver } from '#src/router/hand-over.js';
+import { HomeKeeper, type HomeOptions } from '#src/router/home-keeper.js';
 import type { Hooks } from '#src/router/hooks.js';
 import { Router } from '#src/router/router.js';
 import { Session } from '#src/router/session.js';
 import { type RegistryOptions, TopicRegistry } from '#src/router/topic-registry.js';
 import { FakeScheduler } from '../support/fake-scheduler.js';
 import { FakeSink } from '../support/fake-sink.js';
-import { SteppedLane } from '../topic/homes.js';
+import { SteppedThreads } from '../support/stepped-threads.js';
 
 export interface RouterLabOptions {
   readonly hooks?: Hooks;
   readonly registry?: Partial<RegistryOptions>;
   readonly maxSubscriptionsPerConnection?: number;
   readonly maxPayloadBytes?: number;
-  /** Bytes of the ring of one lane; without it there is none. */
+  /** Bytes of the ring of each lane; without it there is none. */
   readonly laneRingBytes?: number;
+  /** How many there are (default 1). */
+  readonly lanes?: number;
+  readonly stallMs?: number;
+  /** When topics move by themselves (default: never). */
+  readonly homes?: { readonly hot?: Partial<HomeOptions['hot']>; readonly rebalanceRatio?: number };
+  /** What the logs of cold topics may take together. */
+  readonly coldLogsMaxBytes?: number;
 }
 
 const DEFAULTS = {
@@ -41,38 +51,73 @@ const DEFAULTS = {
   maxLagMessages: 0,
 } as const;
 
+const NEVER_MOVE: HomeOptions['hot'] = {
+  promoteDeliveriesPerSecond: Number.POSITIVE_INFINITY,
+  promoteAfterMs: 0,
+  demoteAfterMs: Number.POSITIVE_INFINITY,
+  movesPerSecond: 1000,
+};
+
 const LOG_SIZES = { dataBytes: 2 ** 20, frames: 1024 };
 const decoder = new TextDecoder();
 const encoder = new TextEncoder();
 
+/** What happened to a lane: `died 0`, `recovered 0`. */
+type LaneReport = string;
+
 export class RouterLab {
   readonly scheduler = new FakeScheduler();
   readonly delivery = new Delivery({ budgetMs: 1 }, this.scheduler);
-  readonly coldLink = new DirectLink({
-    dataMaxBytes: LOG_SIZES.dataBytes,
-    framesMax: LOG_SIZES.frames,
-    logsMaxBytes: 2 ** 30,
-    retainMs: 2000,
-  });
-  readonly lane: SteppedLane | null;
+  readonly coldLink: DirectLink;
+  /** The threads of the lanes: they run when the lab settles. */
+  readonly threads = new SteppedThreads(this.scheduler);
+  readonly lanes: LaneSet;
   readonly topics: TopicRegistry;
   readonly router: Router;
+  readonly handOver: HandOver;
+  readonly homes: HomeKeeper;
   readonly faults: unknown[] = [];
+  readonly laneReports: LaneReport[] = [];
 
   constructor(options: RouterLabOptions = {}) {
-    const { hooks = {}, registry = {}, laneRingBytes } = options;
-    this.lane =
-      laneRingBytes === undefined
-        ? null
-        : new SteppedLane(laneRingBytes, LOG_SIZES, {
-            onHead: (alias) => this.router.onHead(alias),
-            onAck: (request, seq) => this.router.onAck(request, seq),
-          });
+    const { hooks = {}, registry = {}, laneRingBytes, stallMs = 60_000, coldLogsMaxBytes = 2 ** 30 } = options;
+    const lanes = laneRingBytes === undefined ? 0 : (options.lanes ?? 1);
+    const maxHotTopics = registry.maxHotTopics ?? 100;
+    const { scheduler } = this;
+    this.coldLink = new DirectLink({
+      dataMaxBytes: LOG_SIZES.dataBytes,
+      framesMax: LOG_SIZES.frames,
+      logsMaxBytes: coldLogsMaxBytes,
+      retainMs: 2000,
+    });
+    this.lanes = new LaneSet(
+      { lanes, ringBytes: laneRingBytes ?? 0, stallMs, logSizes: LOG_SIZES, maxHotTopics },
+      this.threads,
+      scheduler,
+      scheduler,
+      {
+        onHead: (alias) => this.router.onHead(alias),
+        onAck: (request, seq) => this.router.onAck(request, seq),
+        onPutAside: (request) => this.router.onPutAside(request),
+      },
+      {
+        onDeath: ({ lane, reason }) => this.laneReports.push(`${reason} ${lane}`),
+        onRecovered: (lane) => this.laneReports.push(`recovered ${lane}`),
+        onPoison: (lane) => this.laneReports.push(`poison ${lane}`),
+        onDegraded: (lane) => {
+          this.laneReports.push(`degraded ${lane}`);
+          this.homes.evacuate(lane);
+        },
+      },
+    );
+    const isUsable = (lane: number): boolean => this.lanes.isUsable(lane);
+    const { links: laneLinks, sharedLogs } = this.lanes;
     this.topics = new TopicRegistry(
-      { autoCreate: true, maxTopics: 1000, maxHotTopics: 100, defaults: DEFAULTS, rules: [], ...registry },
+      { autoCreate: true, maxTopics: 1000, maxHotTopics, defaults: DEFAULTS, rules: [], ...registry },
       this.delivery,
       this.coldLink,
-      this.lane === null ? [] : [this.lane.link],
+      laneLinks,
+      isUsable,
     );
     const { maxSubscriptionsPerConnection = 100, maxPayloadBytes = 2 ** 18 } = options;
     this.router = new Router(
@@ -80,9 +125,22 @@ export class RouterLab {
       this.topics,
       this.delivery,
       hooks,
-      () => this.scheduler.epochMs(),
+      () => scheduler.epochMs(),
     );
     this.router.onFault = (fault) => this.faults.push(fault);
+    const { coldLink } = this;
+    this.handOver = new HandOver({ coldLink, laneLinks, sharedLogs, isUsable }, this.delivery, this.router);
+    const homes = {
+      hot: { ...NEVER_MOVE, ...options.homes?.hot },
+      rebalance: { ratio: options.homes?.rebalanceRatio ?? 0 },
+    };
+    this.homes = new HomeKeeper(homes, this.topics, this.handOver, this.lanes, scheduler);
+    this.router.onActive = (entry) => this.homes.watch(entry);
+    this.delivery.beforeTurn = () => {
+      this.lanes.drain();
+      this.handOver.pump();
+    };
+    for (const lane of this.lanes.lanes) lane.start();
   }
 
   client(): RouterClient {
@@ -93,11 +151,24 @@ export class RouterLab {
     return new RouterClient(this, true);
   }
 
-  /** Everything that can happen without a client. */
+  /** Everything that can happen without a client and without time. */
   settle(): void {
-    for (let round = 0; round < 3; round++) {
-      this.lane?.settle();
+    for (let isBusy = true; isBusy; ) {
       this.scheduler.settle();
+      isBusy = this.threads.step();
+      // What the doorbell does.
+      this.lanes.drain();
+      isBusy ||= this.scheduler.soonCount > 0;
+    }
+  }
+
+  /** Time passes, in steps of 10 ms at most; lanes and accept thread do what there is to do. */
+  advance(ms: number): void {
+    const untilMs = this.scheduler.now + ms;
+    this.settle();
+    while (this.scheduler.now < untilMs) {
+      this.scheduler.advance(Math.min(10, untilMs - this.scheduler.now));
+      this.settle();
     }
   }
 }

@@ -238,7 +238,8 @@ it('whatever came and went, nothing is left', () => {
   for (const client of clients) client.close();
   lab.settle();
   for (const entry of [...lab.topics.entries()]) lab.topics.delete(entry.spec.topic);
-  lab.scheduler.advance(2000);
+  lab.advance(2000);
+  lab.lanes.close();
   const nothing = { consumers: 0, streams: 0, subscriptions: 0, ready: 0, waiting: 0, blocked: 0 };
   expect(lab.delivery.load).toEqual(nothing);
   expect([lab.topics.count, lab.topics.hotCount, lab.coldLink.topicCount, lab.coldLink.logBytes]).toEqual([0, 0, 0, 0]);

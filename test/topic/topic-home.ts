@@ -61,6 +61,9 @@ export class HomeLab {
         if (events.acks.has(request)) throw new Error(`a second ack for request ${request}`);
         events.acks.set(request, seq);
       },
+      onPutAside: (request) => {
+        throw new Error(`message ${request} was put aside`);
+      },
     });
     return new HomeLab(home, events);
   }

@@ -10,27 +10,27 @@ import type {
   EngineEvents,
   EngineStats,
   LaneEvent,
-  LaneStats,
   LocalSubscribeOptions,
   LocalSubscription,
   PublishOptions,
   PublishResult,
   TopicStats,
 } from './engine/api.js';
+import { Figures } from './engine/figures.js';
 import { createScheduler } from './engine/scheduler.js';
+import { SLOWEST_MAX, StatsFeed } from './engine/stats-feed.js';
 import { RingcastError } from './errors.js';
 import { Gateway } from './gateway/gateway.js';
 import { DirectLink } from './lane/direct-link.js';
-import type { LaneLoad } from './lane/lane-load.js';
 import { LaneSet } from './lane/lane-set.js';
 import type { Home } from './lane/placement.js';
 import { LanePool } from './lane/pool.js';
-import type { LaneEvents, SupervisedLane } from './lane/supervised-lane.js';
+import type { LaneEvents } from './lane/supervised-lane.js';
 import { msgpackEncoder } from './protocol/encoder-msgpack.js';
 import { MESSAGE_ID_MAX_BYTES, OPTIONS, PAYLOAD_NESTING_MAX } from './protocol/messages.js';
 import { encode, skipValue } from './protocol/msgpack.js';
 import { optionProblem } from './protocol/options.js';
-import { topicNameProblem } from './protocol/topic-name.js';
+import { addressProblem, topicNameProblem } from './protocol/topic-name.js';
 import { utf8Length } from './protocol/utf8.js';
 import { HandOver } from './router/hand-over.js';
 import { HomeKeeper } from './router/home-keeper.js';
@@ -61,6 +61,8 @@ export class Engine extends EventEmitter<EngineEvents> {
   readonly #homes: HomeKeeper;
   readonly #router: Router;
   readonly #gateway: Gateway;
+  readonly #figures: Figures;
+  readonly #statsFeed: StatsFeed;
   #state: State = 'new';
   #port = 0;
   #trimTimer: NodeJS.Timeout | null = null;
@@ -126,6 +128,17 @@ export class Engine extends EventEmitter<EngineEvents> {
       this.#handOver.pump();
       this.#gateway.flushReplies();
     };
+    const sources = {
+      gateway: this.#gateway,
+      router: this.#router,
+      delivery: this.#delivery,
+      coldLink: this.#coldLink,
+      lanes: this.#lanes,
+      homes: this.#homes,
+      handOver: this.#handOver,
+    };
+    this.#figures = new Figures(sources, SLOWEST_MAX, () => this.#scheduler.nowMs());
+    this.#statsFeed = new StatsFeed(config.statsIntervalMs, this.#figures, sources, this.#scheduler);
   }
 
   /** The port it listens on; 0 before `start`. */
@@ -147,7 +160,7 @@ export class Engine extends EventEmitter<EngineEvents> {
     this.#trimTimer = setInterval(() => {
       this.#router.topics.sweep();
       this.#coldLink.trim(this.#scheduler.epochMs());
-      for (const load of this.#lanes.loads) load.endInterval();
+      for (const load of this.#lanes.loads) load.endInterval(this.#scheduler.nowMs());
     }, TRIM_INTERVAL_MS);
     for (const text of configWarnings(this.config, availableParallelism())) {
       if (!this.emit('warning', text)) process.emitWarning(text, 'RingcastWarning');
@@ -156,6 +169,7 @@ export class Engine extends EventEmitter<EngineEvents> {
       await this.#lanes.start();
       for (const name of this.config.topics.create) this.createTopic(name);
       this.#port = await this.#gateway.start();
+      this.#statsFeed.start();
     } catch (fault) {
       await this.#release();
       throw fault;
@@ -184,7 +198,7 @@ export class Engine extends EventEmitter<EngineEvents> {
    */
   subscribe(topic: string, options: LocalSubscribeOptions, onEvent: (event: TopicEvent) => void): LocalSubscription {
     this.#assertRunning();
-    assertTopicName(topic);
+    assertName(addressProblem(topic));
     assertSubscribeOptions(options);
     const { topics } = this.#router;
     const entry = topics.obtain(topic);
@@ -232,6 +246,7 @@ export class Engine extends EventEmitter<EngineEvents> {
    */
   async moveTopic(topic: string, home: Home): Promise<void> {
     this.#assertRunning();
+    assertName(topicNameProblem(topic));
     const entry = this.#router.topics.find(topic);
     if (entry === undefined) throw new RingcastError('TOPIC_NOT_FOUND', `no topic ${JSON.stringify(topic)}`);
     await this.#homes.pin(entry, home);
@@ -240,68 +255,18 @@ export class Engine extends EventEmitter<EngineEvents> {
   // ---- figures -----------------------------------------------------------------------------------------------------
 
   stats(): EngineStats {
-    const load = this.#delivery.load;
-    const { counters } = this.#delivery;
-    const { topics } = this.#router;
-    return {
-      connections: this.#gateway.connectionCount,
-      subscriptions: load.subscriptions,
-      topics: topics.count,
-      hotTopics: topics.hotCount,
-      streams: load.streams,
-      readyConnections: load.ready,
-      waitingConnections: load.waiting,
-      blockedConnections: load.blocked,
-      publishedMessages: this.#router.publishedMessages,
-      overloadedMessages: this.#router.overloadedMessages,
-      coldLogBytes: this.#coldLink.logBytes,
-      pendingAcks: this.#router.pendingAcks.count,
-      deliveredMessages: counters.deliveredMessages,
-      deliveredBytes: counters.deliveredBytes,
-      lostMessages: counters.lostMessages,
-      gaps: { ...counters.gaps },
-      slowDisconnects: counters.slowDisconnects,
-      badFrames: this.#gateway.counters.badFrames,
-      refusedConnections: this.#gateway.counters.refusedConnections,
-      utilisation: this.#delivery.autoDelay.utilisation,
-      moves: this.#homes.moves,
-      movingTopics: this.#handOver.underWayCount,
-      lanes: this.#lanes.lanes.map((lane) => this.#laneStats(lane)),
-    };
-  }
-
-  #laneStats({ number, state, link, counters, restarts, poisonedMessages }: SupervisedLane): LaneStats {
-    const { utilisation, ringWaitMs } = this.#lanes.loads[number] as LaneLoad;
-    const { messages, bytes } = counters;
-    const ringFillPercent = link.pressure;
-    const topics = link.topicCount;
-    return {
-      lane: number,
-      state,
-      topics,
-      utilisation,
-      ringFillPercent,
-      ringWaitMs,
-      messages,
-      bytes,
-      restarts,
-      poisonedMessages,
-    };
+    return this.#figures.engineStats();
   }
 
   /** Figures of one topic, or undefined when there is none. */
   topicStats(topic: string): TopicStats | undefined {
     const entry = this.#router.topics.find(topic);
-    if (entry === undefined) return undefined;
-    entry.log.refresh();
-    return {
-      topic,
-      epoch: entry.spec.epoch,
-      home: entry.isHot ? entry.lane : 'cold',
-      seq: entry.log.headSeq,
-      subscribers: entry.subscriberCount,
-      publishedMessages: entry.acceptedMessages,
-    };
+    return entry === undefined ? undefined : this.#figures.topicStats(entry);
+  }
+
+  /** Shared memory with the newest stats report, for a StatsBoardReader in another thread. */
+  get statsBoard(): SharedArrayBuffer {
+    return this.#statsFeed.board;
   }
 
   // ---- stop --------------------------------------------------------------------------------------------------------
@@ -319,6 +284,7 @@ export class Engine extends EventEmitter<EngineEvents> {
     if (this.#state === 'running') {
       this.#state = 'stopping';
       const deadlineMs = this.#scheduler.nowMs() + this.config.shutdownTimeoutMs;
+      this.#statsFeed.stop();
       // From here on no log gives up what somebody who reads slowly is still to get.
       this.#stopTrimming();
       this.#gateway.stopAccepting();
@@ -352,6 +318,7 @@ export class Engine extends EventEmitter<EngineEvents> {
   async #release(): Promise<void> {
     this.#state = 'closed';
     this.#stopTrimming();
+    this.#statsFeed.stop();
     this.#gateway.close();
     for (const { sink } of this.#delivery.consumers()) sink.end(1001, 'SHUTTING_DOWN');
     this.#delivery.close();
@@ -364,7 +331,7 @@ export class Engine extends EventEmitter<EngineEvents> {
 
   #publish(topic: string, payload: Uint8Array, { id }: PublishOptions): Promise<PublishResult> {
     this.#assertRunning();
-    assertTopicName(topic);
+    assertName(topicNameProblem(topic));
     if (payload.length > this.config.maxPayloadBytes) {
       const message = `a payload of ${payload.length} bytes; the limit is ${this.config.maxPayloadBytes} (maxPayloadBytes)`;
       throw new RingcastError('TOO_LARGE', message);
@@ -413,8 +380,7 @@ export class Engine extends EventEmitter<EngineEvents> {
   }
 }
 
-function assertTopicName(topic: string): void {
-  const problem = topicNameProblem(topic);
+function assertName(problem: string | null): void {
   if (problem !== null) throw new RingcastError('BAD_REQUEST', problem);
 }
 

@@ -15,7 +15,6 @@ export type { TopicEvent, TopicGap } from './delivery/local-subscriber.js';
 export type {
   EngineStats,
   LaneEvent,
-  LaneStats,
   LocalSubscribeOptions,
   LocalSubscription,
   PoisonEvent,

@@ -133,11 +133,14 @@ function shownLanes(lanes: readonly LaneFigures[], rows: number): readonly LaneF
   return lanes.toSorted((left, right) => right.utilisation - left.utilisation).slice(0, room);
 }
 
+/** Equal ones by their messages, then by their names. */
 export function sortTopics(topics: readonly TopicFigures[], sort: TopicSort): TopicFigures[] {
   const scoreOf = TOPIC_SORTS[sort];
   return topics.toSorted(
     (left, right) =>
-      scoreOf(right) - scoreOf(left) || (left.topic < right.topic ? -1 : left.topic > right.topic ? 1 : 0),
+      scoreOf(right) - scoreOf(left) ||
+      (sort === 'name' ? 0 : right.messagesPerSecond - left.messagesPerSecond) ||
+      (left.topic < right.topic ? -1 : 1),
   );
 }
 

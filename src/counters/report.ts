@@ -2,19 +2,20 @@
  * Stats report: what the engine tells about itself, as a value. Published on `$stats`, shown by `ringcast top`, kept in
  * shared memory for other threads (`stats-board.ts`).
  *
- * Counters run since the start of what they count; rates are means over `intervalMs`. Messages are counted once, as
- * published; deliveries once per subscriber.
+ * Messages are counted once, as published; deliveries once per subscriber. Counters run since the start of what they
+ * count. Rates of the engine and of lanes are means over about a second, rates of topics exponentially weighted means with
+ * a time constant of half a second: those by which topics are moved.
  */
 
 export interface StatsReport {
   /** When it was taken (ms since the epoch). */
   readonly time: number;
-  /** The time that its rates are means of (ms). */
+  /** Since the report before (ms): the engine's rates are means over it. */
   readonly intervalMs: number;
   readonly engine: EngineFigures;
   /** In the order of their numbers. */
   readonly lanes: readonly LaneFigures[];
-  /** The busiest by deliveries per second, then by messages per second. */
+  /** The busiest by deliveries per second, then by messages per second; quiet ones where there is room. */
   readonly topics: readonly TopicFigures[];
   /** The consumers that are the furthest behind, in messages. Empty when nobody is. */
   readonly slowest: readonly ConsumerFigures[];
@@ -49,8 +50,8 @@ export interface EngineFigures {
   readonly moves: number;
 }
 
-/** `running`; `restarting`: a successor is being started; `degraded`: given up, its topics run on the accept thread. */
-export type LaneState = 'running' | 'restarting' | 'degraded';
+/** `restarting`: its thread has ended, the next one is being started. `degraded`: given up, its topics move elsewhere. */
+export type LaneState = 'starting' | 'running' | 'restarting' | 'degraded' | 'stopped';
 
 /** Times in ms. */
 export interface WaitFigures {
@@ -67,9 +68,12 @@ export interface LaneFigures {
   readonly utilisation: number;
   /** Fill of its request ring, 0–100. */
   readonly ringFillPercent: number;
-  /** How long the messages of the interval waited in the ring before the lane took them (ms); 0: there were none. */
+  /** How long the messages of the last whole second waited before the lane took them (ms); 0: there were none. */
   readonly ringWaitMs: WaitFigures;
   readonly messagesPerSecond: number;
+  /** Messages handled, and the bytes of their payloads. */
+  readonly messages: number;
+  readonly bytes: number;
   /** Threads started after the first one. */
   readonly restarts: number;
   /** Messages put aside because they ended the thread again and again. */
@@ -94,6 +98,7 @@ export interface TopicFigures {
   readonly home: 'cold' | number;
   readonly subscribers: number;
   readonly messagesPerSecond: number;
+  /** Its load: messages per second × subscribers. */
   readonly deliveriesPerSecond: number;
   readonly messages: number;
   /** Of the messages' payloads. */
@@ -109,7 +114,7 @@ export interface TopicFigures {
   readonly lostMessages: number;
   /** How often it changed its home. */
   readonly moves: number;
-  /** Part of the time that its lane spends on it, 0–1, by its part of the lane's messages; 0: it is cold. */
+  /** Part of its lane's time that it takes, 0–1, by a sample of its messages; 0: it is cold. */
   readonly laneShare: number;
 }
 

@@ -3,9 +3,6 @@
 import type { RecordableHistogram } from 'node:perf_hooks';
 import type { WaitFigures } from './report.js';
 
-/** A wait longer than this is recorded as this (µs): after it a lane that stands still has long been replaced. */
-export const RING_WAIT_MAX_US = 60_000_000;
-
 /** What the lane records and this reads: the same data, if the histogram was cloned to the lane's thread. */
 type Histogram = Pick<RecordableHistogram, 'count' | 'max' | 'percentile' | 'reset'>;
 

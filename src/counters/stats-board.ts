@@ -30,7 +30,7 @@ const TEXT_MAX_BYTES = 256;
 const NUMBER_BYTES = 8;
 const TEXT_BYTES = NUMBER_BYTES + TEXT_MAX_BYTES;
 const HEAD_BYTES = 32 * NUMBER_BYTES;
-const LANE_BYTES = 10 * NUMBER_BYTES + TEXT_BYTES;
+const LANE_BYTES = 12 * NUMBER_BYTES + TEXT_BYTES;
 const TOPIC_BYTES = 17 * NUMBER_BYTES + TEXT_BYTES;
 const CONSUMER_BYTES = 3 * NUMBER_BYTES + 3 * TEXT_BYTES;
 
@@ -212,6 +212,8 @@ function writeLane(fields: FieldWriter, lane: LaneFigures): void {
   fields.number(lane.ringWaitMs.p99);
   fields.number(lane.ringWaitMs.max);
   fields.number(lane.messagesPerSecond);
+  fields.number(lane.messages);
+  fields.number(lane.bytes);
   fields.number(lane.restarts);
   fields.number(lane.poisonedMessages);
 }
@@ -225,6 +227,8 @@ function readLane(fields: FieldReader): LaneFigures {
     ringFillPercent: fields.number(),
     ringWaitMs: readWait(fields),
     messagesPerSecond: fields.number(),
+    messages: fields.number(),
+    bytes: fields.number(),
     restarts: fields.number(),
     poisonedMessages: fields.number(),
   };

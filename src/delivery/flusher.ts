@@ -210,8 +210,8 @@ export class Flusher {
     const table = this.#table;
     table.cursor[row] = until;
     consumer.deliveredMessages += messages;
-    stream.deliveredMessages += messages;
-    stream.deliveredBytes += bytes;
+    stream.counters.deliveredMessages += messages;
+    stream.counters.deliveredBytes += bytes;
     this.counters.deliveredMessages += messages;
     this.counters.deliveredBytes += bytes;
     if (until <= stream.log.headSeq) return;
@@ -243,8 +243,7 @@ export class Flusher {
     table.cursor[row] = verdict.nextCursor;
     gaps[verdict.reason] = (gaps[verdict.reason] ?? 0) + 1;
     this.counters.lostMessages += lost;
-    stream.gaps++;
-    stream.lostMessages += lost;
+    stream.counters.countGap(verdict.reason, lost);
     consumer.lostMessages += lost;
     return true;
   }

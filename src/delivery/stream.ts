@@ -3,6 +3,7 @@
 import type { FrameLog } from '../log/frame-log.js';
 import { SliceCache } from './slice-cache.js';
 import { NONE } from './subscription-table.js';
+import { TopicCounters } from './topic-counters.js';
 
 /** Delay that means "as `AutoDelay` says". */
 export const DELAY_AUTO = -1;
@@ -21,6 +22,8 @@ export interface StreamOptions {
   readonly maxLagMessages: number;
   /** The oldest message that a subscriber still misses may be so old; 0: no limit. */
   readonly maxLagMs: number;
+  /** Shared by all streams of a topic; by default its own. */
+  readonly counters?: TopicCounters;
 }
 
 /** Writer and reader: the accept thread. */
@@ -31,6 +34,7 @@ export class Stream {
   log: FrameLog;
   isHot: boolean;
 
+  readonly counters: TopicCounters;
   /** What its subscribers got last. */
   readonly slice = new SliceCache();
   /** First of the rows that are up to date. */
@@ -44,16 +48,12 @@ export class Stream {
   /** Cursors below this meet their policy. */
   floorSeq = 0;
 
-  deliveredMessages = 0;
-  deliveredBytes = 0;
-  lostMessages = 0;
-  gaps = 0;
-
   constructor(slot: number, options: StreamOptions) {
     this.slot = slot;
     this.options = options;
     this.log = options.log;
     this.isHot = options.isHot;
+    this.counters = options.counters ?? new TopicCounters();
     this.floorSeq = options.log.tailSeq;
   }
 

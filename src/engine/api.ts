@@ -1,7 +1,7 @@
 /** Engine API: what the engine's methods take and return, and what it emits. */
 
+import type { LaneFigures, TopicFigures } from '../counters/report.js';
 import type { LocalHandlers, TopicGap } from '../delivery/local-subscriber.js';
-import type { LaneState } from '../lane/supervised-lane.js';
 import type { SlowConsumerPolicy } from '../protocol/messages.js';
 
 export interface PublishOptions {
@@ -80,38 +80,15 @@ export interface EngineStats {
   readonly moves: number;
   readonly movingTopics: number;
   /** In the order of their numbers. */
-  readonly lanes: readonly LaneStats[];
+  readonly lanes: readonly LaneFigures[];
 }
 
-export interface LaneStats {
-  readonly lane: number;
-  readonly state: LaneState;
-  readonly topics: number;
-  /** Part of the time that the lane is busy, 0–1. */
-  readonly utilisation: number;
-  /** Fill of its request ring, 0–100. */
-  readonly ringFillPercent: number;
-  /** How long messages waited before the lane took them (ms), in the last whole second. */
-  readonly ringWaitMs: { readonly p50: number; readonly p99: number; readonly max: number };
-  /** Messages handled since the start, and the bytes of their payloads. */
-  readonly messages: number;
-  readonly bytes: number;
-  /** Threads started after the first one. */
-  readonly restarts: number;
-  /** Messages put aside because threads died of them again and again. */
-  readonly poisonedMessages: number;
-}
-
-export interface TopicStats {
-  readonly topic: string;
+/** Its lag is that of about a second ago, as slowest subscribers are looked for in small steps. */
+export interface TopicStats extends TopicFigures {
+  /** Names this life of the topic. */
   readonly epoch: string;
-  /** `cold`, or the number of the topic's lane. */
-  readonly home: 'cold' | number;
-  /** The newest message's number; 0: there has been none. */
+  /** The newest message's number, 0: there has been none. It follows `messages` when the topic's home has numbered them. */
   readonly seq: number;
-  readonly subscribers: number;
-  /** Handed to the topic's home; `seq` follows when it has numbered them. */
-  readonly publishedMessages: number;
 }
 
 /** A message was put aside: the threads of a lane died of it, one after the other. Its publisher got INTERNAL. */

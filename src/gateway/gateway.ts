@@ -3,6 +3,7 @@
 import { randomBytes } from 'node:crypto';
 import { accessSync, constants } from 'node:fs';
 import type { Delivery, Scheduler } from '../delivery/delivery.js';
+import type { Sink } from '../delivery/sink.js';
 import { RingcastError } from '../errors.js';
 import { createJsonEncoder } from '../protocol/encoder-json.js';
 import { msgpackEncoder } from '../protocol/encoder-msgpack.js';
@@ -99,6 +100,11 @@ export class Gateway implements ConnectionHost {
 
   get connectionCount(): number {
     return this.#heartbeat.targets.length;
+  }
+
+  /** Whose sink it is; null: not a connection's, or one that has ended. */
+  sessionOf(sink: Sink): Session | null {
+    return sink instanceof Connection ? sink.session : null;
   }
 
   // ---- start and stop ----------------------------------------------------------------------------------------------

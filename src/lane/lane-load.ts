@@ -12,18 +12,23 @@ const TAU_MS = 1000;
 export class LaneLoad {
   /** Part of the time that the lane is busy, 0–1: an exponentially weighted mean. */
   utilisation = 0;
-  /** Of the last whole interval (see `endInterval`). */
+  /** Of the last whole interval (see `endInterval`), as are the waits. */
+  messagesPerSecond = 0;
   ringWaitMs: WaitFigures = { p50: 0, p99: 0, max: 0 };
   readonly #counters: LaneCounters;
   readonly #ringWait: RingWait;
   #busyMs: number;
   #sampledAtMs: number;
+  #messages: number;
+  #intervalStartMs: number;
 
   constructor(counters: LaneCounters, waits: RecordableHistogram, nowMs: number) {
     this.#counters = counters;
     this.#ringWait = new RingWait(waits);
     this.#busyMs = counters.busyMs;
     this.#sampledAtMs = nowMs;
+    this.#messages = counters.messages;
+    this.#intervalStartMs = nowMs;
   }
 
   /** Takes a sample; at any times, not too close. */
@@ -37,8 +42,14 @@ export class LaneLoad {
     this.#sampledAtMs = nowMs;
   }
 
-  /** The waits since the last call become `ringWaitMs`. */
-  endInterval(): void {
+  /** What came since the last call becomes the figures of the last interval. */
+  endInterval(nowMs: number): void {
     this.ringWaitMs = this.#ringWait.take();
+    const elapsedMs = nowMs - this.#intervalStartMs;
+    if (elapsedMs <= 0) return;
+    const { messages } = this.#counters;
+    this.messagesPerSecond = ((messages - this.#messages) * 1000) / elapsedMs;
+    this.#messages = messages;
+    this.#intervalStartMs = nowMs;
   }
 }

@@ -13,14 +13,13 @@
  */
 
 import { LaneCounters, NO_RECORD } from '../counters/lane-counters.js';
+import type { LaneState } from '../counters/report.js';
 import { RingReader } from '../ring/ring.js';
 import { Lane, type LaneClock, type LaneMemory, type LaneStart } from './lane.js';
 import type { LaneLink, LaneThread, LinkLoop } from './lane-link.js';
 import type { LaneParcel } from './parcels.js';
 import type { LaneThreads, RunningLane } from './pool.js';
 import { REQUEST_PUBLISH } from './records.js';
-
-export type LaneState = 'starting' | 'running' | 'restarting' | 'degraded' | 'stopped';
 
 /** A message that was put aside because lanes died of it. */
 export interface PoisonedMessage {

@@ -105,6 +105,11 @@ export class HomeKeeper {
     for (const entry of this.#registry.entries()) if (entry.lane === lane) this.#handOver.move(entry, COLD);
   }
 
+  /** The topics with traffic at the moment; a copy. A few may have been closed already. */
+  activeTopics(): TopicEntry[] {
+    return this.#active.slice();
+  }
+
   /** Moves nothing any more. */
   stop(): void {
     this.#isStopped = true;

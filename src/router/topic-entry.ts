@@ -1,6 +1,7 @@
 /** Topic entry: all that the accept thread knows of one topic: what it is, where it lives, who reads it. */
 
 import type { Stream } from '../delivery/stream.js';
+import type { TopicCounters } from '../delivery/topic-counters.js';
 import type { TopicLink } from '../lane/link.js';
 import { COLD, type Home } from '../lane/placement.js';
 import type { SlowConsumerPolicy } from '../protocol/messages.js';
@@ -46,6 +47,8 @@ export class TopicEntry {
   /** Messages handed to its home, and the bytes of their payloads. */
   acceptedMessages = 0;
   acceptedBytes = 0;
+  /** What its subscribers got, from the first one on. */
+  counters: TopicCounters | null = null;
   /** How often it has changed its home. */
   moves = 0;
   /** Row of the load meter, from its first message on until nothing has come for a while. */

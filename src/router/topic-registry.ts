@@ -4,11 +4,12 @@ import { randomBytes } from 'node:crypto';
 import type { Delivery } from '../delivery/delivery.js';
 import { DELAY_AUTO, type Stream } from '../delivery/stream.js';
 import { POLICY_CONFLATE, POLICY_DISCONNECT, POLICY_DROP_OLDEST } from '../delivery/subscription-table.js';
+import { TopicCounters } from '../delivery/topic-counters.js';
 import { RingcastError } from '../errors.js';
 import type { TopicLink } from '../lane/link.js';
 import { COLD, type Home, laneOf } from '../lane/placement.js';
 import type { SlowConsumerPolicy } from '../protocol/messages.js';
-import { topicNameProblem } from '../protocol/topic-name.js';
+import { STATS_TOPIC, topicNameProblem } from '../protocol/topic-name.js';
 import { globMatcher } from '../protocol/topic-pattern.js';
 import { oldestHistorySeq } from '../topic/history.js';
 import { TopicEntry, type TopicSettings } from './topic-entry.js';
@@ -40,6 +41,9 @@ export class TopicRegistry {
   readonly #isUsable: (lane: number) => boolean;
   readonly #rules: readonly { matches: (name: string) => boolean; home: Home; settings: TopicSettings }[];
   readonly #byName = new Map<string, TopicEntry>();
+  /** The server's own: not counted, not listed, never deleted. */
+  readonly #serverTopics = new Map<string, TopicEntry>();
+  /** All of them. */
   readonly #byAlias = new Map<number, TopicEntry>();
   readonly #entryOfStream = new Map<Stream, TopicEntry>();
   /** Topics that were published to while nobody used them, with their number of messages at the last sweep. */
@@ -92,7 +96,11 @@ export class TopicRegistry {
   }
 
   find(name: string): TopicEntry | undefined {
-    return this.#byName.get(name);
+    return this.#byName.get(name) ?? this.#serverTopics.get(name);
+  }
+
+  isServerTopic(name: string): boolean {
+    return name === STATS_TOPIC;
   }
 
   findAlias(alias: number): TopicEntry | undefined {
@@ -101,8 +109,11 @@ export class TopicRegistry {
 
   /** The topic, created if it may be; otherwise the error to answer. The name has been checked. */
   obtain(name: string): TopicEntry | RingcastError {
-    const entry = this.#byName.get(name);
+    const entry = this.find(name);
     if (entry !== undefined) return entry;
+    if (this.isServerTopic(name)) {
+      return new RingcastError('TOPIC_NOT_FOUND', `no topic ${JSON.stringify(name)}: statsIntervalMs is 0`);
+    }
     if (!this.#options.autoCreate) return new RingcastError('TOPIC_NOT_FOUND', `no topic ${JSON.stringify(name)}`);
     return this.#create(name, false);
   }
@@ -113,6 +124,21 @@ export class TopicRegistry {
     if (problem !== null) throw new RingcastError('BAD_REQUEST', problem);
     const entry = this.#byName.get(name) ?? this.#create(name, true);
     if (entry instanceof RingcastError) throw entry;
+    return entry;
+  }
+
+  /** A topic that only the server publishes to. It is cold, keeps its newest message, and its slow subscribers get that. */
+  addServerTopic(name: string): TopicEntry {
+    const settings: TopicSettings = {
+      historyMessages: 1,
+      historyBytes: Number.POSITIVE_INFINITY,
+      maxDelayMs: 0,
+      slowConsumerPolicy: 'conflate',
+      maxLagMs: 0,
+      maxLagMessages: 0,
+    };
+    const entry = this.#open(name, settings, COLD, 'cold', true);
+    this.#serverTopics.set(name, entry);
     return entry;
   }
 
@@ -138,6 +164,7 @@ export class TopicRegistry {
     const existing = isText ? entry.jsonStream : entry.stream;
     if (existing !== null) return existing;
     const { spec, settings, link } = entry;
+    entry.counters ??= new TopicCounters();
     const log = isText ? link.openJson(spec.alias, oldestHistorySeq(entry.log, spec)) : entry.log;
     const stream = this.#delivery.addStream({
       alias: spec.alias,
@@ -148,6 +175,7 @@ export class TopicRegistry {
       maxDelayMs: settings.maxDelayMs === 'auto' ? DELAY_AUTO : settings.maxDelayMs,
       maxLagMessages: settings.maxLagMessages,
       maxLagMs: settings.maxLagMs,
+      counters: entry.counters,
     });
     if (isText) entry.jsonStream = stream;
     else entry.stream = stream;
@@ -186,13 +214,18 @@ export class TopicRegistry {
     const home = rule?.home ?? 'auto';
     let lane = laneOf(name, home, this.#laneLinks.length);
     if (lane !== COLD && (!this.hasRoomForHot || !this.#isUsable(lane))) lane = COLD;
+    const entry = this.#open(name, settings, lane, home, isDeclared);
+    this.#byName.set(name, entry);
+    if (entry.isHot) this.#hotTopics++;
+    return entry;
+  }
+
+  #open(name: string, settings: TopicSettings, lane: number, home: Home, isDeclared: boolean): TopicEntry {
     const { historyMessages, historyBytes } = settings;
     const spec = { alias: this.#nextAlias(), topic: name, epoch: newEpoch(), historyMessages, historyBytes };
     const link = lane === COLD ? this.#coldLink : this.#laneLinks[lane];
     const entry = new TopicEntry(spec, settings, link, lane, home, isDeclared);
-    this.#byName.set(name, entry);
     this.#byAlias.set(spec.alias, entry);
-    if (entry.isHot) this.#hotTopics++;
     return entry;
   }
 

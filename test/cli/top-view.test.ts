@@ -3,7 +3,7 @@ import picocolors from 'picocolors';
 import { describe, expect, it } from 'vitest';
 import { formatCount, formatMs, formatShare, printable } from '#src/cli/top-format.js';
 import { renderReport, sortTopics, TOPIC_SORTS, type TopicSort, type ViewOptions } from '#src/cli/top-view.js';
-import type { StatsReport } from '#src/counters/report.js';
+import type { StatsReport, TopicFigures } from '#src/counters/report.js';
 import { makeReport } from '../counters/reports.mjs';
 
 const ALL: ViewOptions = {
@@ -101,15 +101,21 @@ describe('the order of topics', () => {
     lagMessages: (index * 17) % 11,
   }));
 
-  it.each(Object.keys(TOPIC_SORTS) as TopicSort[])('%s: highest first, equal ones by name', (sort) => {
-    const sorted = sortTopics(topics, sort);
-    expect(new Set(sorted)).toEqual(new Set(topics));
-    for (let index = 1; index < sorted.length; index++) {
-      const [before, after] = [sorted[index - 1]!, sorted[index]!];
-      const [first, second] = [TOPIC_SORTS[sort](before), TOPIC_SORTS[sort](after)];
-      expect(first > second || (first === second && before.topic < after.topic)).toBe(true);
-    }
-  });
+  it.each(Object.keys(TOPIC_SORTS) as TopicSort[])(
+    '%s: highest first, equal ones by messages, then by name',
+    (sort) => {
+      const sorted = sortTopics(topics, sort);
+      expect(new Set(sorted)).toEqual(new Set(topics));
+      for (let index = 1; index < sorted.length; index++) {
+        const [before, after] = [sorted[index - 1]!, sorted[index]!];
+        const scores = (topic: TopicFigures) =>
+          sort === 'name' ? [] : [TOPIC_SORTS[sort](topic), topic.messagesPerSecond];
+        const [first, second] = [scores(before), scores(after)];
+        const differs = first.findIndex((score, place) => score !== second[place]);
+        expect(differs < 0 ? before.topic < after.topic : first[differs]! > second[differs]!).toBe(true);
+      }
+    },
+  );
 });
 
 describe('numbers', () => {

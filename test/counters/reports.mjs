@@ -33,8 +33,10 @@ export function makeReport(number, { lanes, topics, slowest }) {
       ringFillPercent: value + 2,
       ringWaitMs: { p50: value + 3, p99: value + 4, max: value + 5 },
       messagesPerSecond: value + 6,
-      restarts: value + 7,
-      poisonedMessages: value + 8,
+      messages: value + 7,
+      bytes: value + 8,
+      restarts: value + 9,
+      poisonedMessages: value + 10,
     })),
     topics: each(topics, (value, index) => ({
       topic: `Thema ${number}/${index} ü€😀`,

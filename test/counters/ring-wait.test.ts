@@ -4,9 +4,9 @@ import { once } from 'node:events';
 import { createHistogram } from 'node:perf_hooks';
 import { Worker } from 'node:worker_threads';
 import { describe, expect, it } from 'vitest';
-import { RING_WAIT_MAX_US, RingWait } from '#src/counters/ring-wait.js';
+import { RingWait } from '#src/counters/ring-wait.js';
 
-const waits = () => createHistogram({ lowest: 1, highest: RING_WAIT_MAX_US, figures: 3 });
+const waits = () => createHistogram({ lowest: 1, highest: 60_000_000, figures: 3 });
 
 describe('ring wait', () => {
   it('tells percentiles and the longest wait in milliseconds', () => {

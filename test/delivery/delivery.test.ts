@@ -25,7 +25,7 @@ describe('slices', () => {
     expect(late.takeMessages()).toEqual([['1:4']]);
     expect(lab.delivery.counters.deliveredMessages).toBe(6);
     expect(early.consumer.deliveredMessages).toBe(4);
-    expect(topic.stream.deliveredMessages).toBe(6);
+    expect(topic.stream.counters.deliveredMessages).toBe(6);
   });
 
   it('carry the bytes of the log unchanged', () => {
@@ -40,7 +40,7 @@ describe('slices', () => {
     log.copy(1, 3, wanted, 0);
     expect(one.sink.messages).toEqual([wanted]);
     expect(lab.delivery.counters.deliveredBytes).toBe(wanted.length);
-    expect(topic.stream.deliveredBytes).toBe(wanted.length);
+    expect(topic.stream.counters.deliveredBytes).toBe(wanted.length);
   });
 
   it('reach to the head of the moment, also when others were sent a shorter one from the same cursor', () => {

@@ -264,7 +264,10 @@ describe('a simulation', () => {
       expect(counters.deliveredMessages).toBe(events);
       expect(counters.lostMessages).toBe(lost);
       expect(
-        topics.reduce((sum, { stream, jsonStream }) => sum + stream.lostMessages + jsonStream.lostMessages, 0),
+        topics.reduce(
+          (sum, { stream, jsonStream }) => sum + stream.counters.lostMessages + jsonStream.counters.lostMessages,
+          0,
+        ),
       ).toBe(lost);
       expect([events > 1000, lost > 100, counters.slowDisconnects > 0]).toEqual([true, true, true]);
       expect(lab.delivery.load).toMatchObject({ ready: 0, waiting: 0, blocked: 0, consumers: clients.size });

@@ -2,7 +2,9 @@
 
 import { describe, expect, it } from 'vitest';
 import { SEND_BLOCKED, SEND_OK } from '#src/delivery/sink.js';
+import type { Stream } from '#src/delivery/stream.js';
 import { POLICY_CONFLATE, POLICY_DISCONNECT, POLICY_DROP_OLDEST } from '#src/delivery/subscription-table.js';
+import { GAP_REASONS } from '#src/protocol/messages.js';
 import { DeliveryLab, type LabConsumer, type LabStreamOptions } from './delivery-lab.js';
 
 const SMALL = { dataBytes: 4096, frames: 8 };
@@ -25,14 +27,13 @@ function blockedSubscriber(options: LabStreamOptions, policy: number, isText = f
 }
 
 /** Counters of engine, stream and connection say the same. */
-function expectLost(lab: DeliveryLab, one: LabConsumer, stream: { lostMessages: number; gaps: number }, lost: number) {
-  expect([lab.delivery.counters.lostMessages, stream.lostMessages, one.consumer.lostMessages]).toEqual([
+function expectLost(lab: DeliveryLab, one: LabConsumer, { counters }: Stream, lost: number) {
+  expect([lab.delivery.counters.lostMessages, counters.lostMessages, one.consumer.lostMessages]).toEqual([
     lost,
     lost,
     lost,
   ]);
-  const gaps = Object.values(lab.delivery.counters.gaps).reduce((sum, count) => sum + count, 0);
-  expect(gaps).toBe(stream.gaps);
+  for (const reason of GAP_REASONS) expect(lab.delivery.counters.gaps[reason] ?? 0).toBe(counters.gapsOf(reason));
 }
 
 describe('a lapped subscriber', () => {

@@ -161,7 +161,7 @@ function fill(table: SubscriptionTable, row: number, model: Map<string, number>,
   table.cursor[row] = row * 2 ** 33;
   table.delayMs[row] = row % 1001;
   table.setPolicy(row, row % 3);
-  table.setPending(row, row % 2 === 1);
+  if (row % 2 === 1) table.setPending(row, row % 4 === 1);
   model.set(key, row);
 }
 
@@ -170,7 +170,8 @@ function check(table: SubscriptionTable, row: number): void {
     table.cursor[row] === row * 2 ** 33 &&
     table.delayMs[row] === row % 1001 &&
     table.policy(row) === row % 3 &&
-    table.isPending(row) === (row % 2 === 1);
+    table.isPending(row) === (row % 2 === 1) &&
+    table.isHot(row) === (row % 4 === 1);
   if (!right) throw new Error(`row ${row} has another's values`);
 }
 

@@ -75,7 +75,7 @@ describe.each(CASES)('$codec, $home topic, $lanes lanes', ({ codec, home, lanes 
       overloadedMessages: 0,
       pendingAcks: 0,
     });
-    expect(engine.topicStats(topic)).toMatchObject({ seq: 600, subscribers: 3, publishedMessages: 600 });
+    expect(engine.topicStats(topic)).toMatchObject({ seq: 600, subscribers: 3, messages: 600 });
   });
 
   it('lastN replays the newest retained messages, then goes on live without a seam', async () => {

@@ -1,9 +1,9 @@
 // Bursts: messages published back to back should share their writes. Two sizes, on either side of uWS's cliff at 33
 // messages per subscriber and turn of the event loop.
 
-import { completeBar, ratioBar } from '../bars.js';
-import { RINGCAST, type Scenario, secondsOf, UWS, WS } from '../scenario.js';
-import { cpuPerDelivery, MEASURED, PAYLOAD_BYTES, warmUp } from './shared.js';
+import { completeBar, ratioBar } from '../../support/bars.js';
+import { RINGCAST, type Scenario, secondsOf, UWS, WS } from '../../support/scenario.js';
+import { cpuPerDelivery, MEASURED, PAYLOAD_BYTES, warmUp } from '../../support/shared.js';
 
 const VARIANT = 'open loop';
 const BURSTS_PER_SECOND = 4;

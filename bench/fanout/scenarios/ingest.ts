@@ -1,8 +1,8 @@
 // How fast does a feed get its messages into a lane?
 
-import { minimumBar } from '../bars.js';
-import { RINGCAST, type Scenario, secondsOf } from '../scenario.js';
-import { MEASURED, PAYLOAD_BYTES } from './shared.js';
+import { minimumBar } from '../../support/bars.js';
+import { RINGCAST, type Scenario, secondsOf } from '../../support/scenario.js';
+import { MEASURED, PAYLOAD_BYTES } from '../../support/shared.js';
 
 const NAME = 'ingest';
 const VARIANT = 'into a lane';

@@ -1,8 +1,8 @@
 // What does an idle connection cost? And a subscription?
 
-import { completeBar, differenceBar, maximumBar } from '../bars.js';
-import { RINGCAST, type Scenario, type Size, UWS, WS } from '../scenario.js';
-import { PAYLOAD_BYTES, range, settledRssBytes } from './shared.js';
+import { completeBar, differenceBar, maximumBar } from '../../support/bars.js';
+import { RINGCAST, type Scenario, type Size, UWS, WS } from '../../support/scenario.js';
+import { PAYLOAD_BYTES, range, settledRssBytes } from '../../support/shared.js';
 
 const VARIANT = 'idle';
 const IDLE_TOPICS = 100;

@@ -1,8 +1,8 @@
 // What does a message cost in time when nothing else happens?
 
-import { differenceBar } from '../bars.js';
-import { RINGCAST, type Scenario, secondsOf, UWS, type Variant, WS } from '../scenario.js';
-import { latencyOf, MEASURED, PAYLOAD_BYTES, warmUp } from './shared.js';
+import { differenceBar } from '../../support/bars.js';
+import { RINGCAST, type Scenario, secondsOf, UWS, type Variant, WS } from '../../support/scenario.js';
+import { latencyOf, MEASURED, PAYLOAD_BYTES, warmUp } from '../../support/shared.js';
 
 const NAME = 'quiet';
 const COLD = 'cold topic';

@@ -1,8 +1,8 @@
 // How many deliveries does the server make when it is never idle?
 
-import { completeBar, ratioBar } from '../bars.js';
-import { RINGCAST, type Scenario, secondsOf, UWS, WS } from '../scenario.js';
-import { cpuPerDelivery, MEASURED, PAYLOAD_BYTES } from './shared.js';
+import { completeBar, ratioBar } from '../../support/bars.js';
+import { RINGCAST, type Scenario, secondsOf, UWS, WS } from '../../support/scenario.js';
+import { cpuPerDelivery, MEASURED, PAYLOAD_BYTES } from '../../support/shared.js';
 
 const NAME = 'saturation';
 const VARIANT = 'closed loop';

@@ -1,9 +1,9 @@
 // Do subscribers that never read hurt the others, or the server's memory? The same load twice on the same server: everyone
 // reads, then some have stopped reading.
 
-import { completeBar, maximumBar, ratioBar } from '../bars.js';
-import { RINGCAST, type Scenario, type Size, secondsOf, UWS } from '../scenario.js';
-import { latencyOf, settledRssBytes } from './shared.js';
+import { completeBar, maximumBar, ratioBar } from '../../support/bars.js';
+import { RINGCAST, type Scenario, type Size, secondsOf, UWS } from '../../support/scenario.js';
+import { latencyOf, settledRssBytes } from '../../support/shared.js';
 
 const NAME = 'slow';
 const VARIANT = 'some stall';

@@ -1,9 +1,9 @@
 // A fast, even stream: 1 million deliveries a second. A server has to coalesce to survive it; uws-publish now and then
 // does not (its own run says what it delivered).
 
-import { completeBar, maximumBar } from '../bars.js';
-import { RINGCAST, type Scenario, secondsOf, UWS, type Variant } from '../scenario.js';
-import { latencyOf, MEASURED, PAYLOAD_BYTES } from './shared.js';
+import { completeBar, maximumBar } from '../../support/bars.js';
+import { RINGCAST, type Scenario, secondsOf, UWS, type Variant } from '../../support/scenario.js';
+import { latencyOf, MEASURED, PAYLOAD_BYTES } from '../../support/shared.js';
 
 const NAME = 'stream';
 const BASELINE = 'no delay';

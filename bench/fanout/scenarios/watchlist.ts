@@ -1,8 +1,8 @@
 // Many topics per client: a client's messages come from many topics and should still share its writes.
 
-import { completeBar, ratioBar } from '../bars.js';
-import { RINGCAST, type Scenario, type Size, secondsOf, UWS } from '../scenario.js';
-import { cpuPerDelivery, MEASURED, PAYLOAD_BYTES, range, seededRandom } from './shared.js';
+import { completeBar, ratioBar } from '../../support/bars.js';
+import { RINGCAST, type Scenario, type Size, secondsOf, UWS } from '../../support/scenario.js';
+import { cpuPerDelivery, MEASURED, PAYLOAD_BYTES, range, seededRandom } from '../../support/shared.js';
 
 const NAME = 'watchlist';
 const VARIANT = 'maxDelayMs 5';

@@ -1,8 +1,8 @@
 // Baseline: the ws package with a loop over the topic's sockets. Same wire format as uws-publish.
 
 import type { WebSocket } from 'ws';
-import type { Peer, RunningServer, ServerOptions } from '../peer.js';
-import { createRawDialect, RAW_CONTROL } from '../raw-dialect.js';
+import type { Peer, RunningServer, ServerOptions } from '../support/peer.js';
+import { createRawDialect, RAW_CONTROL } from '../support/raw-dialect.js';
 
 const SEND_OPTIONS = { binary: true, compress: false };
 

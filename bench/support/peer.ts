@@ -1,6 +1,9 @@
 // What a peer (a server under test) is to the benchmark: how to start it, and how the load generator speaks to it.
 // A peer is one file in peers/ that exports `peer`; its file name is its name.
 
+import type { EngineOptions } from 'ringcast';
+import type { Order, OrderResult } from './orders.js';
+
 /** Topics are numbers everywhere but on the wire: 0 … hot − 1 are hot, the others cold. */
 export interface TopicPlan {
   hot: number;
@@ -12,10 +15,14 @@ export interface ServerOptions {
   payloadBytes: number;
   /** Coalescing, where the peer has it; 'auto' leaves the peer's default. */
   maxDelayMs: number | 'auto';
+  /** Further settings, for ringcast. */
+  engine?: EngineOptions;
 }
 
 export interface RunningServer {
   port: number;
+  /** Where the peer can do what a scenario orders. */
+  obey?(order: Order): Promise<OrderResult>;
   close(): Promise<void>;
 }
 
@@ -60,7 +67,7 @@ export interface Peer {
 
 export async function loadPeer(name: string): Promise<Peer> {
   if (!/^[a-z0-9-]+$/.test(name)) throw new Error(`bad peer name: ${name}`);
-  const module = (await import(new URL(`./peers/${name}.js`, import.meta.url).href)) as { peer: Peer };
+  const module = (await import(new URL(`../peers/${name}.js`, import.meta.url).href)) as { peer: Peer };
   return module.peer;
 }
 

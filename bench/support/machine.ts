@@ -24,7 +24,7 @@ function commit(): string {
   }
 }
 
-export function describeMachine(args: string[]): Machine {
+export function describeMachine(suite: string, args: string[]): Machine {
   return {
     cpu: cpus()[0]?.model ?? 'unknown',
     cores: availableParallelism(),
@@ -32,7 +32,7 @@ export function describeMachine(args: string[]): Machine {
     system: `${type()} ${release()}`,
     node: process.version,
     commit: commit(),
-    command: `npm run bench:fanout${args.length > 0 ? ` -- ${args.join(' ')}` : ''}`,
+    command: `npm run bench:${suite}${args.length > 0 ? ` -- ${args.join(' ')}` : ''}`,
     date: new Date().toISOString().slice(0, 10),
   };
 }

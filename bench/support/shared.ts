@@ -1,10 +1,10 @@
 // What several scenarios have in common: payload size, figures picked from a run, a seeded choice.
 
-import { sleep } from '../generator/clock.js';
-import type { Load } from '../generator/load.js';
-import type { Schedule } from '../generator/publisher-port.js';
-import type { Percentiles, RunResult } from '../results.js';
-import { type Size, secondsOf } from '../scenario.js';
+import { sleep } from './generator/clock.js';
+import type { Load } from './generator/load.js';
+import type { Schedule } from './generator/publisher-port.js';
+import type { Percentiles, RunResult } from './results.js';
+import { type Size, secondsOf } from './scenario.js';
 
 export const PAYLOAD_BYTES = 64;
 export const MEASURED = 'measured';

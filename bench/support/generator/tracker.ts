@@ -5,6 +5,7 @@ import type { EventSink } from '../peer.js';
 import type { Percentiles, Verification } from '../results.js';
 import { clockMs } from './clock.js';
 import { Histogram } from './histogram.js';
+import type { Recording } from './recording.js';
 
 export const PAYLOAD_MIN_BYTES = 24;
 const NOT_SUBSCRIBED = 0;
@@ -39,6 +40,8 @@ export class Tracker implements EventSink {
   lastProgressMs = 0;
   readonly problems: string[] = [];
   onAcknowledged: ((connection: number, count: number) => void) | null = null;
+  /** Takes down every delivery, while there is one. */
+  recording: Recording | null = null;
 
   readonly #options: TrackerOptions;
   readonly #view: DataView;
@@ -105,6 +108,9 @@ export class Tracker implements EventSink {
     this.delivered++;
     this.#histograms[this.#class[topic]!]!.record(this.nowMs - view.getFloat64(start + 8, true));
     if (this.#closedLoop !== null) this.#arrived(this.#closedLoop, seq);
+    if (this.recording !== null) {
+      this.recording.add(connection, topic, view.getFloat64(start + 8, true), this.nowMs);
+    }
   }
 
   /** True when the message is one that was still missing. */

@@ -7,6 +7,8 @@ import type { ServerOptions } from './peer.js';
 import type { Results } from './results.js';
 
 export const RINGCAST = 'ringcast';
+/** The same, taking orders. */
+export const RINGCAST_LANES = 'ringcast-lanes';
 export const UWS = 'uws-publish';
 export const WS = 'ws';
 

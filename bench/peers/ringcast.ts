@@ -1,6 +1,6 @@
 // ringcast itself, embedded as a user would, with one lane; spoken to in ringcast.v1.msgpack.
 
-import { decodeValue, encodeText, encodeUint32 } from '../msgpack.js';
+import { decodeValue, encodeText, encodeUint32 } from '../support/msgpack.js';
 import {
   type Dialect,
   type EventSink,
@@ -9,7 +9,7 @@ import {
   type ServerOptions,
   type TopicPlan,
   topicName,
-} from '../peer.js';
+} from '../support/peer.js';
 
 const SUBSCRIBE = 2;
 const PUBLISH = 4;
@@ -148,8 +148,6 @@ function writeBinHead(bytes: Uint8Array, offset: number, payloadBytes: number): 
   return offset + 3;
 }
 
-export const peer: Peer = {
-  name: 'ringcast',
-  startServer,
-  createDialect: (topics) => new RingcastDialect(topics),
-};
+export const createDialect = (topics: TopicPlan): Dialect => new RingcastDialect(topics);
+
+export const peer: Peer = { name: 'ringcast', startServer, createDialect };

@@ -12,6 +12,7 @@ const START_MAX_MS = 15_000;
 const NO_OUTCOME: Outcome = { phases: {}, figures: {}, problems: [] };
 
 export interface RunPlan {
+  suite: string;
   scenario: Scenario;
   variant: Variant;
   peer: string;
@@ -47,6 +48,7 @@ export async function runOnce(plan: RunPlan): Promise<RunResult> {
 
 const jobOf = (plan: RunPlan, port: number): GeneratorJob => ({
   part: 'load generator',
+  suite: plan.suite,
   scenario: plan.scenario.name,
   variant: plan.variant.name,
   peer: plan.peer,

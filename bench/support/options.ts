@@ -1,8 +1,7 @@
 // Command line of the benchmark.
 
 import { parseArgs } from 'node:util';
-import { RINGCAST } from './scenario.js';
-import { SCENARIOS } from './scenarios.js';
+import type { Suite } from './suite.js';
 
 export interface Options {
   scenarios: string[];
@@ -15,18 +14,22 @@ export interface Options {
   profile: 'server' | 'generator' | null;
 }
 
-export const HELP = `npm run bench:fanout -- [options] [scenario …]
+const namesOf = ({ scenarios }: Suite): string[] => scenarios.map(({ name }) => name);
 
-  scenarios: ${SCENARIOS.map(({ name }) => name).join(', ')} (default: all)
+export function helpOf(suite: Suite): string {
+  return `npm run bench:${suite.name} -- [options] [scenario …]
 
-  --peers a,b            only these servers (ringcast, uws-publish, ws, or another file of peers/)
+  scenarios: ${namesOf(suite).join(', ')} (default: all)
+
+  --peers a,b            only these servers (files of bench/peers)
   --runs n               runs of everything; medians and spread are reported (default 1)
   --seconds n            length of a measured phase (default: the scenario's own)
   --smoke                tiny sizes, seconds in all: checks deliveries, its figures mean nothing;
-                         only ringcast, unless --peers names others
+                         only ${suite.subject}, unless --peers names others
   --json file            writes every run and every bar
   --markdown             prints the table as Markdown
   --profile server|generator   writes CPU profiles into bench/results`;
+}
 
 function positive(text: string | undefined, name: string): number | null {
   if (text === undefined) return null;
@@ -36,7 +39,7 @@ function positive(text: string | undefined, name: string): number | null {
 }
 
 /** null: help was asked for. */
-export function readOptions(args: string[]): Options | null {
+export function readOptions(suite: Suite, args: string[]): Options | null {
   const { values, positionals } = parseArgs({
     args,
     allowPositionals: true,
@@ -52,15 +55,15 @@ export function readOptions(args: string[]): Options | null {
     },
   });
   if (values.help) return null;
-  const unknown = positionals.filter((name) => !SCENARIOS.some((scenario) => scenario.name === name));
-  if (unknown.length > 0) throw new Error(`no scenario ${unknown.join(', ')}\n\n${HELP}`);
+  const unknown = positionals.filter((name) => !namesOf(suite).includes(name));
+  if (unknown.length > 0) throw new Error(`no scenario ${unknown.join(', ')}\n\n${helpOf(suite)}`);
   const { profile } = values;
   if (profile !== undefined && profile !== 'server' && profile !== 'generator') {
     throw new Error('--profile wants server or generator');
   }
   return {
-    scenarios: positionals.length > 0 ? positionals : SCENARIOS.map(({ name }) => name),
-    peers: values.peers?.split(',') ?? (values.smoke ? [RINGCAST] : null),
+    scenarios: positionals.length > 0 ? positionals : namesOf(suite),
+    peers: values.peers?.split(',') ?? (values.smoke ? [suite.subject] : null),
     runs: Math.round(positive(values.runs, 'runs') ?? 1),
     seconds: positive(values.seconds, 'seconds'),
     smoke: values.smoke,

@@ -4,6 +4,7 @@ import { Worker } from 'node:worker_threads';
 import type { TopicPlan } from '../peer.js';
 import {
   CONTROL_CREDITS,
+  CONTROL_STOP,
   CONTROL_WORDS,
   type PublisherCommand,
   type PublisherData,
@@ -35,6 +36,7 @@ export class Publisher {
   }
 
   execute(command: PublisherCommand): Promise<PublisherReport> {
+    Atomics.store(this.#control, CONTROL_STOP, 0); // the thread is idle, and reads it after it has got the command
     return new Promise((resolve, reject) => {
       const fail = (error: Error): void => reject(error);
       this.#worker.once('error', fail);
@@ -51,6 +53,12 @@ export class Publisher {
   giveCredits(messages: number): void {
     Atomics.add(this.#control, CONTROL_CREDITS, messages); // pairs with the exchange in runClosed
     Atomics.notify(this.#control, CONTROL_CREDITS);
+  }
+
+  /** Ends what the publishing thread does; `execute` reports as usual. */
+  endPhase(): void {
+    Atomics.store(this.#control, CONTROL_STOP, 1); // pairs with the load in stopped()
+    Atomics.notify(this.#control, CONTROL_STOP);
   }
 
   async close(): Promise<void> {

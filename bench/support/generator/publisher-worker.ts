@@ -129,6 +129,11 @@ class Feed {
     while (this.#sentBursts < this.#builtBursts) late.record(nowMs - this.#intendedMs(this.#sentBursts++));
   }
 
+  /** Sends what has been built: it counts as published. */
+  finish(): void {
+    if (this.#builtBursts > this.#sentBursts) this.#send();
+  }
+
   /** Publishes what is due. False when the socket has to be flushed before more can go. */
   publishDue(nowMs: number): boolean {
     const dueBursts = Math.min(this.#burstCount, Math.floor((nowMs - this.#startMs) / this.intervalMs) + 1);
@@ -174,6 +179,7 @@ async function runSchedules(
     if (waitMs > 0) Atomics.wait(data.control, CONTROL_STOP, 0, waitMs); // only a timer; woken early by a stop
     while (nextMs - clockMs() > 0 && nextMs - clockMs() <= spinMs);
   }
+  for (const feed of feeds) feed.finish();
 }
 
 async function runClosed(

@@ -1,6 +1,7 @@
 // What a scenario's driver works with: connections, subscriptions, and phases of publishing that are measured and verified.
 
 import { type EventLoopUtilization, performance } from 'node:perf_hooks';
+import type { Order, OrderResult } from '../orders.js';
 import { type Dialect, loadPeer, type TopicPlan } from '../peer.js';
 import type { GeneratorHealth, Outcome, Phase } from '../results.js';
 import { clockMs, sleep } from './clock.js';
@@ -8,6 +9,7 @@ import { Connection, localAddress, openConnections, ReceiveBuffer } from './conn
 import { Histogram } from './histogram.js';
 import { Publisher } from './publisher.js';
 import type { PublisherReport, Schedule } from './publisher-port.js';
+import { Recording } from './recording.js';
 import { Tracker } from './tracker.js';
 
 export interface ServerSample {
@@ -26,6 +28,7 @@ export interface LoadOptions {
   publishers: number;
   addressSalt: number;
   sampleServer: (collectGarbage: boolean) => Promise<ServerSample>;
+  orderServer: (order: Order) => Promise<OrderResult>;
   /** Does the server deliver to another generator too? */
   serverIsShared: () => boolean;
 }
@@ -124,9 +127,47 @@ export class Load {
     return this.options.sampleServer(collectGarbage);
   }
 
-  /** Publishes by schedule: open loop, latency counts from the intended time. */
-  async schedules(name: string, seconds: number, schedules: Schedule[]): Promise<Phase> {
-    return this.#phase(name, () => this.#publisher.execute({ type: 'schedules', seconds, schedules }));
+  /** Has the server do something. Throws when it could not. */
+  async order(order: Order): Promise<OrderResult> {
+    const result = await this.options.orderServer(order);
+    if (result.error !== null) throw new Error(`${order.kind}: ${result.error}`);
+    return result;
+  }
+
+  /**
+   * Publishes by schedule: open loop, latency counts from the intended time.
+   * @param meanwhile what else happens; when it is over, so is the phase. It must take less than `seconds`.
+   */
+  async schedules(
+    name: string,
+    seconds: number,
+    schedules: Schedule[],
+    meanwhile?: () => Promise<void>,
+  ): Promise<Phase> {
+    return this.#phase(name, async () => {
+      const published = this.#publisher.execute({ type: 'schedules', seconds, schedules });
+      if (meanwhile === undefined) return published;
+      let isOver = false;
+      const tooLate = published.then(() => {
+        if (!isOver) throw new Error(`${name}: not over after ${seconds} s`);
+      });
+      const over = meanwhile().then(() => {
+        isOver = true;
+      });
+      await Promise.race([over, tooLate]).finally(() => this.#publisher.endPhase());
+      return published;
+    });
+  }
+
+  /** Notes when each delivery arrives, from now on until `endRecording`. */
+  beginRecording(): Recording {
+    const recording = new Recording();
+    this.#tracker.recording = recording;
+    return recording;
+  }
+
+  endRecording(): void {
+    this.#tracker.recording = null;
   }
 
   /** Keeps `inFlight` messages under way: the next is published when all subscribers have the oldest. */
@@ -155,12 +196,18 @@ export class Load {
 
   /** The same as a phase that is thrown away: for compilers, caches and buffers to settle. Still verified. */
   warmedUp(name: string): void {
+    this.takeOut(name);
+  }
+
+  /** Takes a phase out of what is reported. If it was incomplete, that stays. */
+  takeOut(name: string): Phase {
     const phase = this.outcome.phases[name]!;
     delete this.outcome.phases[name];
     const { verification } = phase;
     if (!verification.complete) {
       this.outcome.problems.push(`${name}: ${verification.delivered} of ${verification.expected} delivered`);
     }
+    return phase;
   }
 
   async close(): Promise<void> {

@@ -1,11 +1,13 @@
 // Messages between the main process and its children, and the job of a load generator.
 
 import type { ServerSample } from './generator/load.js';
+import type { Order, OrderResult } from './orders.js';
 import type { Outcome } from './results.js';
 import type { Size } from './scenario.js';
 
 export interface GeneratorJob {
   part: 'load generator' | 'companion';
+  suite: string;
   scenario: string;
   variant: string;
   peer: string;
@@ -15,12 +17,16 @@ export interface GeneratorJob {
   addressSalt: number;
 }
 
-export type ToServer = { type: 'sample'; collectGarbage: boolean } | { type: 'stop' };
-export type ServerMessage = { type: 'ready'; port: number } | { type: 'sample'; sample: ServerSample };
+export type ToServer = { type: 'sample'; collectGarbage: boolean } | { type: 'order'; order: Order } | { type: 'stop' };
+export type ServerMessage =
+  | { type: 'ready'; port: number }
+  | { type: 'sample'; sample: ServerSample }
+  | { type: 'obeyed'; result: OrderResult };
 
-/** The measuring process asks for a companion, and is told that it is ready; `publish` starts the companion's traffic. */
+/** Only the measuring process gives orders, one at a time. It asks for a companion, and is told that it is ready; `publish` starts the companion's traffic. */
 export type GeneratorMessage =
   | { type: 'sample'; collectGarbage: boolean }
+  | { type: 'order'; order: Order }
   | { type: 'start-companion' }
   | { type: 'ready' }
   | { type: 'publish' }
@@ -28,6 +34,7 @@ export type GeneratorMessage =
   | { type: 'failed'; error: string };
 export type ToGenerator =
   | { type: 'sample'; sample: ServerSample }
+  | { type: 'obeyed'; result: OrderResult }
   | { type: 'ready' }
   | { type: 'publish' }
   | { type: 'outcome'; outcome: Outcome };

@@ -1,8 +1,8 @@
 // Baseline: uWebSockets.js with its own subscribe/publish. A client message is [u16 topic][payload]; what subscribers get is
 // the payload alone. [u16 0xffff][u16 topic]… subscribes and is answered by [u16 0xffff][u16 count].
 
-import type { Peer, RunningServer, ServerOptions } from '../peer.js';
-import { createRawDialect, RAW_CONTROL } from '../raw-dialect.js';
+import type { Peer, RunningServer, ServerOptions } from '../support/peer.js';
+import { createRawDialect, RAW_CONTROL } from '../support/raw-dialect.js';
 
 const PAYLOAD_MAX_BYTES = 1024 * 1024;
 

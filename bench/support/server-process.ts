@@ -1,5 +1,7 @@
 // A server's process: starts one peer and answers with readings of this process. Arguments: peer name, ServerOptions as JSON.
 
+import { clockMs } from './generator/clock.js';
+import type { Order, OrderResult } from './orders.js';
 import { loadPeer, type ServerOptions } from './peer.js';
 import type { ServerMessage, ToServer } from './process-port.js';
 
@@ -14,11 +16,19 @@ function sample(collectGarbage: boolean): void {
   send({ type: 'sample', sample: { atMs: performance.now(), cpuMicros: cpu.user + cpu.system, rssBytes } });
 }
 
+async function obey(order: Order): Promise<void> {
+  const atMs = clockMs();
+  const failed = (error: unknown): OrderResult => ({ atMs, doneMs: clockMs(), error: String(error) });
+  const answer = server.obey?.(order) ?? Promise.reject(new Error('this peer takes no orders'));
+  send({ type: 'obeyed', result: await answer.catch(failed) });
+}
+
 const peer = await loadPeer(process.argv[2]!);
 const server = await peer.startServer(JSON.parse(process.argv[3]!) as ServerOptions);
 
 process.on('message', (message: ToServer) => {
   if (message.type === 'sample') sample(message.collectGarbage);
+  else if (message.type === 'order') void obey(message.order);
   else void server.close().finally(() => process.exit(0));
 });
 process.on('disconnect', () => process.exit(1));

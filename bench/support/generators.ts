@@ -40,12 +40,14 @@ export async function generate(job: GeneratorJob, server: ChildProcess, nodeFlag
       server.once('exit', (code, signal) => reject(new Error(`the server ended: ${code ?? signal}`)));
       server.on('message', (message: ServerMessage) => {
         if (message.type === 'sample') tell(asking.shift()!, message);
+        else if (message.type === 'obeyed') tell(measuring, message);
       });
 
       let companion: ChildProcess | null = null;
       const measuring = start(job, (message) => {
         if (message.type === 'outcome') resolve(message.outcome);
         else if (message.type === 'publish') tell(companion!, message);
+        else if (message.type === 'order') tell(server, message);
         else if (message.type === 'start-companion') {
           const part: GeneratorJob = { ...job, part: 'companion', addressSalt: job.addressSalt + COMPANION_SALT };
           companion = start(part, (answer) => {

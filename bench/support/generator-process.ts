@@ -3,9 +3,10 @@
 
 import { Companion } from './generator/companion.js';
 import { Load, type ServerSample } from './generator/load.js';
+import type { Order, OrderResult } from './orders.js';
 import type { GeneratorJob, GeneratorMessage, ToGenerator } from './process-port.js';
 import type { Outcome } from './results.js';
-import { findScenario } from './scenarios.js';
+import { findScenario, loadSuite } from './suite.js';
 
 const job = JSON.parse(process.argv[2]!) as GeneratorJob;
 const send = (message: GeneratorMessage): void => {
@@ -14,9 +15,11 @@ const send = (message: GeneratorMessage): void => {
 
 const companion = new Companion(send);
 let onSample: (sample: ServerSample) => void = () => {};
+let onObeyed: (result: OrderResult) => void = () => {};
 let onPublish: () => void = () => {};
 process.on('message', (message: ToGenerator) => {
   if (message.type === 'sample') onSample(message.sample);
+  else if (message.type === 'obeyed') onObeyed(message.result);
   else if (message.type === 'publish') onPublish();
   else companion.receive(message);
 });
@@ -29,6 +32,13 @@ function sampleServer(collectGarbage: boolean): Promise<ServerSample> {
   });
 }
 
+function orderServer(order: Order): Promise<OrderResult> {
+  return new Promise((resolve) => {
+    onObeyed = resolve;
+    send({ type: 'order', order });
+  });
+}
+
 /** In the companion: says that it is ready, and waits until its traffic is wanted. */
 function told(): Promise<void> {
   return new Promise((resolve) => {
@@ -38,7 +48,7 @@ function told(): Promise<void> {
 }
 
 async function run(): Promise<Outcome> {
-  const scenario = findScenario(job.scenario);
+  const scenario = findScenario(await loadSuite(job.suite), job.scenario);
   const variant = scenario.variants(job.size).find(({ name }) => name === job.variant)!;
   const isCompanion = job.part === 'companion';
   const { connections, publishers } = isCompanion ? variant.companion! : variant;
@@ -51,6 +61,7 @@ async function run(): Promise<Outcome> {
     publishers,
     addressSalt: job.addressSalt,
     sampleServer,
+    orderServer,
     serverIsShared: () => isCompanion || companion.publishing,
   });
   if (isCompanion) await scenario.companion!(load, variant, job.size, told);

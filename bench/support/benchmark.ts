@@ -1,0 +1,130 @@
+// A benchmark command: starts each server in turn, loads it from another process, verifies every delivery, and holds the
+// figures against the bars. See bench/README.md.
+
+import { writeFileSync } from 'node:fs';
+import type { Bar } from './bars.js';
+import { killChildren } from './children.js';
+import { describeMachine, type Machine, machineLines } from './machine.js';
+import { helpOf, type Options, readOptions } from './options.js';
+import { loadPeer } from './peer.js';
+import { barTable, markdownReport, notes, runLines } from './report.js';
+import { Results, type RunResult, wrongDeliveries } from './results.js';
+import { type RunPlan, runOnce } from './runner.js';
+import type { Scenario, Size, Variant } from './scenario.js';
+import { findScenario, type Suite } from './suite.js';
+
+const print = (lines: string[]): void => {
+  process.stdout.write(`${lines.join('\n')}\n`);
+};
+
+const SALTS = 62_500;
+let nextSalt = (process.pid * 31) % SALTS;
+
+/** What has been measured so far. */
+interface Progress {
+  results: Results;
+  interrupted: boolean;
+}
+
+const knownPeers = (suite: Suite, size: Size): string[] =>
+  suite.scenarios.flatMap((scenario) =>
+    scenario.variants(size).flatMap(({ peers, peersOnRequest = [] }) => [...peers, ...peersOnRequest]),
+  );
+
+/** A peer that no scenario knows (a new file in peers/) runs wherever it is asked for. */
+function peersOf(variant: Variant, options: Options, known: readonly string[]): readonly string[] {
+  if (options.peers === null) return variant.peers;
+  const possible = [...variant.peers, ...(variant.peersOnRequest ?? [])];
+  return options.peers.filter((peer) => possible.includes(peer) || !known.includes(peer));
+}
+
+/** Every run of one scenario: the peers alternate, so that a change of the machine's mood hits all of them. */
+function plansOf(suite: Suite, scenario: Scenario, options: Options): RunPlan[] {
+  const size = { smoke: options.smoke, seconds: options.seconds };
+  const known = knownPeers(suite, size);
+  const shared = { suite: suite.name, scenario, size, profile: options.profile };
+  const plans: RunPlan[] = [];
+  for (let run = 0; run < options.runs; run++) {
+    for (const variant of scenario.variants(size)) {
+      for (const peer of peersOf(variant, options, known)) {
+        nextSalt = (nextSalt + 1) % SALTS;
+        plans.push({ ...shared, variant, peer, run, addressSalt: nextSalt });
+      }
+    }
+  }
+  return plans;
+}
+
+async function runAll(suite: Suite, options: Options, progress: Progress): Promise<void> {
+  for (const name of options.scenarios) {
+    const scenario = findScenario(suite, name);
+    print(['', `${scenario.name}: ${scenario.title}${options.smoke ? ' (smoke: smaller)' : ''}`]);
+    for (const plan of plansOf(suite, scenario, options)) {
+      const result = await runOnce(plan);
+      if (progress.interrupted) return;
+      progress.results.runs.push(result);
+      print(runLines(result, options.runs));
+    }
+  }
+}
+
+function report(suite: Suite, options: Options, { results, interrupted }: Progress, machine: Machine): void {
+  const bars = options.smoke ? [] : options.scenarios.flatMap((name): Bar[] => findScenario(suite, name).bars(results));
+  const remarks = notes(results.runs);
+  if (interrupted) remarks.unshift('PARTIAL: the command was interrupted; what is missing was not measured');
+  if (options.jsonFile !== null) {
+    const content = { machine, options, partial: interrupted, runs: results.runs, bars, notes: remarks };
+    writeFileSync(options.jsonFile, `${JSON.stringify(content, null, 2)}\n`);
+  }
+  if (options.markdown) print(['', ...markdownReport(machine, bars, remarks)]);
+  else print(['', ...(bars.length > 0 ? barTable(bars) : []), ...remarks.map((remark) => `- ${remark}`)]);
+}
+
+/** Smoke runs must be right everywhere; otherwise only the subject has to: what a baseline loses is a finding, not a fault. */
+function isFault(suite: Suite, options: Options, result: RunResult): boolean {
+  return (options.smoke || result.peer === suite.subject) && (result.failed !== null || wrongDeliveries(result) > 0);
+}
+
+/** Loading a peer costs nothing: it imports its server only when it starts one. */
+async function requirePeer(name: string): Promise<void> {
+  try {
+    await loadPeer(name);
+  } catch (error) {
+    throw new Error(`no peer ${name} in bench/peers (${error instanceof Error ? error.message : error})`);
+  }
+}
+
+async function run(suite: Suite, args: string[]): Promise<number> {
+  const options = readOptions(suite, args);
+  if (options === null) {
+    print([helpOf(suite)]);
+    return 0;
+  }
+  for (const peer of options.peers ?? []) await requirePeer(peer);
+  const machine = describeMachine(suite.name, args);
+  print(machineLines(machine));
+  const progress: Progress = { results: new Results(), interrupted: false };
+  const interrupt = (): void => {
+    progress.interrupted = true;
+    killChildren();
+  };
+  process.once('SIGINT', interrupt);
+  process.once('SIGTERM', interrupt);
+  await runAll(suite, options, progress);
+  report(suite, options, progress, machine);
+  if (progress.interrupted) return 130;
+  const faults = progress.results.runs.filter((result) => isFault(suite, options, result)).length;
+  if (faults > 0) print(['', `${faults} runs failed or were incomplete`]);
+  return faults > 0 ? 1 : 0;
+}
+
+/** Runs what the command line asks for; the exit code says whether all of it was right. */
+export async function runCommand(suite: Suite): Promise<void> {
+  process.on('exit', killChildren);
+  try {
+    process.exitCode = await run(suite, process.argv.slice(2));
+  } catch (error) {
+    process.stderr.write(`${error instanceof Error ? error.message : String(error)}\n`);
+    process.exitCode = 2;
+  }
+}

@@ -2,8 +2,9 @@
 import { Command } from 'commander';
 import { type EngineConfig, formatSizeBytes, memoryBound, parseConfig, type ResolvedConfig } from '../config.js';
 import type { Engine } from '../index.js';
-import { addConfigFlags, configFromFlags, tellWarnings } from './config-flags.js';
+import { addConfigFlags, configFromFlags } from './config-flags.js';
 import { DEMO_TOPIC_PREFIX, DemoFeed, seededRandom } from './demo-feed.js';
+import { tellEngineEvents } from './engine-lines.js';
 import { describeFailure, EXIT_FAILURE } from './failure.js';
 import { SERVER_URL_DEFAULT } from './server-options.js';
 
@@ -19,7 +20,6 @@ export function serveCommand(): Command {
 
 async function serve(resolved: ResolvedConfig, isDemo: boolean): Promise<void> {
   const config = isDemo ? withDemoTopics(resolved) : resolved.config;
-  tellWarnings(config);
   // Only here: the other commands run without the native library that a server needs.
   const { createEngine } = await import('../index.js');
   const engine = createEngine(config);
@@ -33,6 +33,7 @@ async function serve(resolved: ResolvedConfig, isDemo: boolean): Promise<void> {
     console.error(`ringcast: a fault of the server ends it: ${describeFailure(fault)}`);
     process.exit(EXIT_FAILURE);
   });
+  tellEngineEvents(engine, (line) => console.error(line));
   await engine.start();
   console.log(`ringcast listens on ${engine.url}`);
   const bound = formatSizeBytes(memoryBound(config).totalBytes);

@@ -1,43 +1,64 @@
-// A process whose lane dies (see dying-lane.cjs): publishes to a hot and a cold topic and prints what became of it.
+// A process whose lane dies again and again (see dying-lane.cjs): publishes to a hot topic all the while, and to a cold
+// one at last, and prints what became of it.
 import { createEngine } from 'ringcast';
 
-const RING_BYTES = 32 * 1024;
-const PAYLOAD = new Uint8Array(1024);
+const DEATHS = 3;
 
-const engine = createEngine({
-  port: 0,
-  lanes: 1,
-  ringBytes: RING_BYTES,
-  maxPayloadBytes: 8 * 1024,
-  topics: [{ match: 'hot', home: 'hot' }],
+const engine = createEngine({ port: 0, lanes: 1, topics: [{ match: 'hot', home: 'hot' }] });
+const kinds = [];
+const faults = new Set();
+let hasRecovered = () => {};
+const recovered = new Promise((resolve) => {
+  hasRecovered = resolve;
 });
-const died = new Promise((resolve) => {
-  if (process.argv[2] === 'with-listener') engine.on('fault', resolve);
+engine.on('lane', ({ kind, fault }) => {
+  kinds.push(kind);
+  if (fault !== null) faults.add(fault.message);
+  if (kinds.filter((each) => each === 'recovered').length === DEATHS) hasRecovered();
 });
 await engine.start();
-let delivered = 0;
-engine.subscribe('hot', {}, ({ payload }) => {
-  if (payload instanceof Uint8Array) delivered++; // one of those that are published after the death
-});
-// Each message wakes the lane, which sleeps again after it, until it dies of that.
-const waker = setInterval(() => engine.publish('hot', 'wake up').catch(() => {}), 5);
-const fault = await died;
-clearInterval(waker);
 
-const outcomes = { acknowledged: 0, refused: 0 };
-const refusals = new Set();
-for (let count = 0; count < (2 * RING_BYTES) / PAYLOAD.length; count++) {
-  engine.publish('hot', PAYLOAD).then(
-    () => outcomes.acknowledged++,
-    (error) => {
-      outcomes.refused++;
-      refusals.add(error.code);
-    },
+const delivered = [];
+let onAll = () => {};
+engine.subscribe('hot', {}, ({ seq, payload }) => {
+  delivered.push([seq, payload]);
+  if (payload === 'last') onAll();
+});
+const acknowledged = [];
+const refusals = [];
+let published = 0;
+const publish = (payload) =>
+  engine.publish('hot', payload).then(
+    ({ seq }) => acknowledged.push([seq, payload]),
+    (error) => refusals.push(error.code),
   );
-}
+// Each message wakes the lane, which sleeps again after it, until it dies of that.
+const publishes = [];
+const waker = setInterval(() => publishes.push(publish(++published)), 5);
+await recovered;
+clearInterval(waker);
+await Promise.all(publishes);
 const { seq } = await engine.publish('cold', 'goes on');
-const { pendingAcks } = engine.stats();
+const all = new Promise((resolve) => {
+  onAll = resolve;
+});
+await publish('last');
+await all;
+const { pendingAcks, lanes } = engine.stats();
 await engine.close();
+
+const expected = [...Array.from({ length: published }, (_, index) => [index + 1, index + 1]), [published + 1, 'last']];
+const isComplete = (messages) => JSON.stringify(messages) === JSON.stringify(expected);
 console.log(
-  JSON.stringify({ fault: fault.message, ...outcomes, refusals: [...refusals], pendingAcks, delivered, coldSeq: seq }),
+  JSON.stringify({
+    published,
+    areAllAcknowledged: isComplete(acknowledged),
+    areAllDeliveredOnce: isComplete(delivered),
+    refusals,
+    pendingAcks,
+    kinds: kinds.slice(0, 2 * DEATHS),
+    faults: [...faults],
+    restarts: lanes[0].restarts,
+    coldSeq: seq,
+  }),
 );

@@ -58,7 +58,7 @@ describe('a full request ring', () => {
     const accepted = fill(lane, 1);
     expect(accepted).toBeGreaterThan(50);
     expect(link.publish(1, message('refused', 9))).toBe(PUBLISH_FULL);
-    expect(link.pressure).toBeGreaterThan(90);
+    expect(link.fillPercent()).toBeGreaterThan(90);
     lane.settle();
     expect(link.publish(1, message('late', 10))).toBe(PUBLISH_ACCEPTED);
     lane.settle();

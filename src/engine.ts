@@ -116,7 +116,7 @@ export class Engine extends EventEmitter<EngineEvents> {
     this.#router = new Router(config, registry, this.#delivery, hooks, () => this.#scheduler.epochMs());
     this.#router.onFault = (fault) => this.#fault(fault);
     this.#handOver = new HandOver(
-      { coldLink: this.#coldLink, laneLinks, sharedLogs, isUsable },
+      { coldLink: this.#coldLink, laneLinks, sharedLogs, isUsable, loop: this.#scheduler },
       this.#delivery,
       this.#router,
     );
@@ -323,6 +323,7 @@ export class Engine extends EventEmitter<EngineEvents> {
     for (const { sink } of this.#delivery.consumers()) sink.end(1001, 'SHUTTING_DOWN');
     this.#delivery.close();
     this.#homes.stop();
+    this.#handOver.close();
     this.#lanes.close();
     await this.#pool.destroy();
   }

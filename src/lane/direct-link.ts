@@ -19,6 +19,7 @@ export interface DirectLinkOptions {
 
 /** Writer and reader: the accept thread. */
 export class DirectLink implements TopicLink {
+  readonly acksLater = false;
   readonly #options: DirectLinkOptions;
   readonly #budget: LogBudget;
   readonly #slabs = new LogSlabs();

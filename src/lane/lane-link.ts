@@ -76,6 +76,7 @@ interface ControlRecord {
 
 /** Writer and reader: the accept thread. */
 export class LaneLink implements TopicLink {
+  readonly acksLater = true;
   readonly #requests: RingWriter;
   readonly #events: RingReader;
   readonly #bell: Doorbell;

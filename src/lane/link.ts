@@ -61,6 +61,8 @@ export interface TopicLink {
    * or PUBLISH_FULL.
    */
   publish(alias: number, message: OutgoingMessage): number;
+  /** Whether `LinkEvents` tells the seqs, of all messages that are not refused. */
+  readonly acksLater: boolean;
   /** How near a topic is to being refused messages, 0–100. */
   pressureOf(alias: number): number;
 }

@@ -17,6 +17,7 @@
  */
 
 import type { Delivery } from '../delivery/delivery.js';
+import type { LinkLoop } from '../lane/lane-link.js';
 import type { TopicLink, TopicLogs } from '../lane/link.js';
 import { COLD } from '../lane/placement.js';
 import type { SharedLogs } from '../lane/shared-logs.js';
@@ -29,7 +30,11 @@ export interface HandOverOptions {
   readonly sharedLogs: SharedLogs;
   /** Whether topics may be placed in this lane now. */
   readonly isUsable: (lane: number) => boolean;
+  readonly loop: Pick<LinkLoop, 'after'>;
 }
+
+/** A new home that was full is tried again after so long (ms), if no turn of delivery comes first. */
+const RETRY_MS = 1;
 
 /** Writer and reader: the accept thread. */
 export class HandOver {
@@ -44,6 +49,7 @@ export class HandOver {
   /** From the moment a topic begins to leave a lane until nothing of it is held. */
   readonly #underWay = new Map<TopicEntry, LeavingTopic>();
   readonly #waiting = new Map<TopicEntry, (() => void)[]>();
+  #cancelRetry: (() => void) | null = null;
 
   constructor(options: HandOverOptions, delivery: Delivery, outcomes: HeldOutcomes) {
     this.#options = options;
@@ -57,6 +63,11 @@ export class HandOver {
 
   isUnderWay(entry: TopicEntry): boolean {
     return this.#underWay.has(entry);
+  }
+
+  /** The home that a topic has, or is on its way to. */
+  targetOf(entry: TopicEntry): number {
+    return this.#underWay.get(entry)?.target ?? entry.lane;
   }
 
   /** Moves a topic to a lane, or COLD. The callback is called once it has arrived, wherever later calls sent it, or ended. */
@@ -79,6 +90,12 @@ export class HandOver {
   /** Hands on what is held for topics that have arrived. Called before each turn of delivery. */
   pump(): void {
     for (const [entry, leaving] of this.#underWay) if (leaving.destination !== null) this.#drain(entry, leaving);
+  }
+
+  /** Hands nothing on any more. */
+  close(): void {
+    this.#cancelRetry?.();
+    this.#cancelRetry = null;
   }
 
   #leave(entry: TopicEntry, target: number): void {
@@ -125,6 +142,15 @@ export class HandOver {
     const isEmpty = leaving.drain();
     if (!entry.isClosed) this.onHead(entry);
     if (isEmpty) this.#settle(entry, leaving);
+    else this.#retryLater();
+  }
+
+  /** Without subscribers no turn of delivery need come, and room in a ring is not reported. */
+  #retryLater(): void {
+    this.#cancelRetry ??= this.#options.loop.after(RETRY_MS, () => {
+      this.#cancelRetry = null;
+      this.pump();
+    });
   }
 
   /** Nothing is held any more: publishes go straight to the new home, or the topic leaves it again at once. */

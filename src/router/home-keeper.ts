@@ -102,7 +102,9 @@ export class HomeKeeper {
 
   /** The lane is given up: its topics go to the accept thread, wherever they were pinned. */
   evacuate(lane: number): void {
-    for (const entry of this.#registry.entries()) if (entry.lane === lane) this.#handOver.move(entry, COLD);
+    for (const entry of this.#registry.entries()) {
+      if (this.#handOver.targetOf(entry) === lane) this.#handOver.move(entry, COLD);
+    }
   }
 
   /** The topics with traffic at the moment; a copy. A few may have been closed already. */
@@ -229,8 +231,9 @@ export class HomeKeeper {
 
   #targetOf(entry: TopicEntry, home: Home): number {
     const { lanes } = this.#lanes;
+    const current = this.#handOver.targetOf(entry);
     if (home === 'cold') return COLD;
-    if (home === 'auto') return entry.lane;
+    if (home === 'auto') return current;
     if (home !== 'hot' && !(Number.isInteger(home) && home >= 0)) {
       throw new RingcastError(
         'BAD_REQUEST',
@@ -243,7 +246,7 @@ export class HomeKeeper {
       if (this.#lanes.isUsable(home)) return home;
       throw new RingcastError('CONFLICT', `lane ${home} has been given up`);
     }
-    if (entry.isHot) return entry.lane;
+    if (current !== COLD) return current;
     const lane = leastLoadedLane(this.#laneLoads((topic) => this.meter.messagesPerSecond(topic.loadRow)));
     if (lane === null) throw new RingcastError('CONFLICT', `no lane can take the topic: ${there}`);
     return lane;

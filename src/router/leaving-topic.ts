@@ -29,6 +29,7 @@ export interface HeldOutcomes extends Pick<LinkEvents, 'onAck'> {
 
 /** Writer and reader: the accept thread. */
 export class LeavingTopic implements TopicLink {
+  readonly acksLater = true;
   /** COLD or a lane. May change until the topic arrives. */
   target: number;
   readonly #spec: TopicSpec;

@@ -351,7 +351,7 @@ export class Router implements LinkEvents {
 
   /** Hot path: per message. Hands the message to its topic's home. False: the home's ring is full. */
   #send(entry: TopicEntry, outgoing: OutgoingMessage, onAck: AckCallback | null): boolean {
-    const isAckLater = onAck !== null && entry.isHot;
+    const isAckLater = onAck !== null && entry.link.acksLater;
     outgoing.request = isAckLater ? this.pendingAcks.add(onAck) : 0;
     outgoing.mayWaitMs = isAckLater ? 0 : entry.mayWaitMs;
     const seq = entry.link.publish(entry.spec.alias, outgoing);

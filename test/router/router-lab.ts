@@ -129,7 +129,8 @@ export class RouterLab {
     );
     this.router.onFault = (fault) => this.faults.push(fault);
     const { coldLink } = this;
-    this.handOver = new HandOver({ coldLink, laneLinks, sharedLogs, isUsable }, this.delivery, this.router);
+    const handOver = { coldLink, laneLinks, sharedLogs, isUsable, loop: scheduler };
+    this.handOver = new HandOver(handOver, this.delivery, this.router);
     const homes = {
       hot: { ...NEVER_MOVE, ...options.homes?.hot },
       rebalance: { ratio: options.homes?.rebalanceRatio ?? 0 },

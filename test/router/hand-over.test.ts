@@ -1,0 +1,590 @@
+// Topics that change their home while they are used: nobody notices, and nothing is lost, doubled or overtaken.
+
+import { describe, expect, it } from 'vitest';
+import { SEND_BLOCKED, SEND_OK } from '#src/delivery/sink.js';
+import { RingcastError } from '#src/errors.js';
+import { COLD, type Home } from '#src/lane/placement.js';
+import { encode } from '#src/protocol/msgpack.js';
+import { type RouterClient, RouterLab, type RouterLabOptions } from './router-lab.js';
+
+const TOPIC = 't';
+const HELD_MAX_BYTES = 2 ** 20;
+const HOMES = [COLD, 0, 1];
+
+function open(options: RouterLabOptions = {}): RouterLab {
+  const lab = new RouterLab({ laneRingBytes: 2 ** 16, lanes: 2, ...options });
+  lab.topics.declare(TOPIC);
+  lab.settle();
+  return lab;
+}
+
+/** The topic's entry. */
+function topicOf(lab: RouterLab) {
+  return lab.topics.find(TOPIC)!;
+}
+
+/** Begins a move; what it takes happens when the lab settles. */
+function move(lab: RouterLab, target: number): { isDone: boolean } {
+  const state = { isDone: false };
+  lab.handOver.move(topicOf(lab), target, () => {
+    state.isDone = true;
+  });
+  return state;
+}
+
+function moveAndArrive(lab: RouterLab, target: number): void {
+  const state = move(lab, target);
+  lab.advance(5);
+  expect(state.isDone).toBe(true);
+  expect(topicOf(lab).lane).toBe(target);
+}
+
+/** A publisher within the process, with what became of each of its messages. */
+class Feed {
+  /** Payload → seq or error code; messages that were refused at once are not among them. */
+  readonly outcomes = new Map<string, number | string>();
+  readonly accepted: string[] = [];
+  readonly refused: string[] = [];
+  readonly #lab: RouterLab;
+
+  constructor(lab: RouterLab) {
+    this.#lab = lab;
+  }
+
+  publish(payload: string): boolean {
+    const { router, scheduler } = this.#lab;
+    try {
+      router.publishLocal(TOPIC, encode(payload), undefined, scheduler.epochMs(), (outcome) => {
+        if (this.outcomes.has(payload)) throw new Error(`a second outcome of ${payload}`);
+        this.outcomes.set(payload, typeof outcome === 'number' ? outcome : outcome.code);
+      });
+    } catch (error) {
+      if (!(error instanceof RingcastError) || error.code !== 'OVERLOADED') throw error;
+      this.refused.push(payload);
+      return false;
+    }
+    this.accepted.push(payload);
+    return true;
+  }
+
+  publishMany(count: number): void {
+    for (let i = 0; i < count; i++) expect(this.publish(`m${this.accepted.length + 1}`)).toBe(true);
+  }
+
+  /** Everything accepted has its place in the order of acceptance. */
+  expectAllAcknowledged(): void {
+    expect([...this.outcomes]).toEqual(this.accepted.map((payload, index) => [payload, index + 1]));
+  }
+}
+
+function seqsOf(client: RouterClient): number[] {
+  return client.take().flatMap((frame) => (frame.type === 'event' ? [frame.seq] : []));
+}
+
+function range(from: number, to: number): number[] {
+  return Array.from({ length: to - from + 1 }, (_, index) => from + index);
+}
+
+function subscribe(lab: RouterLab) {
+  const [binary, text] = [lab.client(), lab.jsonClient()];
+  binary.send({ type: 'subscribe', topic: TOPIC });
+  text.sendJson({ type: 'subscribe', topic: TOPIC });
+  return {
+    binary,
+    text,
+    takeJsonSeqs: () => text.takeJson().flatMap(({ type, seq }) => (type === 'event' ? [seq] : [])),
+  };
+}
+
+describe('a topic that moves', () => {
+  it('goes on with its numbers, from every home to every other', () => {
+    for (const from of HOMES) {
+      for (const to of HOMES.filter((home) => home !== from)) {
+        const lab = open();
+        const feed = new Feed(lab);
+        const { binary, takeJsonSeqs } = subscribe(lab);
+        moveAndArrive(lab, COLD);
+        if (from !== COLD) moveAndArrive(lab, from);
+        const { epoch } = topicOf(lab).spec;
+        feed.publishMany(20);
+        const state = move(lab, to);
+        feed.publishMany(20);
+        lab.advance(5);
+        expect(state.isDone).toBe(true);
+        feed.publishMany(20);
+        lab.settle();
+        feed.expectAllAcknowledged();
+        expect(seqsOf(binary), `${from} → ${to}`).toEqual(range(1, 60));
+        expect(takeJsonSeqs()).toEqual(range(1, 60));
+        expect(topicOf(lab)).toMatchObject({ lane: to, isHot: to !== COLD, spec: { epoch } });
+        expect([lab.handOver.underWayCount, lab.router.pendingAcks.count]).toEqual([0, 0]);
+      }
+    }
+  });
+
+  it('again and again under publishes loses, doubles and reorders nothing', () => {
+    const lab = open();
+    const feed = new Feed(lab);
+    const { binary, takeJsonSeqs } = subscribe(lab);
+    for (const [round, target] of [0, 1, COLD, 1, 0, COLD, 0, 1, 0, COLD].entries()) {
+      feed.publishMany(7);
+      move(lab, target);
+      feed.publishMany(7);
+      // The lanes are at different points of their work each time.
+      for (let step = 0; step < round % 4; step++) lab.threads.step();
+      feed.publishMany(7);
+      lab.advance(2);
+    }
+    lab.advance(5);
+    feed.expectAllAcknowledged();
+    expect(seqsOf(binary)).toEqual(range(1, feed.accepted.length));
+    expect(takeJsonSeqs()).toEqual(range(1, feed.accepted.length));
+    expect(topicOf(lab).moves).toBe(10);
+    expect(lab.homes.moves).toBe(10);
+  });
+
+  it('keeps its history', () => {
+    for (const to of HOMES) {
+      const lab = open();
+      const feed = new Feed(lab);
+      moveAndArrive(lab, to === 0 ? 1 : 0);
+      feed.publishMany(10);
+      moveAndArrive(lab, to);
+      const [late, lateText] = [lab.client(), lab.jsonClient()];
+      late.send({ type: 'history', id: 1, topic: TOPIC, options: { lastN: 4 } });
+      late.send({ type: 'subscribe', id: 2, topic: TOPIC, options: { lastN: 3 } });
+      lateText.sendJson({ type: 'subscribe', topic: TOPIC, last_n: 3 });
+      const [history, ...rest] = late.take();
+      const { messages } = (history as unknown as { result: { messages: [number][] } }).result;
+      expect(messages.map(([seq]) => seq)).toEqual([7, 8, 9, 10]);
+      expect(rest.slice(1).map((frame) => (frame as { seq: number }).seq)).toEqual([8, 9, 10]);
+      expect(lateText.takeJson().flatMap(({ type, seq }) => (type === 'event' ? [seq] : []))).toEqual([8, 9, 10]);
+    }
+  });
+
+  it('still spares publishers their own messages', () => {
+    for (const target of HOMES) {
+      const lab = open();
+      moveAndArrive(lab, target === 1 ? 0 : 1);
+      const [one, other] = [lab.client(), lab.client()];
+      for (const client of [one, other]) client.send({ type: 'subscribe', topic: TOPIC });
+      const publish = (options?: { noEcho: true }): void =>
+        one.send({ type: 'publish', topic: TOPIC, payload: 1, ...(options && { options }) });
+      publish({ noEcho: true });
+      lab.settle();
+      move(lab, target);
+      publish({ noEcho: true });
+      publish();
+      lab.advance(5);
+      publish({ noEcho: true });
+      expect(seqsOf(one)).toEqual([3]);
+      expect(seqsOf(other)).toEqual([1, 2, 3, 4]);
+    }
+  });
+
+  it('has subscribers that lag go on where they are', () => {
+    for (const from of HOMES) {
+      for (const to of HOMES.filter((home) => home !== from)) {
+        const lab = open();
+        const feed = new Feed(lab);
+        if (from !== COLD) moveAndArrive(lab, from);
+        const { binary, text, takeJsonSeqs } = subscribe(lab);
+        feed.publishMany(3);
+        lab.settle();
+        for (const { sink } of [binary, text]) sink.result = SEND_BLOCKED;
+        feed.publishMany(10);
+        lab.settle();
+        move(lab, to);
+        feed.publishMany(10);
+        lab.advance(5);
+        for (const { sink, session } of [binary, text]) {
+          sink.result = SEND_OK;
+          lab.delivery.drained(session.consumer);
+        }
+        expect(seqsOf(binary), `${from} → ${to}`).toEqual(range(1, 23));
+        expect(takeJsonSeqs()).toEqual(range(1, 23));
+      }
+    }
+  });
+
+  it('tells a subscriber whose messages are gone which they were', () => {
+    const lab = open();
+    const feed = new Feed(lab);
+    moveAndArrive(lab, 0);
+    const { binary } = subscribe(lab);
+    binary.sink.result = SEND_BLOCKED;
+    for (let i = 0; i < 30; i++) {
+      feed.publishMany(50);
+      lab.settle();
+    }
+    moveAndArrive(lab, 1);
+    binary.sink.result = SEND_OK;
+    lab.delivery.drained(binary.session.consumer);
+    lab.settle();
+    const frames = binary.take();
+    const gap = frames.find(({ type }) => type === 'gap') as { fromSeq: number; toSeq: number };
+    const events = frames.flatMap((frame) => (frame.type === 'event' ? [frame.seq] : []));
+    const before = events.filter((seq) => seq < gap.fromSeq);
+    const after = events.filter((seq) => seq > gap.toSeq);
+    expect([...before, ...range(gap.fromSeq, gap.toSeq), ...after]).toEqual(range(1, 1500));
+    expect(after.length).toBeGreaterThan(100);
+  });
+
+  it('may be subscribed to, in both codecs, while it leaves', () => {
+    for (const to of [COLD, 1]) {
+      const lab = open();
+      const feed = new Feed(lab);
+      moveAndArrive(lab, 0);
+      feed.publishMany(5);
+      lab.settle();
+      move(lab, to);
+      feed.publishMany(5);
+      const [binary, text] = [lab.client(), lab.jsonClient()];
+      binary.send({ type: 'subscribe', topic: TOPIC, options: { lastN: 2 } });
+      text.sendJson({ type: 'subscribe', topic: TOPIC, last_n: 2 });
+      feed.publishMany(5);
+      lab.advance(5);
+      expect(seqsOf(binary)).toEqual(range(4, 15));
+      expect(text.takeJson().flatMap(({ type, seq }) => (type === 'event' ? [seq] : []))).toEqual(range(4, 15));
+      feed.expectAllAcknowledged();
+    }
+  });
+
+  it('may lose, get back and lose its JSON subscribers while it leaves', () => {
+    for (const to of [COLD, 1]) {
+      for (const changes of [
+        ['close'],
+        ['close', 'open'],
+        ['close', 'open', 'close'],
+        ['close', 'open', 'close', 'open'],
+      ]) {
+        const lab = open();
+        const feed = new Feed(lab);
+        moveAndArrive(lab, 0);
+        let text = lab.jsonClient();
+        text.sendJson({ type: 'subscribe', topic: TOPIC });
+        feed.publishMany(5);
+        text.takeJson();
+        move(lab, to);
+        feed.publishMany(5);
+        for (const change of changes) {
+          if (change === 'close') {
+            text.close();
+          } else {
+            text = lab.jsonClient();
+            text.sendJson({ type: 'subscribe', topic: TOPIC, last_n: 1 });
+          }
+        }
+        feed.publishMany(5);
+        lab.advance(5);
+        const isOpen = changes.at(-1) === 'open';
+        const seqs = text.takeJson().flatMap(({ type, seq }) => (type === 'event' ? [seq] : []));
+        expect(seqs, changes.join()).toEqual(isOpen ? range(5, 15) : []);
+        feed.expectAllAcknowledged();
+        text.close();
+        lab.settle();
+        expect(lab.lanes.links.map(({ topicCount }) => topicCount)).toEqual([0, to === 1 ? 1 : 0]);
+        // The JSON streams have given their memory back.
+        expect(topicOf(lab).jsonStream).toBe(null);
+      }
+    }
+  });
+
+  it('may be deleted while it leaves: publishers are told, and nothing is left', () => {
+    for (const to of [COLD, 1]) {
+      const lab = open();
+      const feed = new Feed(lab);
+      moveAndArrive(lab, 0);
+      const { binary, text } = subscribe(lab);
+      feed.publishMany(3);
+      lab.settle();
+      binary.take();
+      text.takeJson();
+      const state = move(lab, to);
+      feed.publishMany(2);
+      lab.topics.delete(TOPIC);
+      expect(feed.outcomes.get('m4')).toBe('TOPIC_NOT_FOUND');
+      lab.advance(5);
+      expect([...feed.outcomes.values()]).toEqual([1, 2, 3, 'TOPIC_NOT_FOUND', 'TOPIC_NOT_FOUND']);
+      expect(state.isDone).toBe(true);
+      expect(binary.take()).toMatchObject([{ type: 'unsubscribed', code: 'TOPIC_NOT_FOUND' }]);
+      expect(text.takeJson()).toMatchObject([{ type: 'unsubscribed', code: 'TOPIC_NOT_FOUND' }]);
+      expect(lab.handOver.underWayCount).toBe(0);
+      expect(lab.lanes.links.map(({ topicCount }) => topicCount)).toEqual([0, 0]);
+      expect([lab.topics.hotCount, lab.coldLink.topicCount, lab.coldLink.logBytes]).toEqual([0, 0, 0]);
+      expect(lab.delivery.load).toMatchObject({ streams: 0, subscriptions: 0 });
+      // The same name is another topic, with no trace of the old one.
+      const again = new Feed(lab);
+      again.publishMany(2);
+      again.expectAllAcknowledged();
+    }
+  });
+
+  it('goes where the last call wants it, also back to where it is', () => {
+    const ways = [
+      [1, COLD],
+      [COLD, 1],
+      [1, 0],
+      [COLD, 0],
+      [1, COLD, 0, 1],
+    ];
+    for (const targets of ways) {
+      const lab = open();
+      const feed = new Feed(lab);
+      moveAndArrive(lab, 0);
+      const { binary, takeJsonSeqs } = subscribe(lab);
+      feed.publishMany(5);
+      const states = targets.map((target) => {
+        const state = move(lab, target);
+        feed.publishMany(5);
+        return state;
+      });
+      lab.advance(5);
+      expect(states.map(({ isDone }) => isDone)).toEqual(targets.map(() => true));
+      expect(topicOf(lab).lane, targets.join()).toBe(targets.at(-1));
+      feed.expectAllAcknowledged();
+      expect(seqsOf(binary)).toEqual(range(1, feed.accepted.length));
+      expect(takeJsonSeqs()).toEqual(range(1, feed.accepted.length));
+    }
+  });
+});
+
+describe('what is published while a topic leaves', () => {
+  it('is held up to 1 MiB, and refused beyond', () => {
+    const lab = open({ maxPayloadBytes: 2 ** 20 });
+    const feed = new Feed(lab);
+    moveAndArrive(lab, 0);
+    move(lab, COLD);
+    const text = 'x'.repeat(100_000);
+    let held = 0;
+    while (feed.publish(`${held} ${text}`)) held++;
+    expect(held).toBe(Math.floor(HELD_MAX_BYTES / 100_010));
+    expect(lab.router.overloadedMessages).toBe(1);
+    lab.advance(5);
+    feed.expectAllAcknowledged();
+    expect(feed.publish('there is room again')).toBe(true);
+  });
+
+  it('is held if it is one message of any size', () => {
+    const lab = open({ maxPayloadBytes: 4 * 2 ** 20 });
+    const feed = new Feed(lab);
+    moveAndArrive(lab, 0);
+    move(lab, COLD);
+    expect(feed.publish('x'.repeat(HELD_MAX_BYTES + 1))).toBe(true);
+    expect(feed.publish('one more')).toBe(false);
+  });
+
+  it('shows as pressure', () => {
+    const lab = open({ maxPayloadBytes: 2 ** 20 });
+    moveAndArrive(lab, 0);
+    const one = lab.client();
+    one.send({ type: 'publish', topic: TOPIC, payload: 'known' });
+    lab.settle();
+    move(lab, COLD);
+    const { link, spec } = topicOf(lab);
+    one.send({ type: 'publish', topic: TOPIC, payload: 'x'.repeat(2 ** 17) });
+    one.send({ type: 'publish', topic: TOPIC, payload: 'x'.repeat(2 ** 17) });
+    expect(Math.round(link.pressureOf(spec.alias))).toBe(25);
+  });
+
+  it('goes in order to a lane that is full, as room comes; without subscribers too', () => {
+    const lab = open({ laneRingBytes: 4096 });
+    const feed = new Feed(lab);
+    const filler = lab.topics.declare('filler');
+    lab.handOver.move(filler, 1);
+    moveAndArrive(lab, 0);
+    const state = move(lab, 1);
+    for (let i = 0; i < 100; i++) expect(feed.publish(`m${i} ${'x'.repeat(100)}`)).toBe(true);
+    // Lane 0 lets go; lane 1 gets full before it has taken anything.
+    const [first, second] = lab.threads.started;
+    for (let round = 0; round < 3; round++) {
+      lab.scheduler.settle();
+      first!.step();
+      lab.lanes.drain();
+    }
+    expect([state.isDone, topicOf(lab).lane, lab.handOver.underWayCount]).toEqual([false, 1, 1]);
+    expect(feed.outcomes.size).toBe(0);
+    for (let round = 0; round < 20; round++) {
+      expect(feed.publish(`later ${round}`)).toBe(true);
+      second!.step();
+      lab.advance(1);
+    }
+    expect(state.isDone).toBe(true);
+    feed.expectAllAcknowledged();
+    expect(lab.handOver.underWayCount).toBe(0);
+    expect(lab.scheduler.timerCount, 'of the watches and the sweep').toBeLessThanOrEqual(3);
+  });
+
+  it('is acknowledged also when the cold logs are full and have room later', () => {
+    const lab = open({ coldLogsMaxBytes: 30_000 });
+    const feed = new Feed(lab);
+    moveAndArrive(lab, 0);
+    const other = lab.client();
+    lab.topics.declare('other');
+    other.send({ type: 'publish', topic: 'other', payload: 'x'.repeat(10_000) });
+    lab.settle();
+    const state = move(lab, COLD);
+    expect(feed.publish(`m1 ${'x'.repeat(12_000)}`)).toBe(true);
+    lab.advance(5);
+    expect([state.isDone, topicOf(lab).lane]).toEqual([false, COLD]);
+    expect(feed.publish('m2')).toBe(true);
+    lab.topics.delete('other');
+    lab.advance(5);
+    expect(state.isDone).toBe(true);
+    feed.expectAllAcknowledged();
+  });
+});
+
+describe('a lane that fails', () => {
+  it('while a topic leaves it is replaced, and the topic leaves its successor', () => {
+    for (const to of [COLD, 1]) {
+      for (let stepsBefore = 0; stepsBefore < 3; stepsBefore++) {
+        const lab = open();
+        const feed = new Feed(lab);
+        moveAndArrive(lab, 0);
+        const { binary, takeJsonSeqs } = subscribe(lab);
+        feed.publishMany(5);
+        lab.settle();
+        const thread = lab.threads.started[0]!;
+        feed.publishMany(5);
+        const state = move(lab, to);
+        feed.publishMany(5);
+        lab.scheduler.turn();
+        for (let step = 0; step < stepsBefore; step++) thread.step();
+        thread.die(new Error('test'));
+        lab.advance(5);
+        expect(lab.laneReports).toEqual(['died 0', 'recovered 0']);
+        expect([state.isDone, topicOf(lab).lane]).toEqual([true, to]);
+        feed.expectAllAcknowledged();
+        expect(seqsOf(binary)).toEqual(range(1, 15));
+        expect(takeJsonSeqs()).toEqual(range(1, 15));
+      }
+    }
+  });
+
+  it('for good while a topic is on its way to it leaves the topic on the accept thread', () => {
+    const lab = open();
+    const feed = new Feed(lab);
+    moveAndArrive(lab, 0);
+    feed.publishMany(5);
+    const state = move(lab, 1);
+    feed.publishMany(5);
+    while (lab.lanes.lanes[1]!.state !== 'degraded') {
+      lab.threads.started
+        .filter(({ isAlive }) => isAlive)
+        .at(-1)!
+        .die(new Error('test'));
+      lab.scheduler.advance(300);
+      if (lab.laneReports.length > 50) throw new Error('it does not give up');
+    }
+    lab.advance(5);
+    expect([state.isDone, topicOf(lab).lane]).toEqual([true, COLD]);
+    feed.expectAllAcknowledged();
+  });
+
+  it('for good sends its topics to the accept thread, the pinned ones too, and none that are leaving for another lane', async () => {
+    const lab = open();
+    const feed = new Feed(lab);
+    await pinned(lab, 0);
+    feed.publishMany(5);
+    lab.settle();
+    const away = lab.topics.declare('away');
+    lab.handOver.move(away, 0);
+    lab.settle();
+    lab.handOver.move(away, 1);
+    lab.homes.evacuate(0);
+    feed.publishMany(5);
+    lab.advance(5);
+    expect([topicOf(lab).lane, away.lane]).toEqual([COLD, 1]);
+    feed.expectAllAcknowledged();
+  });
+});
+
+/** Moves the topic as `engine.moveTopic` does. */
+async function pinned(lab: RouterLab, home: Home): Promise<void> {
+  const arrived = lab.homes.pin(topicOf(lab), home);
+  // A refused move rejects at once; a move that goes on needs the lab.
+  lab.advance(5);
+  await arrived;
+}
+
+describe('moves by call', () => {
+  it('pin the topic to its home, until it is `auto` again', async () => {
+    const lab = open();
+    for (const [home, lane] of [
+      [1, 1],
+      ['hot', 1],
+      [0, 0],
+      ['cold', COLD],
+      ['auto', COLD],
+      ['hot', 0],
+      ['auto', 0],
+    ] as const) {
+      await pinned(lab, home);
+      expect([topicOf(lab).home, topicOf(lab).lane]).toEqual([home, lane]);
+    }
+  });
+
+  it('to a lane count as hot topics, up to maxHotTopics', async () => {
+    const lab = open({ registry: { maxHotTopics: 2, rules: [{ match: 'hot:*', home: 0 }] } });
+    lab.topics.declare('hot:1');
+    await pinned(lab, 0);
+    expect(lab.topics.hotCount).toBe(2);
+    await pinned(lab, 1);
+    expect(lab.topics.hotCount, 'from lane to lane').toBe(2);
+    const third = lab.topics.declare('third');
+    for (const home of ['hot', 0] as const) {
+      await expect(lab.homes.pin(third, home)).rejects.toMatchObject({ code: 'LIMIT_EXCEEDED' });
+    }
+    expect(third).toMatchObject({ lane: COLD, home: 'auto' });
+    await pinned(lab, 'cold');
+    expect(lab.topics.hotCount).toBe(1);
+    await Promise.all([lab.homes.pin(third, 'hot'), Promise.resolve(lab.advance(5))]);
+    expect(third.isHot).toBe(true);
+  });
+
+  it('while the topic leaves count the topic once', async () => {
+    const lab = open({ registry: { maxHotTopics: 1 } });
+    await pinned(lab, 0);
+    const [away, back] = [lab.homes.pin(topicOf(lab), 'cold'), lab.homes.pin(topicOf(lab), 1)];
+    lab.advance(5);
+    await Promise.all([away, back]);
+    expect([topicOf(lab).lane, lab.topics.hotCount]).toEqual([1, 1]);
+    await pinned(lab, 'cold');
+    expect(lab.topics.hotCount).toBe(0);
+  });
+
+  it('to homes that there are not are refused, and change nothing', async () => {
+    const lab = open();
+    const entry = topicOf(lab);
+    for (const home of [2, -1, 0.5, Number.NaN, 'lane 1', '', undefined]) {
+      await expect(lab.homes.pin(entry, home as Home)).rejects.toMatchObject({ code: 'BAD_REQUEST' });
+    }
+    expect(entry).toMatchObject({ home: 'auto', lane: COLD });
+    const without = new RouterLab();
+    const cold = without.topics.declare(TOPIC);
+    await expect(without.homes.pin(cold, 0)).rejects.toMatchObject({ code: 'BAD_REQUEST', message: /there are none/ });
+    await expect(without.homes.pin(cold, 'hot')).rejects.toMatchObject({ code: 'CONFLICT', message: /there are none/ });
+    await without.homes.pin(cold, 'cold');
+    await without.homes.pin(cold, 'auto');
+  });
+
+  it('reject when the topic is deleted on its way', async () => {
+    const lab = open();
+    await pinned(lab, 0);
+    const moving = lab.homes.pin(topicOf(lab), 1);
+    lab.topics.delete(TOPIC);
+    lab.advance(5);
+    await expect(moving).rejects.toMatchObject({ code: 'TOPIC_NOT_FOUND' });
+  });
+
+  it('leave `auto` on the way as it is', async () => {
+    const lab = open();
+    await pinned(lab, 0);
+    const moving = lab.homes.pin(topicOf(lab), 1);
+    const released = lab.homes.pin(topicOf(lab), 'auto');
+    lab.advance(5);
+    await Promise.all([moving, released]);
+    expect([topicOf(lab).lane, topicOf(lab).home]).toEqual([1, 'auto']);
+  });
+});

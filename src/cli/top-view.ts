@@ -150,22 +150,22 @@ function engineLines(engine: EngineFigures, time: number): string[] {
   return [
     `ringcast, up ${formatMs(engine.uptimeMs)}, ${new Date(time).toISOString().replace(/\.\d+Z$/, 'Z')}`,
     [
-      `${count(engine.messagesPerSecond)} messages/s`,
-      `${count(engine.deliveriesPerSecond)} deliveries/s`,
-      `${count(engine.deliveredBytesPerSecond)}B/s out`,
-      `accept thread ${formatShare(engine.utilisation)} busy`,
+      `messages/s ${count(engine.messagesPerSecond)}`,
+      `deliveries/s ${count(engine.deliveriesPerSecond)}`,
+      `bytes/s ${count(engine.deliveredBytesPerSecond)}`,
+      `accept thread busy ${formatShare(engine.utilisation)}`,
     ].join(', '),
     [
-      `${count(engine.connections)} connections${blocked}`,
-      `${count(engine.subscriptions)} subscriptions`,
-      `${count(engine.topics)} topics (${count(engine.hotTopics)} hot)`,
+      `connections ${count(engine.connections)}${blocked}`,
+      `subscriptions ${count(engine.subscriptions)}`,
+      `topics ${count(engine.topics)} (${count(engine.hotTopics)} hot)`,
     ].join(', '),
     [
-      `since the start ${count(engine.messages)} messages`,
-      `${count(engine.overloadedMessages)} overloaded`,
-      `${count(engine.lostMessages)} lost`,
-      `${count(engine.slowDisconnects)} slow disconnects`,
-      `${count(engine.moves)} moves`,
+      `since the start: messages ${count(engine.messages)}`,
+      `overloaded ${count(engine.overloadedMessages)}`,
+      `lost ${count(engine.lostMessages)}`,
+      `slow disconnects ${count(engine.slowDisconnects)}`,
+      `moves ${count(engine.moves)}`,
     ].join(', '),
   ];
 }

@@ -113,7 +113,8 @@ async function liveScreen({ sort }: TopOptions): Promise<Screen> {
   // Only here: loading it takes longer than all that the other commands do.
   const { createLogUpdate } = await import('log-update');
   const colours = picocolors.createColors(process.stdout.hasColors());
-  const draw = createLogUpdate(process.stdout);
+  // Hiding the cursor would take signals from us: to restore it, the library ends the process itself.
+  const draw = createLogUpdate(process.stdout, { showCursor: true });
   let newest: StatsReport | null = null;
   const redraw = (): void => {
     const { columns, rows } = process.stdout;

@@ -80,7 +80,8 @@ export class HomeKeeper {
   /** A topic without a row of the meter was published to. */
   watch(entry: TopicEntry): void {
     entry.loadRow = this.meter.open(this.#loop.nowMs());
-    entry.measuredMessages = entry.acceptedMessages;
+    // That message counts: of topics with few messages it is all there is until the next sweep.
+    entry.measuredMessages = entry.acceptedMessages - 1;
     this.#active.push(entry);
     this.#arm();
   }

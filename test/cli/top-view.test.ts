@@ -24,7 +24,7 @@ describe('the view of a report', () => {
     const text = renderReport(report({ time: Date.UTC(2026, 10, 20, 10, 0, 0, 123) }), ALL);
     const heads = linesOf(text).filter((line) => /^[A-Z]{4}/.test(line));
     expect(heads.map((line) => line.split(/ +/)[0])).toEqual(['LANE', 'TOPIC', 'SLOWEST']);
-    expect(text).toMatch(/^ringcast, up 3\.5ms, 2026-11-20T10:00:00Z\n8 messages\/s, 9 deliveries\/s, 10B\/s out/);
+    expect(text).toMatch(/^ringcast, up 3\.5ms, 2026-11-20T10:00:00Z\nmessages\/s 8, deliveries\/s 9, bytes\/s 10,/);
     for (const { topic } of report().topics) expect(text).toContain(topic);
     for (const { topic } of report().slowest) expect(text).toContain(topic);
     expect(text).toContain('(in process)');

@@ -1,4 +1,4 @@
-// `ringcast top` as a process, against a scripted server: what it prints where, and how it ends.
+// `ringcast top` as a process, against an engine and a scripted server: what it prints where, and how it ends.
 import { afterEach, describe, expect, it } from 'vitest';
 import type { WebSocket } from 'ws';
 import type { StatsReport } from '#src/counters/report.js';
@@ -6,6 +6,7 @@ import { msgpackEncoder } from '#src/protocol/encoder-msgpack.js';
 import { EventHead } from '#src/protocol/event.js';
 import { encode } from '#src/protocol/msgpack.js';
 import { makeReport } from '../counters/reports.mjs';
+import { startEngine } from '../support/engines.js';
 import { lines, RunningCli, runCli } from './run-cli.js';
 import { type StubScript, StubServer } from './stub-server.js';
 
@@ -35,6 +36,29 @@ function reporting(count: number): Promise<StubServer> {
     for (let number = 1; number <= count; number++) send(socket, alias, number, report(number));
   });
 }
+
+describe('ringcast top with a server', () => {
+  it('--once --json prints its figures', async () => {
+    const { engine, url } = await startEngine({ statsIntervalMs: 100 });
+    await engine.publish('prices:AAPL', 229.1);
+    const { code, stdout, stderr } = await runCli(['top', '--once', '--json', '--url', url]);
+    expect({ code, stderr }).toEqual({ code: 0, stderr: '' });
+    expect(JSON.parse(stdout)).toMatchObject({
+      engine: { connections: 1, topics: 1, messages: 1 },
+      lanes: [{ lane: 0, state: 'running' }],
+      topics: [{ topic: 'prices:AAPL', home: 'cold', messages: 1 }],
+      slowest: [],
+    });
+  });
+
+  it('that publishes no figures ends with 1 and one line that says what to do', async () => {
+    const { url } = await startEngine({ statsIntervalMs: 0 });
+    const { code, stdout, stderr } = await runCli(['top', '--url', url]);
+    expect({ code, stdout }).toEqual({ code: 1, stdout: '' });
+    expect(lines(stderr)).toHaveLength(1);
+    expect(stderr).toMatch(/does not publish figures.*statsIntervalMs is 0.*Start it with statsIntervalMs above 0/);
+  });
+});
 
 describe('ringcast top', () => {
   it('--once --json prints one report with all figures as one line, and ends with 0', async () => {

@@ -91,6 +91,21 @@ describe('$stats', () => {
     );
   });
 
+  it('has a rate for a topic with few messages, between them as well', async () => {
+    const { engine, url } = await startEngine(FAST);
+    const watcher = await TestClient.open(url);
+    await watcher.subscribe('$stats');
+    await watcher.subscribe('rare');
+    await engine.publish('rare', 1);
+    const { messagesPerSecond, deliveriesPerSecond } = await reportWhere(
+      watcher,
+      (report) => (figuresOf(report, 'rare')?.messagesPerSecond ?? 0) > 0,
+    ).then((report) => figuresOf(report, 'rare') as TopicFigures);
+    // One message counts 1/τ = 2 per second at first, and less and less.
+    expect(messagesPerSecond).toBeLessThanOrEqual(2);
+    expect(deliveriesPerSecond).toBeCloseTo(messagesPerSecond, 1);
+  });
+
   it('names the consumer that does not read, how far it is behind, and what became of it', async () => {
     const { engine, url } = await startEngine({ ...FAST, coldLogMaxFrames: 1024, coldLogMaxBytes: 2 ** 22 });
     const stalled = await TestClient.open(url);

@@ -11,7 +11,7 @@ export interface Bar {
   /** value ÷ baseline or value − baseline, where the bar is one of these. */
   relation: { kind: 'ratio' | 'difference'; value: number } | null;
   limit: string;
-  /** null: not measured. */
+  /** null: not measured, or held against nothing. */
   met: boolean | null;
 }
 
@@ -44,6 +44,11 @@ export function maximumBar(bar: BarInput, maximum: number): Bar {
 export function minimumBar(bar: BarInput, minimum: number): Bar {
   const met = bar.value === null ? null : bar.value.median >= minimum;
   return { ...bar, baseline: null, relation: null, limit: `≥ ${minimum} ${bar.unit}`, met };
+}
+
+/** A figure that is held against nothing. */
+export function plainFigure(bar: BarInput, baseline: Spread | null): Bar {
+  return { ...bar, baseline, relation: null, limit: '', met: null };
 }
 
 /** Everything delivered, once, in order, in every run. */

@@ -77,6 +77,11 @@ function relationText(bar: Bar): string {
   return `${bar.relation.value < 0 ? '−' : '+'} ${number(Math.abs(bar.relation.value))} ${bar.unit}`;
 }
 
+function verdict({ met, value }: Bar): string {
+  if (met !== null) return met ? 'met' : 'MISSED';
+  return value === null ? 'not measured' : '';
+}
+
 function barCells(bar: Bar): string[] {
   return [
     bar.scenario,
@@ -85,7 +90,7 @@ function barCells(bar: Bar): string[] {
     bar.baseline === null ? '' : spreadText(bar.baseline, bar.unit),
     relationText(bar),
     bar.limit,
-    bar.met === null ? 'not measured' : bar.met ? 'met' : 'MISSED',
+    verdict(bar),
   ];
 }
 

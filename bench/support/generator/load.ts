@@ -9,7 +9,7 @@ import { Connection, localAddress, openConnections, ReceiveBuffer } from './conn
 import { Histogram } from './histogram.js';
 import { Publisher } from './publisher.js';
 import type { PublisherReport, Schedule } from './publisher-port.js';
-import { Recording } from './recording.js';
+import type { Recording } from './recording.js';
 import { Tracker } from './tracker.js';
 
 export interface ServerSample {
@@ -159,11 +159,10 @@ export class Load {
     });
   }
 
-  /** Notes when each delivery arrives, from now on until `endRecording`. */
-  beginRecording(): Recording {
-    const recording = new Recording();
+  /** Takes down each delivery, from now on until `endRecording`; what was in the recording is forgotten. */
+  beginRecording(recording: Recording): void {
+    recording.count = 0;
     this.#tracker.recording = recording;
-    return recording;
   }
 
   endRecording(): void {

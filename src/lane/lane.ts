@@ -97,6 +97,8 @@ export class Lane {
   readonly #topics = new Map<number, OpenTopic>();
   /** Parcels that have come before their record. */
   readonly #received = new Map<number, LaneParcel>();
+  /** Number of the newest parcel that this thread was started with. */
+  readonly #newestStarted: number;
   readonly #replay: Replay;
   readonly #head = new EventHead();
   /** Topics whose heads moved in this batch. */
@@ -122,6 +124,7 @@ export class Lane {
     this.#waits = memory.waits;
     this.#receive = receive;
     this.#clock = clock;
+    this.#newestStarted = parcels.at(-1)?.number ?? 0;
     for (const parcel of parcels) if (parcel.kind === 'topic') this.#openTopic(parcel);
     // Of several only the last is still wanted; the others wait for their CLOSE_JSON to be handled.
     const json = new Map(parcels.flatMap((parcel) => (parcel.kind === 'json' ? [[parcel.alias, parcel]] : [])));
@@ -276,7 +279,10 @@ export class Lane {
     this.#topics.get(parcel.alias)?.openJson(parcel.number, FrameLog.shared(parcel.memory, parcel.headSeq));
   }
 
-  /** The parcel that a record announces, which was posted before it; null: a predecessor has opened and closed it. */
+  /**
+   * The parcel that a record announces, which was posted before it. Null: a predecessor has opened and closed it, or it is
+   * a JSON stream that was followed by another one already when this thread was started.
+   */
   #take<Kind extends LaneParcel['kind']>(
     number: number,
     kind: Kind,
@@ -286,7 +292,7 @@ export class Lane {
     const parcel = this.#received.get(number);
     this.#received.delete(number);
     if (parcel?.kind === kind) return parcel as Extract<LaneParcel, { kind: Kind }>;
-    if (parcel === undefined && !this.#replay.isOver(position)) return null;
+    if (parcel === undefined && (number <= this.#newestStarted || !this.#replay.isOver(position))) return null;
     throw new Error(`lane: a record announced ${kind} parcel ${number}, which was not posted`);
   }
 

@@ -103,6 +103,8 @@ export class HomeKeeper {
 
   /** The lane is given up: its topics go to the accept thread, wherever they were pinned. */
   evacuate(lane: number): void {
+    // In a lane that is to stop nothing is handled behind that: it would never let a topic go.
+    if (this.#isStopped) return;
     for (const entry of this.#registry.entries()) {
       if (this.#handOver.targetOf(entry) === lane) this.#handOver.move(entry, COLD);
     }

@@ -65,4 +65,20 @@ describe('a thread that comes up late', () => {
     expect(log.headSeq).toBe(1);
     expect(acks).toEqual([[7, 1]]);
   });
+
+  it('passes over a JSON stream that was followed by another one before it was started', () => {
+    const { lane, link } = open();
+    link.openTopic({ ...SPEC, alias: 1, topic: 't' });
+    lane.settle();
+    link.openJson(1, 1);
+    link.closeJson(1);
+    const log = link.openJson(1, 1);
+    lane.threads.alive[0]?.die(new Error('killed'));
+    // It looks into the ring before the records of the streams are there.
+    lane.threads.alive[0]?.step();
+    expect(link.publish(1, message(0))).toBe(PUBLISH_ACCEPTED);
+    lane.settle();
+    log.refresh();
+    expect([log.headSeq, lane.threads.started.length, link.parcels.length]).toEqual([1, 2, 2]);
+  });
 });

@@ -5,7 +5,8 @@ import { EventView } from '#src/protocol/event.js';
 import { eventToJson } from '#src/protocol/json-event.js';
 import { readHistory } from '#src/topic/history.js';
 import { Random, testSeed } from '../ring/random.js';
-import { framesOf, HomeLab, type HomeSizes, type OpenHome } from './topic-home.js';
+import { describeMoving } from './moving-suite.js';
+import { expectAccepted, framesOf, HomeLab, type HomeSizes, type OpenHome, type OpenLab } from './topic-home.js';
 
 const decoder = new TextDecoder();
 const json = (bytes: Uint8Array) => JSON.parse(decoder.decode(bytes)) as Record<string, unknown>;
@@ -25,26 +26,8 @@ export function describeTopicHome(name: string, openHome: OpenHome): void {
     describeHistory(openLab);
     describeJson(openLab);
     describeLife(openLab);
+    describeMoving(openLab);
   });
-}
-
-type OpenLab = (sizes?: HomeSizes) => Promise<HomeLab>;
-
-/** The canonical log holds exactly what was accepted, as EVENT frames. */
-function expectAccepted(lab: HomeLab, alias: number, log: Parameters<typeof framesOf>[0]): void {
-  const view = new EventView();
-  const frames = framesOf(log);
-  const accepted = lab.accepted.get(alias)!;
-  expect(log.headSeq).toBe(accepted.length);
-  for (const { seq, bytes, origin, timeMs } of frames) {
-    const { payload, sent, timeMs: sentMs, request } = accepted[seq - 1]!;
-    expect(view.read(bytes, 0, bytes.length)).toBe(true);
-    expect([view.alias, view.seq, view.time, view.id]).toEqual([alias, seq, sentMs, sent.id ?? null]);
-    expect(bytes.subarray(view.payloadStart, view.payloadEnd)).toEqual(payload);
-    expect(view.frameEnd).toBe(bytes.length);
-    expect([origin, timeMs]).toEqual([sent.origin ?? 0, sentMs]);
-    if (request !== 0) expect(lab.acks.get(request)).toBe(seq);
-  }
 }
 
 function describeMessages(openLab: OpenLab): void {

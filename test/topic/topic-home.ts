@@ -9,7 +9,7 @@ import {
   type TopicLink,
 } from '#src/lane/link.js';
 import { EVICTED, type FrameLog } from '#src/log/frame-log.js';
-import { eventTail } from '#src/protocol/event.js';
+import { EventView, eventTail } from '#src/protocol/event.js';
 import { encode } from '#src/protocol/msgpack.js';
 import type { TopicSpec } from '#src/topic/topic.js';
 
@@ -30,6 +30,7 @@ export interface TopicHome {
 }
 
 export type OpenHome = (sizes: HomeSizes, events: LinkEvents) => Promise<TopicHome>;
+export type OpenLab = (sizes?: HomeSizes) => Promise<HomeLab>;
 
 export interface Sent {
   readonly id?: string;
@@ -144,4 +145,21 @@ export function framesOf(log: FrameLog): { seq: number; bytes: Uint8Array; origi
     frames.push({ seq, bytes, origin: log.originOf(seq), timeMs: log.timeOf(seq) });
   }
   return frames;
+}
+
+/** The canonical log holds exactly what was accepted, as EVENT frames. */
+export function expectAccepted(lab: HomeLab, alias: number, log: FrameLog): void {
+  const view = new EventView();
+  const frames = framesOf(log);
+  const accepted = lab.accepted.get(alias)!;
+  expect(log.headSeq).toBe(accepted.length);
+  for (const { seq, bytes, origin, timeMs } of frames) {
+    const { payload, sent, timeMs: sentMs, request } = accepted[seq - 1]!;
+    expect(view.read(bytes, 0, bytes.length)).toBe(true);
+    expect([view.alias, view.seq, view.time, view.id]).toEqual([alias, seq, sentMs, sent.id ?? null]);
+    expect(bytes.subarray(view.payloadStart, view.payloadEnd)).toEqual(payload);
+    expect(view.frameEnd).toBe(bytes.length);
+    expect([origin, timeMs]).toEqual([sent.origin ?? 0, sentMs]);
+    if (request !== 0) expect(lab.acks.get(request)).toBe(seq);
+  }
 }

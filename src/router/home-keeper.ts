@@ -39,6 +39,13 @@ const REBALANCE_MS = 2000;
 /** A topic with more than so much of its lane's time since the last look is worth a thought (ms). */
 const BUSY_MIN_MS = 0.01;
 
+/** A topic with traffic, and what of its messages and of its lane's time (ms) has been taken into its load. */
+interface ActiveTopic {
+  readonly entry: TopicEntry;
+  measuredMessages: number;
+  measuredBusyMs: number;
+}
+
 /** Writer and reader: the accept thread. */
 export class HomeKeeper {
   /** Topics that changed their home since the start. */
@@ -52,7 +59,7 @@ export class HomeKeeper {
   readonly #loop: KeeperLoop;
   readonly #budget: MoveBudget;
   /** Topics with traffic. A closed one stays until the next sweep finds it. */
-  readonly #active: TopicEntry[] = [];
+  readonly #active: ActiveTopic[] = [];
   /** Topics that want to move, found in the sweep under way. */
   #candidates: { readonly entry: TopicEntry; readonly target: 'hot' | 'cold'; readonly load: number }[] = [];
   #position = 0;
@@ -81,8 +88,7 @@ export class HomeKeeper {
   watch(entry: TopicEntry): void {
     entry.loadRow = this.meter.open(this.#loop.nowMs());
     // That message counts: of topics with few messages it is all there is until the next sweep.
-    entry.measuredMessages = entry.acceptedMessages - 1;
-    this.#active.push(entry);
+    this.#active.push({ entry, measuredMessages: entry.acceptedMessages - 1, measuredBusyMs: this.#busyMsOf(entry) });
     this.#arm();
   }
 
@@ -112,7 +118,7 @@ export class HomeKeeper {
 
   /** The topics with traffic at the moment; a copy. A few may have been closed already. */
   activeTopics(): TopicEntry[] {
-    return this.#active.slice();
+    return this.#active.map(({ entry }) => entry);
   }
 
   /** Moves nothing any more. */
@@ -142,9 +148,9 @@ export class HomeKeeper {
     const nowMs = this.#loop.nowMs();
     const end = this.#position + TOPICS_PER_TURN;
     while (this.#position < Math.min(end, this.#active.length)) {
-      const entry = this.#active[this.#position] as TopicEntry;
-      if (this.#measure(entry, nowMs)) this.#position++;
-      else this.#forget(entry);
+      const topic = this.#active[this.#position] as ActiveTopic;
+      if (this.#measure(topic, nowMs)) this.#position++;
+      else this.#forget(topic.entry);
     }
     if (this.#position < this.#active.length) {
       this.#loop.soon(() => this.#continue());
@@ -160,17 +166,18 @@ export class HomeKeeper {
   #forget(entry: TopicEntry): void {
     this.meter.close(entry.loadRow);
     entry.loadRow = NO_ROW;
-    const last = this.#active.pop() as TopicEntry;
+    const last = this.#active.pop() as ActiveTopic;
     if (this.#position < this.#active.length) this.#active[this.#position] = last;
   }
 
   /** Measures a topic. False: there is nothing to measure any more. */
-  #measure(entry: TopicEntry, nowMs: number): boolean {
+  #measure(topic: ActiveTopic, nowMs: number): boolean {
+    const { entry } = topic;
     if (entry.isClosed) return false;
     const { meter } = this;
     const row = entry.loadRow;
-    meter.tick(row, entry.acceptedMessages - entry.measuredMessages, entry.subscriberCount, nowMs);
-    entry.measuredMessages = entry.acceptedMessages;
+    meter.tick(row, entry.acceptedMessages - topic.measuredMessages, entry.subscriberCount, nowMs);
+    topic.measuredMessages = entry.acceptedMessages;
     const isAuto = entry.home === 'auto';
     if (isAuto && !this.#handOver.isUnderWay(entry)) {
       const decision = meter.decide(row, entry.isHot, nowMs);
@@ -189,7 +196,7 @@ export class HomeKeeper {
       if (target === 'cold') {
         this.#handOver.move(entry, COLD);
       } else if (this.#registry.hasRoomForHot) {
-        const lane = leastLoadedLane(this.#laneLoads((topic) => this.meter.messagesPerSecond(topic.loadRow)));
+        const lane = leastLoadedLane(this.#laneLoads(({ entry }) => this.meter.messagesPerSecond(entry.loadRow)));
         if (lane !== null) this.#handOver.move(entry, lane);
       }
     }
@@ -197,7 +204,7 @@ export class HomeKeeper {
 
   #rebalance(nowMs: number): void {
     this.#rebalancedAtMs = nowMs;
-    const loads = this.#laneLoads((entry) => this.#busySinceLastLook(entry));
+    const loads = this.#laneLoads((topic) => this.#busySinceLastLook(topic));
     const { ratio } = this.#options.rebalance;
     const move = ratio > 0 ? rebalance(loads, ratio) : null;
     if (move === null || !this.#budget.take(nowMs)) return;
@@ -206,19 +213,24 @@ export class HomeKeeper {
   }
 
   /** What the topic took of its lane's time (ms). */
-  #busySinceLastLook(entry: TopicEntry): number {
-    const busyMs = this.#lanes.links[entry.lane]?.busyMsOf(entry.spec.alias) ?? 0;
-    const sinceMs = busyMs - entry.measuredBusyMs;
-    entry.measuredBusyMs = busyMs;
+  #busySinceLastLook(topic: ActiveTopic): number {
+    const busyMs = this.#busyMsOf(topic.entry);
+    const sinceMs = busyMs - topic.measuredBusyMs;
+    topic.measuredBusyMs = busyMs;
     // In a new lane a topic begins at 0.
     return sinceMs >= 0 ? sinceMs : busyMs;
   }
 
-  #laneLoads(loadOf: (entry: TopicEntry) => number): LaneLoad[] {
+  #busyMsOf({ lane, spec }: TopicEntry): number {
+    return this.#lanes.links[lane]?.busyMsOf(spec.alias) ?? 0;
+  }
+
+  #laneLoads(loadOf: (topic: ActiveTopic) => number): LaneLoad[] {
     const topics = this.#lanes.lanes.map((): TopicLoad[] => []);
-    for (const entry of this.#active) {
+    for (const topic of this.#active) {
+      const { entry } = topic;
       if (entry.isClosed || !entry.isHot || this.#handOver.isUnderWay(entry)) continue;
-      const load = loadOf(entry);
+      const load = loadOf(topic);
       const isPinnedToLane = typeof entry.home === 'number';
       if (load > BUSY_MIN_MS) topics[entry.lane]?.push({ id: entry.spec.alias, load, isPinnedToLane });
     }
@@ -250,8 +262,10 @@ export class HomeKeeper {
       throw new RingcastError('CONFLICT', `lane ${home} has been given up`);
     }
     if (current !== COLD) return current;
-    const lane = leastLoadedLane(this.#laneLoads((topic) => this.meter.messagesPerSecond(topic.loadRow)));
-    if (lane === null) throw new RingcastError('CONFLICT', `no lane can take the topic: ${there}`);
+    const loads = this.#laneLoads(({ entry }) => this.meter.messagesPerSecond(entry.loadRow));
+    // While none runs, one that is about to run again will do.
+    const lane = leastLoadedLane(loads) ?? lanes.find(({ isUsable }) => isUsable)?.number;
+    if (lane === undefined) throw new RingcastError('CONFLICT', `no lane can take the topic: ${there}`);
     return lane;
   }
 }

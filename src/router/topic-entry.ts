@@ -30,8 +30,6 @@ type TopicLog = ReturnType<TopicLink['openTopic']>;
 export class TopicEntry {
   readonly spec: TopicSpec;
   readonly settings: TopicSettings;
-  /** Created beforehand or by a call: does not vanish by itself. */
-  readonly isDeclared: boolean;
   /** Where messages go: to its home, or, while it leaves a lane, to whoever holds them for the next one. */
   link: TopicLink;
   /** COLD or the number of its lane; while it moves, the one that it leaves. */
@@ -53,13 +51,9 @@ export class TopicEntry {
   moves = 0;
   /** Row of the load meter, from its first message on until nothing has come for a while. */
   loadRow = NO_ROW;
-  /** Of `acceptedMessages` and of its lane's time (ms), what has been taken into its load. */
-  measuredMessages = 0;
-  measuredBusyMs = 0;
-  /** Connections that hold its alias for publishing. */
-  holders = 0;
+  /** Connections that hold its alias for publishing; and 1 for who declared it: then it does not vanish by itself. */
+  holders: number;
   isClosed = false;
-  readonly #shareMs: number;
 
   constructor(
     spec: TopicSpec,
@@ -74,10 +68,8 @@ export class TopicEntry {
     this.link = link;
     this.lane = lane;
     this.home = home;
-    this.isDeclared = isDeclared;
+    this.holders = isDeclared ? 1 : 0;
     this.log = link.openTopic(spec);
-    const { maxDelayMs } = settings;
-    this.#shareMs = maxDelayMs === 'auto' ? 0 : Math.min(LANE_WAIT_MAX_MS, Math.floor(maxDelayMs * LANE_WAIT_SHARE));
   }
 
   /**
@@ -85,9 +77,10 @@ export class TopicEntry {
    * Nothing when one of them has a delay of its own, or nobody waits for anything.
    */
   get mayWaitMs(): number {
-    if (this.#shareMs === 0) return 0;
+    const { maxDelayMs } = this.settings;
+    if (maxDelayMs === 'auto' || maxDelayMs === 0) return 0;
     const hasOwnDelays = (this.stream?.ownDelays ?? 0) + (this.jsonStream?.ownDelays ?? 0) > 0;
-    return hasOwnDelays ? 0 : this.#shareMs;
+    return hasOwnDelays ? 0 : Math.min(LANE_WAIT_MAX_MS, Math.floor(maxDelayMs * LANE_WAIT_SHARE));
   }
 
   get isHot(): boolean {

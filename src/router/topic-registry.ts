@@ -286,7 +286,7 @@ export class TopicRegistry {
 function isNeeded(entry: TopicEntry): boolean {
   const isUsed = entry.stream !== null || entry.jsonStream !== null || entry.holders > 0;
   const hasHistory = entry.acceptedMessages > 0 && entry.settings.historyMessages > 0;
-  return isUsed || hasHistory || entry.isDeclared;
+  return isUsed || hasHistory;
 }
 
 /** 48 random bits: enough that no incarnation is ever taken for another, short enough for 100,000 topics. */

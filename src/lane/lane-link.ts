@@ -92,6 +92,7 @@ export class LaneLink implements TopicLink {
   readonly #deferred: ControlRecord[] = [];
   #thread: LaneThread | null = null;
   #lastParcel = 0;
+  #endedLogs = 0;
   #isFlushScheduled = false;
   /** Calls off the timer of messages that may wait; null: none do. */
   #cancelLateFlush: (() => void) | null = null;
@@ -131,6 +132,11 @@ export class LaneLink implements TopicLink {
     return this.#topics.size;
   }
 
+  /** Logs of topics and JSON streams that have ended and that the lane has not let go of yet. */
+  get endedLogs(): number {
+    return this.#endedLogs;
+  }
+
   /** Time that the lane has spent on a topic since it was opened here (ms), by a sample of its messages. */
   busyMsOf(alias: number): number {
     const topic = this.#topics.get(alias);
@@ -167,16 +173,23 @@ export class LaneLink implements TopicLink {
     const { json } = topic;
     if (json === null) throw new Error(`topic ${alias} has no JSON stream in this lane`);
     topic.json = null;
-    this.#leaving.set(json.number, { parcels: [json], onLeft: () => this.#logs.give(json.log) });
+    this.#endedLogs++;
+    this.#leaving.set(json.number, { parcels: [json], onLeft: () => this.#giveEnded(json.log) });
     this.#control(REQUEST_CLOSE_JSON, alias, json);
   }
 
   closeTopic(alias: number): void {
     const { topic, json } = this.#topic(alias);
+    this.#endedLogs += json === null ? 1 : 2;
     this.#close(alias, () => {
-      this.#logs.give(topic.log);
-      if (json !== null) this.#logs.give(json.log);
+      this.#giveEnded(topic.log);
+      if (json !== null) this.#giveEnded(json.log);
     });
+  }
+
+  #giveEnded(log: FrameLog): void {
+    this.#endedLogs--;
+    this.#logs.give(log);
   }
 
   #open(spec: TopicSpec, log: FrameLog): FrameLog {

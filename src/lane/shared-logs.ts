@@ -9,7 +9,7 @@ import { allocateSharedLog, FrameLog, type LogSizes, resetSharedLog } from '../l
 import { sharedSizesFor } from '../log/log-sizes.js';
 
 /** Logs kept for the next stream; the rest is left to the collector. */
-const SPARE_MAX = 8;
+export const SPARE_MAX = 8;
 
 /** Writer and reader: the accept thread. */
 export class SharedLogs {

@@ -6,8 +6,10 @@ import { DELAY_AUTO, type Stream } from '../delivery/stream.js';
 import { POLICY_CONFLATE, POLICY_DISCONNECT, POLICY_DROP_OLDEST } from '../delivery/subscription-table.js';
 import { TopicCounters } from '../delivery/topic-counters.js';
 import { RingcastError } from '../errors.js';
+import type { LaneLink } from '../lane/lane-link.js';
 import type { TopicLink } from '../lane/link.js';
 import { COLD, type Home, laneOf } from '../lane/placement.js';
+import { SPARE_MAX } from '../lane/shared-logs.js';
 import type { SlowConsumerPolicy } from '../protocol/messages.js';
 import { STATS_TOPIC, topicNameProblem } from '../protocol/topic-name.js';
 import { globMatcher } from '../protocol/topic-pattern.js';
@@ -32,12 +34,15 @@ export function policyNumber(policy: SlowConsumerPolicy): number {
   return policy === 'disconnect' ? POLICY_DISCONNECT : POLICY_DROP_OLDEST;
 }
 
+/** A lane, as the registry needs it. */
+type LaneHome = TopicLink & Pick<LaneLink, 'endedLogs'>;
+
 /** Writer and reader: the accept thread. */
 export class TopicRegistry {
   readonly #options: RegistryOptions;
   readonly #delivery: Delivery;
   readonly #coldLink: TopicLink;
-  readonly #laneLinks: readonly TopicLink[];
+  readonly #laneLinks: readonly LaneHome[];
   readonly #isUsable: (lane: number) => boolean;
   readonly #rules: readonly { matches: (name: string) => boolean; home: Home; settings: TopicSettings }[];
   readonly #byName = new Map<string, TopicEntry>();
@@ -56,7 +61,7 @@ export class TopicRegistry {
     options: RegistryOptions,
     delivery: Delivery,
     coldLink: TopicLink,
-    laneLinks: readonly TopicLink[],
+    laneLinks: readonly LaneHome[],
     isUsable: (lane: number) => boolean,
   ) {
     this.#options = options;
@@ -82,7 +87,10 @@ export class TopicRegistry {
 
   /** Whether one more topic may be hot. */
   get hasRoomForHot(): boolean {
-    return this.#hotTopics < this.#options.maxHotTopics;
+    // Logs that a lane has not let go of yet take as much memory as any, and with a lane that hangs they could be many. A
+    // few are in the sum anyway: those kept for the next topic.
+    const endedLogs = this.#laneLinks.reduce((sum, link) => sum + link.endedLogs, 0);
+    return this.#hotTopics + Math.max(0, endedLogs - SPARE_MAX) < this.#options.maxHotTopics;
   }
 
   /** A topic has come from another home. */

@@ -171,7 +171,7 @@ export class Engine extends EventEmitter<EngineEvents> {
       this.#port = await this.#gateway.start();
       this.#statsFeed.start();
     } catch (fault) {
-      await this.#release();
+      await this.#release(this.#scheduler.nowMs());
       throw fault;
     }
   }
@@ -281,9 +281,9 @@ export class Engine extends EventEmitter<EngineEvents> {
   }
 
   async #stop(): Promise<void> {
+    const deadlineMs = this.#scheduler.nowMs() + this.config.shutdownTimeoutMs;
     if (this.#state === 'running') {
       this.#state = 'stopping';
-      const deadlineMs = this.#scheduler.nowMs() + this.config.shutdownTimeoutMs;
       this.#statsFeed.stop();
       // From here on no log gives up what somebody who reads slowly is still to get.
       this.#stopTrimming();
@@ -292,7 +292,7 @@ export class Engine extends EventEmitter<EngineEvents> {
       await this.#lanesStopped(deadlineMs);
       await this.#gateway.flushed(deadlineMs);
     }
-    await this.#release();
+    await this.#release(deadlineMs);
   }
 
   /** Lets topics arrive that are on their way, and the lanes deal with all that is in their rings. */
@@ -315,17 +315,18 @@ export class Engine extends EventEmitter<EngineEvents> {
     this.#trimTimer = null;
   }
 
-  async #release(): Promise<void> {
+  async #release(deadlineMs: number): Promise<void> {
     this.#state = 'closed';
     this.#stopTrimming();
     this.#statsFeed.stop();
-    this.#gateway.close();
+    const closed = this.#gateway.close(deadlineMs);
     for (const { sink } of this.#delivery.consumers()) sink.end(1001, 'SHUTTING_DOWN');
     this.#delivery.close();
     this.#homes.stop();
     this.#handOver.close();
     this.#lanes.close();
     await this.#pool.destroy();
+    await closed;
   }
 
   // ---- helpers -----------------------------------------------------------------------------------------------------

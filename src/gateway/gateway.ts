@@ -58,6 +58,14 @@ const RECEIVE_LIMIT_FACTOR = 2;
 const UWS_IDLE_TIMEOUT_S = { min: 8, max: 960 };
 /** How often a stop looks whether everything has been sent. */
 const FLUSH_POLL_MS = 10;
+/**
+ * How long a stop reads on, and ignores, what clients still send after their connection was ended. Closing a socket whose
+ * receive queue is not empty resets it, and with a reset the client loses what it has not read yet: its last answers,
+ * the NOTICE, the close frame. (nginx calls this a lingering close.)
+ */
+const LINGER_MS = 200;
+/** A client that has sent nothing for so long is not about to; without others a stop does not linger. */
+const LINGER_SILENT_MS = 1000;
 
 /** Writer and reader: the accept thread. */
 export class Gateway implements ConnectionHost {
@@ -158,11 +166,13 @@ export class Gateway implements ConnectionHost {
     }
   }
 
-  /** Closes every connection and forgets the app. */
-  close(): void {
+  /** Ends every connection at once; resolves when their sockets are closed, some of which may linger until the deadline. */
+  async close(deadlineMs: number): Promise<void> {
     this.stopAccepting();
     if (this.#heartbeatTimer !== null) clearInterval(this.#heartbeatTimer);
+    const lingerMs = this.#lingerMs(deadlineMs);
     for (const connection of [...this.#heartbeat.targets]) connection.end(1001, 'SHUTTING_DOWN');
+    if (lingerMs > 0) await new Promise((resolve) => setTimeout(resolve, lingerMs));
     this.#app?.close();
     this.#app = null;
   }
@@ -289,6 +299,10 @@ export class Gateway implements ConnectionHost {
       this.#refuse(res, '400 Bad Request', asked);
       return;
     }
+    if (this.#isDraining) {
+      this.#refuse(res, '503 Service Unavailable', 'SHUTTING_DOWN');
+      return;
+    }
     if (this.connectionCount + this.#upgradesUnderWay >= this.#options.maxConnections) {
       this.#refuse(res, '503 Service Unavailable', 'LIMIT_EXCEEDED: maxConnections is reached');
       return;
@@ -304,9 +318,10 @@ export class Gateway implements ConnectionHost {
       isUnderWay = false;
     };
     const accept = (answer: Awaited<ReturnType<NonNullable<Hooks['onConnect']>>>): void => {
-      if (answer === false) {
+      if (answer === false || this.#isDraining) {
         settle();
-        this.#refuse(res, '403 Forbidden', 'FORBIDDEN');
+        if (answer === false) this.#refuse(res, '403 Forbidden', 'FORBIDDEN');
+        else this.#refuse(res, '503 Service Unavailable', 'SHUTTING_DOWN');
         return;
       }
       const given = typeof answer === 'object' ? answer.context : undefined;
@@ -352,6 +367,12 @@ export class Gateway implements ConnectionHost {
     const { session } = connection;
     connection.closed();
     if (session !== null) this.#router.end(session, code, Buffer.from(reason).toString());
+  }
+
+  #lingerMs(deadlineMs: number): number {
+    const nowMs = this.#scheduler.nowMs();
+    const isSending = ({ lastReceivedMs }: Connection): boolean => ((nowMs - lastReceivedMs) | 0) < LINGER_SILENT_MS;
+    return this.#heartbeat.targets.some(isSending) ? Math.min(LINGER_MS, deadlineMs - nowMs) : 0;
   }
 
   #hasUnsent(): boolean {

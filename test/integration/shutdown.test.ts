@@ -159,6 +159,45 @@ describe('engine.close()', () => {
     expect(publisher.heard.filter(({ type }) => type === 'ok')).toHaveLength(engine.stats().publishedMessages);
   });
 
+  it.each(CODECS)(
+    'lets a client read to the end that sends something when its connection has ended (%s)',
+    async (codec) => {
+      let client: TestClient | undefined;
+      const onClose = (): void => {
+        // Unread when the socket is closed, while much of what the client is to read is still on its way.
+        client?.send({ type: 'ping', id: 1 });
+        client?.socket.resume();
+      };
+      const { engine, url } = await startEngine({ lanes: 0, onClose });
+      client = await TestClient.open(url, codec);
+      await client.subscribe('t');
+      client.socket.pause();
+      for (let n = 1; n <= 40; n++) await engine.publish('t', floodPayload(n));
+      await engine.close();
+      expect((await client.untilClosed()).code).toBe(1001);
+      expect(follow('t', 0, client.heard)).toMatchObject({ events: 40, gaps: 0 });
+      expect(client.heard.filter(({ type }) => type === 'notice')).toHaveLength(1);
+    },
+  );
+
+  it('lets nobody in whom onConnect accepts too late', async () => {
+    const answers: ((isAccepted: boolean) => void)[] = [];
+    const onConnect = () => new Promise<boolean>((answer) => answers.push(answer));
+    const { engine, url } = await startEngine({ lanes: 0, onConnect });
+    const first = TestClient.open(url);
+    await until(() => answers.length === 1, 'onConnect is asked about the first');
+    answers[0]?.(true);
+    await first;
+    const refused = expect(TestClient.open(url)).rejects.toThrow('503');
+    await until(() => answers.length === 2, 'onConnect is asked about the second');
+    const closing = engine.close();
+    // The server still reads what the first client may send.
+    answers[1]?.(true);
+    await refused;
+    await closing;
+    expect(engine.stats()).toMatchObject({ connections: 0, refusedConnections: 1 });
+  });
+
   it('messages that wait for their delay do not wait any longer', async () => {
     const { engine, url } = await startEngine({ lanes: 0, maxDelayMs: 1000 });
     const client = await TestClient.open(url);

@@ -14,6 +14,8 @@
 
 import { LaneCounters, NO_RECORD } from '../counters/lane-counters.js';
 import type { LaneState } from '../counters/report.js';
+import { FrameLog } from '../log/frame-log.js';
+import { skipValue } from '../protocol/msgpack.js';
 import { RingReader } from '../ring/ring.js';
 import { Lane, type LaneClock, type LaneMemory, type LaneStart } from './lane.js';
 import type { LaneLink, LaneThread, LinkLoop } from './lane-link.js';
@@ -236,8 +238,8 @@ export class SupervisedLane {
     this.#deathPosition = position;
     if (position === NO_RECORD || this.#deathsThere < POISON_DEATHS) return;
     const message = this.#messageAt(position);
-    // Anything but a message cannot be left out: then the lane is given up.
-    if (message === null) return;
+    // Anything but a message cannot be left out, and no message that is in the log: then the lane is given up.
+    if (message === null || this.#isHandled(message, position)) return;
     this.#putAside.push(position);
     this.poisonedMessages++;
     this.#deathPosition = NO_RECORD;
@@ -251,10 +253,24 @@ export class SupervisedLane {
     while (reader.next()) {
       if (reader.position !== position) continue;
       if (reader.type !== REQUEST_PUBLISH) return null;
-      const payload = reader.bytes.slice(reader.payloadStart, reader.payloadEnd);
+      const { bytes, payloadStart, payloadEnd } = reader;
+      // Behind it there may be a message id.
+      const payload = bytes.slice(payloadStart, skipValue(bytes, payloadStart, payloadEnd));
       return { alias: reader.topic, payload, timeMs: reader.time };
     }
     return null;
+  }
+
+  /** Whether a message has been appended; only while no thread runs. */
+  #isHandled({ alias }: PoisonedMessage, position: number): boolean {
+    for (const parcel of this.link.parcels) {
+      if (parcel.kind !== 'topic' || parcel.alias !== alias) continue;
+      const log = FrameLog.shared(parcel.memory, parcel.headSeq);
+      const isAppended = log.headSeq >= parcel.firstSeq && log.ingressPositionOf(log.headSeq) >= position;
+      return isAppended || position <= parcel.openPosition;
+    }
+    // The lane has let go of the topic behind the message.
+    return true;
   }
 
   /** What the lane has not released; only while no thread runs. */
@@ -299,13 +315,17 @@ export class SupervisedLane {
 
   /** Runs the lane's code in this thread, a few batches per turn. */
   #runHere(): void {
+    const start = this.#startMessage();
     const posted: LaneParcel[] = [];
+    let lane: Lane | null = null;
     let isScheduled = false;
-    const lane = new Lane(this.#startMessage(), () => posted.shift(), this.#clock);
+    let hasFailed = false;
     const turn = (): void => {
       isScheduled = false;
-      if (this.state !== 'degraded') return;
+      if (this.state !== 'degraded' || hasFailed) return;
       try {
+        // Its beginning can fail, too.
+        lane ??= new Lane(start, () => posted.shift(), this.#clock);
         for (let step = 0; step < STEPS_PER_TURN && !lane.isStopped; step++) {
           const hasMore = lane.step();
           // Here nobody else makes room for events.
@@ -314,6 +334,7 @@ export class SupervisedLane {
           if (step === STEPS_PER_TURN - 1) wake();
         }
       } catch (fault) {
+        hasFailed = true;
         this.#failedHere(fault);
         return;
       }

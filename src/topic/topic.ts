@@ -82,11 +82,20 @@ export class Topic {
     const { log, spec } = this;
     const frame = new Uint8Array(log.sliceBytes(seq, seq + 1));
     log.copy(seq, seq + 1, frame, 0);
-    let json = eventToJson(spec.topic, frame, 0, frame.length);
+    const text = this.#toJson(frame);
     // Text can take several times the bytes of MessagePack. What the log cannot hold is announced, not hidden.
-    if (!jsonLog.canHold(json.length)) json = jsonEncoder.gap(spec, seq, seq, 'too_large');
+    const json = text !== null && jsonLog.canHold(text.length) ? text : jsonEncoder.gap(spec, seq, seq, 'too_large');
     jsonLog.begin(json.length, log.timeOf(seq), 0, log.originOf(seq));
     jsonLog.write(json, 0, json.length);
     jsonLog.commit();
+  }
+
+  /** Null: it has no JSON form. It is in the canonical log by now, so that whoever failed here would fail again and again. */
+  #toJson(frame: Uint8Array): Uint8Array | null {
+    try {
+      return eventToJson(this.spec.topic, frame, 0, frame.length);
+    } catch {
+      return null;
+    }
   }
 }

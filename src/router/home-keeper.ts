@@ -86,10 +86,8 @@ export class HomeKeeper {
 
   /** A topic without a row of the meter was published to. */
   watch(entry: TopicEntry): void {
-    entry.loadRow = this.meter.open(this.#loop.nowMs());
     // That message counts: of topics with few messages it is all there is until the next sweep.
-    this.#active.push({ entry, measuredMessages: entry.acceptedMessages - 1, measuredBusyMs: this.#busyMsOf(entry) });
-    this.#arm();
+    this.#activate(entry, entry.acceptedMessages - 1);
   }
 
   /**
@@ -103,6 +101,8 @@ export class HomeKeeper {
       throw new RingcastError('LIMIT_EXCEEDED', 'no more topics can be hot (maxHotTopics)');
     }
     entry.home = home;
+    // Nobody need publish to it ever again: it is to leave its lane all the same.
+    if (home === 'auto' && entry.loadRow === NO_ROW) this.#activate(entry, entry.acceptedMessages);
     await new Promise<void>((resolve) => this.#handOver.move(entry, target, resolve));
     if (entry.isClosed) throw new RingcastError('TOPIC_NOT_FOUND', 'the topic was deleted on its way');
   }
@@ -126,6 +126,12 @@ export class HomeKeeper {
     this.#isStopped = true;
     this.#cancelSweep?.();
     this.#cancelSweep = null;
+  }
+
+  #activate(entry: TopicEntry, measuredMessages: number): void {
+    entry.loadRow = this.meter.open(this.#loop.nowMs());
+    this.#active.push({ entry, measuredMessages, measuredBusyMs: this.#busyMsOf(entry) });
+    this.#arm();
   }
 
   // ---- sweeps ------------------------------------------------------------------------------------------------------

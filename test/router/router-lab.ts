@@ -3,6 +3,7 @@
 
 import { Delivery } from '#src/delivery/delivery.js';
 import { DirectLink } from '#src/lane/direct-link.js';
+import type { LaneClock } from '#src/lane/lane.js';
 import { LaneSet } from '#src/lane/lane-set.js';
 import { decodeServerFrames, encodeClientFrame } from '#src/protocol/client-frames.js';
 import { jsonEncoder } from '#src/protocol/encoder-json.js';
@@ -36,6 +37,8 @@ export interface RouterLabOptions {
   /** How many there are (default 1). */
   readonly lanes?: number;
   readonly stallMs?: number;
+  /** The clock of the lanes' threads (default: the lab's, which stands still while they work). */
+  readonly laneClock?: LaneClock;
   /** When topics move by themselves (default: never). */
   readonly homes?: { readonly hot?: Partial<HomeOptions['hot']>; readonly rebalanceRatio?: number };
   /** What the logs of cold topics may take together. */
@@ -70,7 +73,7 @@ export class RouterLab {
   readonly delivery = new Delivery({ budgetMs: 1 }, this.scheduler);
   readonly coldLink: DirectLink;
   /** The threads of the lanes: they run when the lab settles. */
-  readonly threads = new SteppedThreads(this.scheduler);
+  readonly threads: SteppedThreads;
   readonly lanes: LaneSet;
   readonly topics: TopicRegistry;
   readonly router: Router;
@@ -84,6 +87,7 @@ export class RouterLab {
     const lanes = laneRingBytes === undefined ? 0 : (options.lanes ?? 1);
     const maxHotTopics = registry.maxHotTopics ?? 100;
     const { scheduler } = this;
+    this.threads = new SteppedThreads(options.laneClock ?? scheduler);
     this.coldLink = new DirectLink({
       dataMaxBytes: LOG_SIZES.dataBytes,
       framesMax: LOG_SIZES.frames,

@@ -36,6 +36,8 @@ export const LOG_HEADER_BYTES = 384;
 export const LOG_INDEX_BYTES_PER_FRAME = 32;
 /** Closed hot logs that are kept for the next stream. */
 export const SPARE_HOT_LOGS = 8;
+/** The newest report on what goes on, in shared memory, twice. */
+export const STATS_BOARD_BYTES = 1024 * 1024;
 /** Node.js itself: code, V8's own, the accept thread's young generation. */
 export const PROCESS_BASE_BYTES = 96 * 1024 * 1024;
 
@@ -78,6 +80,7 @@ export function memoryBound(limits: Limits): MemoryBound {
 
   const rows: MemoryRow[] = [
     { owner: 'process', formula: `Node.js ${size(PROCESS_BASE_BYTES)}`, bytes: PROCESS_BASE_BYTES },
+    { owner: 'figures', formula: `stats board ${size(STATS_BOARD_BYTES)}`, bytes: STATS_BOARD_BYTES },
     {
       owner: 'lane heaps',
       formula: 'lanes × laneHeapBytes',

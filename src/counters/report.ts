@@ -68,7 +68,7 @@ export interface LaneFigures {
   readonly utilisation: number;
   /** Fill of its request ring, 0–100. */
   readonly ringFillPercent: number;
-  /** How long the messages of the last whole second waited before the lane took them (ms); 0: there were none. */
+  /** How long messages waited before the lane took them (ms): the longest wait of each of its batches in the last second. */
   readonly ringWaitMs: WaitFigures;
   readonly messagesPerSecond: number;
   /** Messages handled, and the bytes of their payloads. */

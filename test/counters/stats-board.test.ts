@@ -3,6 +3,7 @@
 import { once } from 'node:events';
 import { Worker } from 'node:worker_threads';
 import { describe, expect, it } from 'vitest';
+import { STATS_BOARD_BYTES } from '#src/config/memory-bound.js';
 import {
   allocateStatsBoard,
   BOARD_CONSUMERS_MAX,
@@ -18,6 +19,10 @@ function board() {
 }
 
 describe('stats board', () => {
+  it('takes no more memory than the bound of the engine says', () => {
+    expect(allocateStatsBoard().byteLength).toBeLessThanOrEqual(STATS_BOARD_BYTES);
+  });
+
   it('has nothing to read before the first report', () => {
     expect(board().reader.read()).toBeNull();
   });

@@ -33,7 +33,7 @@ export const ERROR_TABLE = {
     retry: true,
     meaning: 'The subscriber fell too far behind and its policy is to disconnect.',
   },
-  RATE_LIMITED: { httpStatus: 429, closeCode: null, retry: true, meaning: 'Too many requests in too short a time.' },
+  RATE_LIMITED: { httpStatus: 429, closeCode: 1013, retry: true, meaning: 'Too many requests in too short a time.' },
   LIMIT_EXCEEDED: { httpStatus: 429, closeCode: null, retry: false, meaning: 'A configured limit is reached.' },
   OVERLOADED: {
     httpStatus: 503,

@@ -102,6 +102,11 @@ export class Connection implements Sink, HeartbeatTarget {
     else this.#handle(new Uint8Array(message), isBinary);
   }
 
+  /** What has just come is not read, and nothing that comes after it. */
+  refuseToRead(reason: string): void {
+    this.#fail(this.#sessionFor('msgpack'), 'RATE_LIMITED', reason);
+  }
+
   /** The socket is gone. */
   closed(): void {
     this.isOpen = false;
@@ -122,6 +127,7 @@ export class Connection implements Sink, HeartbeatTarget {
     this.#isHandling = true;
     this.#host.beginBatch();
     if (bytes.length > this.#host.maxPayloadBytes) {
+      this.#host.badFrame();
       this.#fail(
         session,
         'TOO_LARGE',
@@ -220,7 +226,6 @@ export class Connection implements Sink, HeartbeatTarget {
 
   /** Answers with an error that costs the connection. */
   #fail(session: Session, code: ErrorCode, message: string): void {
-    this.#host.badFrame();
     session.reply(session.consumer.encoder.error(null, code, message));
     this.flushReplies();
     this.end(ERROR_TABLE[code].closeCode ?? ERROR_TABLE.INTERNAL.closeCode, `${code} ${message}`);

@@ -15,6 +15,7 @@ import type { Router } from '../router/router.js';
 import { Session } from '../router/session.js';
 import { Connection, type ConnectionHost, type ConnectionRequest } from './connection.js';
 import { Heartbeat } from './heartbeat.js';
+import { READ_MAX_MS, ReadLimit } from './read-limit.js';
 import { type Codec, parseUpgrade } from './upgrade-url.js';
 import {
   type HttpRequest,
@@ -56,6 +57,7 @@ interface SocketData {
 const RECEIVE_LIMIT_FACTOR = 2;
 /** The range that uWebSockets.js takes for its own idle timer, which only has to catch sockets that linger after a close. */
 const UWS_IDLE_TIMEOUT_S = { min: 8, max: 960 };
+const TOO_FAST = `faster than the server reads, for ${READ_MAX_MS} ms: wait for answers before sending more`;
 /** How often a stop looks whether everything has been sent. */
 const FLUSH_POLL_MS = 10;
 /**
@@ -86,6 +88,7 @@ export class Gateway implements ConnectionHost {
   readonly #scheduler: Scheduler;
   /** Holds all open connections. */
   readonly #heartbeat: Heartbeat<Connection>;
+  readonly #readLimit: ReadLimit<Connection>;
   #upgradesUnderWay = 0;
   #withReplies: Connection[] = [];
   readonly #flushReplies = (): void => this.flushReplies();
@@ -104,6 +107,7 @@ export class Gateway implements ConnectionHost {
     this.maxPayloadBytes = options.maxPayloadBytes;
     this.encoders = { msgpack: msgpackEncoder, json: createJsonEncoder(() => scheduler.epochMs()) };
     this.#heartbeat = new Heartbeat(options);
+    this.#readLimit = new ReadLimit(scheduler);
   }
 
   get connectionCount(): number {
@@ -269,8 +273,12 @@ export class Gateway implements ConnectionHost {
         this.counters.acceptedConnections++;
         connection.opened(ws, this.#scheduler.nowMs());
       },
-      message: (ws, message, isBinary) =>
-        ws.getUserData().connection.received(message, isBinary, this.#scheduler.nowMs()),
+      message: (ws, message, isBinary) => {
+        const { connection } = ws.getUserData();
+        const nowMs = this.#scheduler.nowMs();
+        if (this.#readLimit.isExceededBy(connection, nowMs)) connection.refuseToRead(TOO_FAST);
+        else connection.received(message, isBinary, nowMs);
+      },
       pong: (ws) => {
         ws.getUserData().connection.lastReceivedMs = this.#scheduler.nowMs() | 0;
       },

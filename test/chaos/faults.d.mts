@@ -1,6 +1,6 @@
 export type Fault = 'throw' | 'exit' | 'hang' | 'starve' | 'outOfMemory';
 
-export declare const KILLER: string;
+export declare const KILLERS: { readonly throw: string; readonly hang: string };
 
 export declare class FaultSwitch {
   constructor(memory?: SharedArrayBuffer);

@@ -3,8 +3,8 @@
 /** What can happen to a thread. Numbers, because they lie in shared memory. */
 export const FAULTS = { none: 0, throw: 1, exit: 2, hang: 3, starve: 4, outOfMemory: 5 };
 
-/** A payload that is this text kills the lane's thread before the message is in its log. */
-export const KILLER = 'this message kills its lane';
+/** Payloads that have this effect on the lane's thread before the message is in its log. */
+export const KILLERS = { throw: 'this message kills its lane', hang: 'this message hangs its lane' };
 
 const KIND_I32 = 0;
 const SITES_I32 = 1;

@@ -6,7 +6,7 @@ import { threadClock } from '#src/lane/worker.js';
 import { FrameLog } from '#src/log/frame-log.js';
 import { RingReader, RingWriter } from '#src/ring/ring.js';
 import { Topic } from '#src/topic/topic.js';
-import { FAULTS, FaultSwitch, KILLER } from './faults.mjs';
+import { FAULTS, FaultSwitch, KILLERS } from './faults.mjs';
 
 /** Before and after each of them the thread may die. */
 const SITES = [
@@ -29,15 +29,17 @@ export default function runFaultyLane({ port, faults, ...start }) {
   }
   const { publish } = Topic.prototype;
   Topic.prototype.publish = function (bytes, payloadStart, payloadEnd, ...rest) {
-    if (isKiller(bytes, payloadStart, payloadEnd)) faultSwitch.commit(FAULTS.throw);
+    for (const [fault, text] of Object.entries(KILLERS)) {
+      if (endsWith(bytes, payloadStart, payloadEnd, text)) faultSwitch.commit(FAULTS[fault]);
+    }
     return publish.call(this, bytes, payloadStart, payloadEnd, ...rest);
   };
   new Lane(start, () => receiveMessageOnPort(port)?.message, threadClock).run();
 }
 
-/** Whether the payload ends with the text that kills. */
-function isKiller(bytes, start, end) {
-  const textStart = end - KILLER.length;
-  if (textStart < start || bytes[textStart] !== KILLER.charCodeAt(0)) return false;
-  return Buffer.from(bytes.subarray(textStart, end)).toString() === KILLER;
+/** Whether a payload ends with this text. */
+function endsWith(bytes, start, end, text) {
+  const textStart = end - text.length;
+  if (textStart < start || bytes[end - 1] !== text.charCodeAt(text.length - 1)) return false;
+  return Buffer.from(bytes.subarray(textStart, end)).toString() === text;
 }

@@ -6,11 +6,13 @@ import { pathToFileURL } from 'node:url';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { TestClient } from '../support/test-client.js';
 import { until } from '../support/until.js';
-import { CODECS, type HeardError } from '../support/wire.js';
-import { type Fault, KILLER } from './faults.mjs';
+import { CODECS, type HeardAnswer, type HeardError } from '../support/wire.js';
+import { type Fault, KILLERS } from './faults.mjs';
 import { type FaultyEngine, FaultyPool, startFaultyEngine } from './faulty-pool.js';
 import { NumberFeed } from './number-feed.js';
 
+/** Kills its lane, again and again. */
+const KILLER = KILLERS.throw;
 const RECOVERED_MAX_MS = 20_000;
 const HOT = [{ match: 'hot*', home: 'hot' }] as const;
 
@@ -19,6 +21,12 @@ const untilLane = (faulty: FaultyEngine, kind: string, times = 1): Promise<void>
     () => faulty.events.filter((event) => event.kind === kind).length >= times,
     () => `${times} × ${kind}; there were ${faulty.events.map((event) => `${event.kind} (${event.fault})`)}`,
     RECOVERED_MAX_MS,
+  );
+
+const answersOf = (publisher: TestClient): (HeardAnswer | HeardError)[] =>
+  publisher.heard.filter(
+    (frame): frame is HeardAnswer | HeardError =>
+      (frame.type === 'ok' || frame.type === 'error') && String(frame.id).startsWith('m'),
   );
 
 const kindsOf = (faulty: FaultyEngine): string[] => faulty.events.map(({ kind }) => kind);
@@ -90,6 +98,90 @@ describe('a lane whose thread', () => {
   });
 });
 
+describe('a dead lane', () => {
+  const MESSAGES = 1000;
+
+  it('takes what its ring holds; the rest is refused, and nothing of either is lost', async () => {
+    const faulty = await startFaultyEngine({
+      topics: HOT,
+      ringBytes: 16 * 1024,
+      maxPayloadBytes: 4096,
+      laneStallMs: 500,
+    });
+    const [reader, publisher] = [await TestClient.open(faulty.engine.url), await TestClient.open(faulty.engine.url)];
+    await reader.subscribe('hot');
+    await publisher.publish('hot', 0);
+    faulty.pool.lanes[0]!.faults.ask('hang');
+    publisher.send({ type: 'publish', topic: 'hot', payload: 0 });
+    await until(() => faulty.pool.lanes[0]!.faults.committed === 1, 'the lane hangs');
+    for (let id = 1; id <= MESSAGES; id++) {
+      publisher.send({ type: 'publish', id: `m${id}`, topic: 'hot', payload: id });
+      // Some at a time, so that there are many WebSocket messages.
+      if (id % 50 === 0) await publisher.sync();
+    }
+    await untilLane(faulty, 'recovered');
+    await until(() => answersOf(publisher).length >= MESSAGES, 'all answers', RECOVERED_MAX_MS);
+    const answers = answersOf(publisher);
+    expect(new Set(answers.map(({ id }) => id)).size).toBe(MESSAGES);
+    const accepted = answers.filter(({ type }) => type === 'ok').map(({ id }) => Number(String(id).slice(1)));
+    const refused = answers.filter((answer) => answer.type === 'error' && answer.code === 'OVERLOADED');
+    expect(accepted.length + refused.length).toBe(MESSAGES);
+    expect(refused.length).toBeGreaterThan(0);
+    await publisher.publish('hot', 'goes on');
+    const heard = await reader.untilEvents(accepted.length + 3, 'hot');
+    expect(heard.map(({ payload }) => payload)).toEqual([0, 0, ...accepted.sort((a, b) => a - b), 'goes on']);
+    expect(reader.gaps()).toEqual([]);
+  });
+
+  it('loses topics that are deleted, and gets new ones of the same name', async () => {
+    const faulty = await startFaultyEngine({ topics: HOT });
+    const { engine, pool } = faulty;
+    await engine.publish('hot', 'first');
+    pool.lanes[0]!.running!.terminate();
+    const old = Promise.all(['a', 'b', 'c'].map((payload) => engine.publish('hot', payload)));
+    const ends: string[] = [];
+    engine.subscribe('hot', { onEnd: (code) => ends.push(code) }, () => {});
+    expect(engine.deleteTopic('hot')).toBe(true);
+    const heard: unknown[] = [];
+    engine.subscribe('hot', {}, ({ seq, payload }) => heard.push([seq, payload]));
+    const young = Promise.all(['x', 'y'].map((payload) => engine.publish('hot', payload)));
+    expect((await old).map(({ seq }) => seq)).toEqual([2, 3, 4]);
+    expect((await young).map(({ seq }) => seq)).toEqual([1, 2]);
+    await until(() => heard.length === 2);
+    expect(heard).toEqual([
+      [1, 'x'],
+      [2, 'y'],
+    ]);
+    expect(ends).toEqual(['TOPIC_NOT_FOUND']);
+    expect(engine.stats()).toMatchObject({ hotTopics: 1, pendingAcks: 0 });
+  });
+
+  it('is where a topic may be sent that shall be hot, if there is no other', async () => {
+    const faulty = await startFaultyEngine({});
+    await faulty.engine.publish('promoted', 1);
+    faulty.pool.lanes[0]!.running!.terminate();
+    await untilLane(faulty, 'died');
+    await faulty.engine.moveTopic('promoted', 'hot');
+    expect(await faulty.engine.publish('promoted', 2)).toMatchObject({ seq: 2 });
+    expect(faulty.engine.topicStats('promoted')?.home).toBe(0);
+  });
+
+  it('that dies again and again after its messages are in their logs is given up; no message is blamed', async () => {
+    const faulty = await startFaultyEngine({ topics: HOT });
+    const { engine, pool } = faulty;
+    const [lane] = pool.lanes;
+    expect(await engine.publish('hot', 1)).toMatchObject({ seq: 1 });
+    // Before the release: the successor reports that it runs (two sites), reports what it finds (two more), releases.
+    engine.on('lane', ({ kind }) => kind === 'died' && lane!.faults.ask('throw', 5));
+    lane!.faults.ask('throw', 7);
+    expect(await engine.publish('hot', 2)).toMatchObject({ seq: 2 });
+    await untilLane(faulty, 'degraded');
+    expect(await engine.publish('hot', 3)).toMatchObject({ seq: 3 });
+    expect(engine.topicStats('hot')).toMatchObject({ home: 'cold', seq: 3 });
+    expect(faulty.poisoned).toEqual([]);
+  });
+});
+
 describe('a message that kills its lane', () => {
   const POISON_ID = 'poison';
 
@@ -143,6 +235,20 @@ describe('a message that kills its lane', () => {
     expect(await Promise.all(outcomes)).toEqual([1, 1, aside, aside, 2, 2, aside, aside, 3, 3]);
     expect(poisoned.map(({ topic }) => topic)).toEqual(['hot:a', 'hot:b', 'hot:a', 'hot:b']);
     expect(engine.stats().lanes[0]).toMatchObject({ state: 'running', poisonedMessages: 4 });
+  });
+});
+
+describe('a message that hangs its lane', () => {
+  it('is put aside like one that kills it', async () => {
+    const { engine, events, poisoned } = await startFaultyEngine({ topics: HOT, laneStallMs: 500 });
+    const outcomes = Promise.allSettled(['before', KILLERS.hang, 'after'].map((text) => engine.publish('hot', text)));
+    expect(await outcomes).toMatchObject([
+      { value: { seq: 1 } },
+      { reason: { code: 'INTERNAL', details: { retry: false } } },
+      { value: { seq: 2 } },
+    ]);
+    expect(poisoned.map(({ topic }) => topic)).toEqual(['hot']);
+    expect(events.filter(({ kind }) => kind === 'stalled').length).toBeGreaterThanOrEqual(3);
   });
 });
 

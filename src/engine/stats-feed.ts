@@ -31,6 +31,8 @@ const MEASURE_MS = 1000;
 /** What a published report has of the board's. */
 const PUBLISHED_TOPICS_MAX = 50;
 const PUBLISHED_CONSUMERS_MAX = 20;
+/** How much larger a report may be as JSON than as MessagePack. */
+const JSON_GROWTH = 3;
 /** Topics whose load is looked at, and topics whose figures are put together, in one turn of the event loop. */
 const RANKED_PER_TURN = 2000;
 const FIGURES_PER_TURN = 100;
@@ -186,7 +188,9 @@ export class StatsFeed {
     // Half a measurement early is nearer than half a measurement late.
     if (nowMs - this.#publishedAtMs < this.#publishMs - this.#measureMs / 2) return;
     this.#publishedAtMs = nowMs;
-    const bytes = encodeFitting(report, (payloadBytes) => topic.log.canHold(payloadBytes + EVENT_HEAD_MAX_BYTES));
+    const growth = topic.jsonStream === null ? 1 : JSON_GROWTH;
+    const fits = (bytes: number): boolean => topic.log.canHold(bytes * growth + EVENT_HEAD_MAX_BYTES);
+    const bytes = encodeFitting(report, fits);
     if (bytes === null) return;
     const message = { bytes, start: 0, end: bytes.length, tail: null, timeMs: report.time, origin: 0 };
     const seq = topic.link.publish(topic.spec.alias, { ...message, mayWaitMs: 0, request: 0 });

@@ -163,6 +163,19 @@ describe('$stats', () => {
     expect(newest?.seq).toBeGreaterThanOrEqual(3);
   });
 
+  it.each(CODECS)('has shorter lists for %s subscribers where logs are too small for long ones', async (codec) => {
+    const tiny = { maxPayloadBytes: 1024, historyBytes: 4096, coldLogMaxBytes: 8192, coldLogsMaxBytes: 2 ** 20 };
+    const { engine, url } = await startEngine({ ...FAST, ...tiny });
+    for (let number = 0; number < 60; number++) engine.createTopic(`${number}:${'x'.repeat(200)}`);
+    const watcher = await TestClient.open(url, codec);
+    await watcher.subscribe('$stats');
+    const { topics, engine: totals } = await reportWhere(watcher, () => true);
+    expect(totals.topics).toBe(60);
+    expect(topics.length).toBeGreaterThan(0);
+    expect(topics.length).toBeLessThan(50);
+    expect(watcher.gaps()).toEqual([]);
+  });
+
   it('is subscribed to within the process, too', async () => {
     const { engine } = await startEngine(FAST);
     const report = await new Promise((resolve) => {

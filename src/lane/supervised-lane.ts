@@ -200,7 +200,8 @@ export class SupervisedLane {
     this.#cancelTimer = null;
     if (this.state === 'stopped') return;
     this.#takeInWhatItReported();
-    if (fault === null && this.#isStopping) {
+    // Also when it died of its end: STOP is the last record, a successor would wait for it for ever.
+    if (this.#isStopping && (fault === null || this.#requestsReader().isEmpty())) {
       this.state = 'stopped';
       this.link.attach(null);
       this.#onStopped();

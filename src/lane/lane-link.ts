@@ -173,6 +173,7 @@ export class LaneLink implements TopicLink {
     const { json } = topic;
     if (json === null) throw new Error(`topic ${alias} has no JSON stream in this lane`);
     topic.json = null;
+    json.hasEnded = true;
     this.#endedLogs++;
     this.#leaving.set(json.number, { parcels: [json], onLeft: () => this.#giveEnded(json.log) });
     this.#control(REQUEST_CLOSE_JSON, alias, json);
@@ -222,7 +223,7 @@ export class LaneLink implements TopicLink {
     const number = this.#nextParcel();
     const openPosition = Number.POSITIVE_INFINITY;
     const json = new LiveParcel<JsonParcel>(
-      { kind: 'json', number, alias, memory, headSeq: log.headSeq, openPosition },
+      { kind: 'json', number, alias, memory, headSeq: log.headSeq, openPosition, hasEnded: false },
       log,
     );
     this.#topic(alias).json = json;

@@ -126,9 +126,9 @@ export class Lane {
     this.#clock = clock;
     this.#newestStarted = parcels.at(-1)?.number ?? 0;
     for (const parcel of parcels) if (parcel.kind === 'topic') this.#openTopic(parcel);
-    // Of several only the last is still wanted; the others wait for their CLOSE_JSON to be handled.
-    const json = new Map(parcels.flatMap((parcel) => (parcel.kind === 'json' ? [[parcel.alias, parcel]] : [])));
-    for (const parcel of json.values()) this.#openJson(parcel);
+    // Streams that have ended wait for their CLOSE_JSON to be handled. A predecessor may have done that: then their logs
+    // have fallen behind, further than the topics' logs reach back.
+    for (const parcel of parcels) if (parcel.kind === 'json' && !parcel.hasEnded) this.#openJson(parcel);
     this.#replay = new Replay(memory.requests, this.#topics, putAside);
   }
 
@@ -281,7 +281,7 @@ export class Lane {
 
   /**
    * The parcel that a record announces, which was posted before it. Null: a predecessor has opened and closed it, or it is
-   * a JSON stream that was followed by another one already when this thread was started.
+   * a JSON stream that had ended when this thread was started.
    */
   #take<Kind extends LaneParcel['kind']>(
     number: number,

@@ -34,6 +34,8 @@ export interface JsonParcel {
   readonly memory: SharedArrayBuffer;
   readonly headSeq: number;
   readonly openPosition: number;
+  /** Nobody reads the stream any more: a thread that starts now need not go on with it. */
+  readonly hasEnded: boolean;
 }
 
 export type LaneParcel = TopicParcel | JsonParcel;
@@ -43,6 +45,8 @@ export class LiveParcel<Parcel extends LaneParcel = LaneParcel> {
   readonly log: FrameLog;
   /** Ring position after the OPEN record; Infinity until it is in the ring. */
   openPosition = Number.POSITIVE_INFINITY;
+  /** Of a JSON stream. */
+  hasEnded = false;
   readonly #parcel: Parcel;
 
   constructor(parcel: Parcel, log: FrameLog) {
@@ -57,6 +61,7 @@ export class LiveParcel<Parcel extends LaneParcel = LaneParcel> {
   /** What a thread of the lane is given that starts now. */
   get current(): Parcel {
     this.log.refresh();
-    return { ...this.#parcel, headSeq: this.log.headSeq, openPosition: this.openPosition };
+    const { openPosition, hasEnded } = this;
+    return { ...this.#parcel, headSeq: this.log.headSeq, openPosition, hasEnded };
   }
 }

@@ -1,8 +1,9 @@
 // A lane's thread comes up some time after it was started: what the ring holds by then is handled, all of it.
 
-import { afterEach, describe, expect, it } from 'vitest';
+import { afterEach, describe, expect, it, vi } from 'vitest';
 import { type OutgoingMessage, PUBLISH_ACCEPTED } from '#src/lane/link.js';
 import { encode } from '#src/protocol/msgpack.js';
+import { RingReader, RingWriter } from '#src/ring/ring.js';
 import { noDeaths, SteppedLane } from '../topic/homes.js';
 import { LARGE } from '../topic/topic-home.js';
 
@@ -16,14 +17,14 @@ function message(request: number): OutgoingMessage {
 
 describe('a thread that comes up late', () => {
   const lanes: SteppedLane[] = [];
-  const open = () => {
+  const open = (sizes = LARGE) => {
     const acks: [number, number][] = [];
     const handlers = {
       onHead: () => {},
       onAck: (request: number, seq: number) => void acks.push([request, seq]),
       onPutAside: () => {},
     };
-    const lane = new SteppedLane(RING_BYTES, LARGE, handlers, { ...noDeaths, onDeath: () => {} });
+    const lane = new SteppedLane(RING_BYTES, sizes, handlers, { ...noDeaths, onDeath: () => {} });
     lanes.push(lane);
     return { lane, link: lane.link, acks };
   };
@@ -80,5 +81,28 @@ describe('a thread that comes up late', () => {
     lane.settle();
     log.refresh();
     expect([log.headSeq, lane.threads.started.length, link.parcels.length]).toEqual([1, 2, 2]);
+  });
+
+  it('leaves a JSON stream alone that has ended and fallen behind', () => {
+    const { lane, link } = open({ dataBytes: 4096, frames: 16 });
+    const log = link.openTopic({ ...SPEC, alias: 1, topic: 't' });
+    link.openJson(1, 1);
+    expect(link.publish(1, message(1))).toBe(PUBLISH_ACCEPTED);
+    lane.settle();
+    link.closeJson(1);
+    for (let count = 0; count < 60; count++) expect(link.publish(1, message(2))).toBe(PUBLISH_ACCEPTED);
+    lane.turn();
+    // The thread deals with all of it and dies before it has reported that; the topic's log reaches less far back.
+    vi.spyOn(RingReader.prototype, 'release').mockImplementationOnce(() => {
+      throw new Error('killed');
+    });
+    vi.spyOn(RingWriter.prototype, 'publish').mockReturnValueOnce(false);
+    lane.threads.step();
+    vi.restoreAllMocks();
+    log.refresh();
+    expect(log.tailSeq).toBeGreaterThan(2);
+    lane.settle();
+    log.refresh();
+    expect([log.headSeq, lane.threads.started.length, link.parcels.length]).toEqual([61, 2, 1]);
   });
 });

@@ -1,0 +1,93 @@
+// Lanes and hand-over with one rule broken on purpose: each has to be found by the simulation.
+
+import { Lane } from '#src/lane/lane.js';
+import { LaneLink } from '#src/lane/lane-link.js';
+import type { TopicLogs } from '#src/lane/link.js';
+import { Replay } from '#src/lane/replay.js';
+import { SharedLogs } from '#src/lane/shared-logs.js';
+import { FrameLog } from '#src/log/frame-log.js';
+import { RingReader } from '#src/ring/ring.js';
+import { LeavingTopic } from '#src/router/leaving-topic.js';
+import { faults } from './faults.js';
+
+export interface BrokenVariant {
+  readonly rule: string;
+  /** Breaks the rule until `faults.restore`. */
+  apply(): void;
+}
+
+/** What `Replay.find` answers for a message that no predecessor has seen. */
+const NOT_SEEN = 0;
+
+export const BROKEN_VARIANTS: readonly BrokenVariant[] = [
+  {
+    rule: 'a successor appends nothing that its predecessor has appended',
+    apply: () => faults.replace(Replay.prototype, 'find', () => () => NOT_SEEN),
+  },
+  {
+    rule: 'requests are released only when what they caused has been reported',
+    apply: () => {
+      let isStepping = false;
+      faults.replace(Lane.prototype, 'step', (original) => {
+        return function (this: Lane): unknown {
+          isStepping = true;
+          try {
+            return original.call(this);
+          } finally {
+            isStepping = false;
+          }
+        };
+      });
+      faults.replace(RingReader.prototype, 'next', (original) => {
+        return function (this: RingReader): unknown {
+          const hasMoved = original.call(this);
+          if (hasMoved && isStepping && faults.isLaneAtWork) this.release();
+          return hasMoved;
+        };
+      });
+    },
+  },
+  {
+    rule: 'nothing goes to the new home before the old one has let go of the topic',
+    apply: () =>
+      faults.replace(LaneLink.prototype, 'leaveTopic', (original) => {
+        return function (this: LaneLink, ...[alias, onLeft]: Parameters<LaneLink['leaveTopic']>): void {
+          const logOf = (kind: 'topic' | 'json'): FrameLog | null => {
+            const parcel = this.parcels.findLast((other) => other.kind === kind && other.alias === alias);
+            return parcel === undefined ? null : FrameLog.shared(parcel.memory, parcel.headSeq);
+          };
+          const logs = { log: logOf('topic'), jsonLog: logOf('json') } as TopicLogs;
+          original.apply(this, [alias, () => {}] as never);
+          onLeft(logs);
+        };
+      }),
+  },
+  {
+    rule: 'what is held for a topic on its way is not overtaken',
+    apply: () =>
+      faults.replace(LeavingTopic.prototype, 'publish', (original) => {
+        return function (this: LeavingTopic, ...operands: Parameters<LeavingTopic['publish']>): unknown {
+          return this.destination?.publish(...operands) ?? original.apply(this, operands as never);
+        };
+      }),
+  },
+  {
+    rule: 'memory of a stream that has ended is used again only when its lane has let go of it',
+    apply: () => {
+      let sharedLogs: SharedLogs | null = null;
+      faults.replace(SharedLogs.prototype, 'take', (original) => {
+        return function (this: SharedLogs, ...operands: never[]): unknown {
+          sharedLogs = this;
+          return original.apply(this, operands);
+        };
+      });
+      faults.replace(LaneLink.prototype, 'closeJson', (original) => {
+        return function (this: LaneLink, ...operands: Parameters<LaneLink['closeJson']>): void {
+          const parcel = this.parcels.findLast(({ kind, alias }) => kind === 'json' && alias === operands[0]);
+          original.apply(this, operands as never);
+          if (parcel !== undefined) sharedLogs?.give(FrameLog.shared(parcel.memory, parcel.headSeq));
+        };
+      });
+    },
+  },
+];

@@ -35,6 +35,8 @@ export interface ConnectionHost {
 const REASON_MAX_BYTES = 123;
 /** What may wait for a hook's answer: so many messages of the largest size. */
 const HELD_BACK_MAX_MESSAGES = 4;
+/** What a message that waits takes beside its bytes, rounded up: there may be none. */
+const HELD_BACK_OVERHEAD_BYTES = 256;
 
 /** What is known of a connection when it is upgraded; forgotten once its session has begun. */
 export interface ConnectionRequest {
@@ -201,7 +203,7 @@ export class Connection implements Sink, HeartbeatTarget {
   }
 
   #holdBack(heldBack: HeldBack, bytes: Uint8Array, isBinary: boolean): void {
-    heldBack.totalBytes += bytes.length;
+    heldBack.totalBytes += bytes.length + HELD_BACK_OVERHEAD_BYTES;
     if (heldBack.totalBytes > this.#host.maxPayloadBytes * HELD_BACK_MAX_MESSAGES) {
       this.end(1008, 'LIMIT_EXCEEDED too many frames while an authorisation is pending');
       return;
@@ -304,7 +306,7 @@ export class Connection implements Sink, HeartbeatTarget {
 }
 
 function bytesOf(messages: HeldBack['messages']): number {
-  return messages.reduce((sum, { bytes }) => sum + bytes.length, 0);
+  return messages.reduce((sum, { bytes }) => sum + bytes.length + HELD_BACK_OVERHEAD_BYTES, 0);
 }
 
 function concatenated(parts: readonly Uint8Array[]): Uint8Array {

@@ -125,6 +125,7 @@ export class Gateway implements ConnectionHost {
   async start(): Promise<number> {
     const { host, port } = this.#options;
     const uws = await loadUws();
+    this.#assertNotClosed();
     const app = this.#createApp(uws);
     this.#uws = uws;
     this.#app = app;
@@ -139,8 +140,14 @@ export class Gateway implements ConnectionHost {
       );
     }
     this.#listenSocket = socket;
+    this.#assertNotClosed();
     this.#heartbeatTimer = setInterval(() => this.#heartbeat.tick(this.#scheduler.nowMs()), this.#heartbeat.tickMs);
     return uws.us_socket_local_port(socket as unknown as Parameters<Uws['us_socket_local_port']>[0]);
+  }
+
+  /** A stop that came while it started has found nothing to close yet: the failed start releases what there is by then. */
+  #assertNotClosed(): void {
+    if (this.#isDraining) throw new RingcastError('SHUTTING_DOWN', 'the engine was closed while it started');
   }
 
   /** No new connections from here on, and no new subscriptions or messages on those there are. */

@@ -3,6 +3,7 @@ import { describe, expect, it } from 'vitest';
 import WebSocket from 'ws';
 import type { AuthorizeRequest, ConnectionInfo } from '#src/index.js';
 import { encodeClientFrame } from '#src/protocol/client-frames.js';
+import { Bystander } from '../support/bystander.js';
 import { startEngine } from '../support/engines.js';
 import { TestClient } from '../support/test-client.js';
 import { until } from '../support/until.js';
@@ -298,6 +299,22 @@ describe('authorize', () => {
       reason: expect.stringContaining('LIMIT_EXCEEDED'),
     });
     expect(engine.stats()).toMatchObject({ connections: 0, subscriptions: 0, topics: 0 });
+  });
+
+  it('what waits is bounded also when it has no bytes', async () => {
+    const answer = deferred<boolean>();
+    const authorize = ({ topic }: AuthorizeRequest) => topic === 'bystander' || answer.promise;
+    const { engine, url } = await startEngine({ lanes: 0, authorize });
+    const bystander = await Bystander.join(engine);
+    const waiting = await TestClient.open(url);
+    for (const topic of ['a', 'b']) waiting.send({ type: 'subscribe', topic });
+    for (let n = 0; n < 200_000 && !waiting.isClosed; n++) waiting.socket.send(Buffer.alloc(0));
+    expect(await waiting.untilClosed()).toMatchObject({
+      code: 1008,
+      reason: expect.stringContaining('LIMIT_EXCEEDED'),
+    });
+    answer.resolve(true);
+    await bystander.isUnharmed();
   });
 
   it('a connection that ends while the hook thinks leaves nothing behind', async () => {

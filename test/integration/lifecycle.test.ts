@@ -130,6 +130,15 @@ describe('before start and after close', () => {
     expect((await failureOf(() => engine.start())).code).toBe('CONFLICT');
   });
 
+  it.each([0, 1])('an engine that is closed while it starts does not start (%i lanes)', async (lanes) => {
+    const engine = createEngine({ port: 0, lanes });
+    const starting = failureOf(() => engine.start());
+    await engine.close();
+    expect(await starting).toMatchObject({ code: 'SHUTTING_DOWN' });
+    expect(engine.port).toBe(0);
+    expect((await failureOf(() => engine.publish('t', 1))).code).toBe('CONFLICT');
+  });
+
   it('nothing keeps the process alive after close', async () => {
     const code = `
       import { createEngine } from '#src/index.js';

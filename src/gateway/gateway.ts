@@ -283,7 +283,7 @@ export class Gateway implements ConnectionHost {
       message: (ws, message, isBinary) => {
         const { connection } = ws.getUserData();
         const nowMs = this.#scheduler.nowMs();
-        if (this.#readLimit.isExceededBy(connection, nowMs)) connection.refuseToRead(TOO_FAST);
+        if (this.#readLimit.isExceededBy(connection, message.byteLength, nowMs)) connection.refuseToRead(TOO_FAST);
         else connection.received(message, isBinary, nowMs);
       },
       pong: (ws) => {

@@ -8,8 +8,9 @@
 
 import type { Scheduler } from '../delivery/delivery.js';
 
-/** What the kernel may have gathered (some megabytes) is handled within it. */
+/** Both have to be exceeded: a few slow messages are no flood, nor is what the kernel gathered during a pause. */
 export const READ_MAX_MS = 1000;
+export const READ_MAX_BYTES = 4 * 1024 * 1024;
 
 /** Writer and reader: the accept thread. */
 export class ReadLimit<Target> {
@@ -17,6 +18,7 @@ export class ReadLimit<Target> {
   /** Whom the newest message of this turn came from; null: there has been none. */
   #target: Target | null = null;
   #sinceMs = 0;
+  #bytes = 0;
   #isTurnWatched = false;
   readonly #turnEnded = (): void => {
     this.#isTurnWatched = false;
@@ -28,10 +30,14 @@ export class ReadLimit<Target> {
   }
 
   /** Hot path: per message. True: messages of this target and of nobody else have come for too long. */
-  isExceededBy(target: Target, nowMs: number): boolean {
-    if (target === this.#target) return nowMs - this.#sinceMs > READ_MAX_MS;
+  isExceededBy(target: Target, messageBytes: number, nowMs: number): boolean {
+    if (target === this.#target) {
+      this.#bytes += messageBytes;
+      return this.#bytes > READ_MAX_BYTES && nowMs - this.#sinceMs > READ_MAX_MS;
+    }
     this.#target = target;
     this.#sinceMs = nowMs;
+    this.#bytes = messageBytes;
     if (!this.#isTurnWatched) {
       this.#isTurnWatched = true;
       this.#scheduler.soon(this.#turnEnded);

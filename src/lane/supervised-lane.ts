@@ -172,6 +172,7 @@ export class SupervisedLane {
     this.#cancelTimer?.();
     this.#cancelTimer = null;
     this.link.attach(null);
+    this.link.close();
   }
 
   // ---- life and death ----------------------------------------------------------------------------------------------

@@ -89,6 +89,12 @@ export class LaneLab {
 
   /** Publishes and asks for an ack. Returns the request's number. */
   publish(payload: unknown, alias = 1): number {
+    expect(this.accepts(payload, alias)).toBe(true);
+    return this.#lastRequest;
+  }
+
+  /** The same; false: the ring is full. */
+  accepts(payload: unknown, alias = 1): boolean {
     const bytes = encode(payload);
     const request = ++this.#lastRequest;
     const message: OutgoingMessage = {
@@ -101,8 +107,7 @@ export class LaneLab {
       mayWaitMs: 0,
       request,
     };
-    expect(this.link.publish(alias, message)).toBe(PUBLISH_ACCEPTED);
-    return request;
+    return this.link.publish(alias, message) === PUBLISH_ACCEPTED;
   }
 
   /** A step of the newest thread, on its own. */

@@ -399,6 +399,26 @@ describe('a lane that is asked to stop', () => {
     expectAll(lab, log, 1);
   });
 
+  it('leaves nothing that goes on once it is closed, also with a full ring that nobody empties', () => {
+    const lab = open();
+    lab.open();
+    lab.settle();
+    while (lab.accepts('x'.repeat(100)));
+    for (let i = 0; i < 10; i++) {
+      lab.link.openJson(1, 1);
+      lab.link.closeJson(1);
+    }
+    lab.link.openJson(1, 1);
+    // What did not fit is tried again from time to time, not in each turn.
+    lab.scheduler.settle();
+    expect(lab.scheduler.timerCount).toBe(2);
+    lab.close();
+    lab.link.closeJson(1);
+    lab.scheduler.settle();
+    lab.scheduler.advance(100);
+    expect([lab.scheduler.timerCount, lab.scheduler.soonCount]).toEqual([0, 0]);
+  });
+
   it('starts no thread any more once it is closed', () => {
     const lab = open();
     for (let death = 1; death <= 4; death++) {

@@ -232,6 +232,58 @@ describe('a topic that moves', () => {
     }
   });
 
+  it('may be deleted when it has arrived and not all of what was held has', () => {
+    const lab = open({ laneRingBytes: 4096 });
+    const feed = new Feed(lab);
+    moveAndArrive(lab, 0);
+    const { binary } = subscribe(lab);
+    lab.settle();
+    const state = move(lab, 1);
+    for (let i = 0; i < 100; i++) expect(feed.publish(`m${i} ${'x'.repeat(100)}`)).toBe(true);
+    lab.scheduler.settle();
+    lab.threads.started[0]!.step();
+    lab.lanes.drain();
+    expect([topicOf(lab).lane, state.isDone]).toEqual([1, false]);
+    lab.topics.delete(TOPIC);
+    lab.advance(5);
+    expect([state.isDone, lab.handOver.underWayCount, lab.topics.hotCount]).toEqual([true, 0, 0]);
+    // Those that had reached the lane have their numbers, the others were told.
+    const outcomes = feed.accepted.map((payload) => feed.outcomes.get(payload));
+    const numbered = outcomes.filter((outcome) => typeof outcome === 'number');
+    expect(numbered).toEqual(range(1, numbered.length));
+    expect(numbered.length).toBeGreaterThan(10);
+    expect(outcomes.slice(numbered.length)).toEqual(Array(100 - numbered.length).fill('TOPIC_NOT_FOUND'));
+    expect(binary.take().at(-1)).toMatchObject({ type: 'unsubscribed', code: 'TOPIC_NOT_FOUND' });
+    expect(lab.lanes.links.map(({ topicCount }) => topicCount)).toEqual([0, 0]);
+  });
+
+  it('vanishes with its last user, wherever it is on its way', () => {
+    const defaults = {
+      historyMessages: 0,
+      historyBytes: 0,
+      maxDelayMs: 0,
+      slowConsumerPolicy: 'drop_oldest' as const,
+      maxLagMs: 0,
+      maxLagMessages: 0,
+    };
+    for (const to of [COLD, 1]) {
+      const lab = open({ registry: { defaults } });
+      lab.topics.delete(TOPIC);
+      const { binary, text } = subscribe(lab);
+      moveAndArrive(lab, 0);
+      new Feed(lab).publishMany(3);
+      lab.settle();
+      const state = move(lab, to);
+      text.close();
+      binary.send({ type: 'unsubscribe', topic: TOPIC });
+      expect(lab.topics.count).toBe(0);
+      lab.advance(5);
+      expect([state.isDone, lab.handOver.underWayCount, lab.topics.hotCount]).toEqual([true, 0, 0]);
+      expect(lab.lanes.links.map(({ topicCount, parcels }) => topicCount + parcels.length)).toEqual([0, 0]);
+      expect([lab.coldLink.topicCount, lab.coldLink.logBytes]).toEqual([0, 0]);
+    }
+  });
+
   it('goes where the last call wants it, also back to where it is', () => {
     const ways = [
       [1, COLD],

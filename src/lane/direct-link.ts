@@ -17,6 +17,16 @@ export interface DirectLinkOptions {
   readonly retainMs: number;
 }
 
+/**
+ * A topic that came from a lane. For a while its logs keep everything: messages that waited for a dead lane are old when
+ * they arrive, and nobody has had the time to read them.
+ */
+interface Arrival {
+  readonly limits: PlainLogLimits & { retainMs: number };
+  /** Ms since the epoch; 0: the next `trim` says. */
+  untilMs: number;
+}
+
 /** Writer and reader: the accept thread. */
 export class DirectLink implements TopicLink {
   readonly acksLater = false;
@@ -28,6 +38,8 @@ export class DirectLink implements TopicLink {
   readonly #limitsByHistory = new Map<string, PlainLogLimits>();
   /** Topics whose logs are larger than the smallest. */
   readonly #inflated = new Set<Topic>();
+  /** Topics that came from a lane a short while ago. */
+  readonly #arrived = new Map<Topic, Arrival>();
 
   constructor(options: DirectLinkOptions) {
     this.#options = options;
@@ -39,18 +51,18 @@ export class DirectLink implements TopicLink {
   }
 
   openTopic(spec: TopicSpec): FrameLog {
-    const log = FrameLog.plain(this.#limits(spec));
-    this.#topics.set(spec.alias, new Topic(spec, log, this.#head));
-    return log;
+    return this.#open(spec, this.#limits(spec)).log;
   }
 
   adoptTopic(spec: TopicSpec, from: TopicLogs): TopicLogs {
-    const log = this.openTopic(spec);
+    const limits = { ...this.#limits(spec), retainMs: Number.POSITIVE_INFINITY };
+    const topic = this.#open(spec, limits);
+    const { log } = topic;
     log.takeOver(from.log);
-    const topic = this.#topic(spec.alias);
+    this.#arrived.set(topic, { limits, untilMs: 0 });
     if (log.isInflated) this.#inflated.add(topic);
     if (from.jsonLog === null) return { log, jsonLog: null };
-    const jsonLog = FrameLog.plain(this.#limits(spec));
+    const jsonLog = FrameLog.plain(limits);
     jsonLog.takeOver(from.jsonLog);
     topic.openJson(jsonLog);
     return { log, jsonLog };
@@ -58,8 +70,7 @@ export class DirectLink implements TopicLink {
 
   leaveTopic(alias: number, onLeft: (logs: TopicLogs) => void): void {
     const topic = this.#topic(alias);
-    this.#inflated.delete(topic);
-    this.#topics.delete(alias);
+    this.#forget(topic);
     onLeft({ log: topic.log, jsonLog: topic.jsonLog });
   }
 
@@ -80,8 +91,19 @@ export class DirectLink implements TopicLink {
     const topic = this.#topic(alias);
     topic.jsonLog?.dispose();
     topic.log.dispose();
+    this.#forget(topic);
+  }
+
+  #open(spec: TopicSpec, limits: PlainLogLimits): Topic {
+    const topic = new Topic(spec, FrameLog.plain(limits), this.#head);
+    this.#topics.set(spec.alias, topic);
+    return topic;
+  }
+
+  #forget(topic: Topic): void {
     this.#inflated.delete(topic);
-    this.#topics.delete(alias);
+    this.#arrived.delete(topic);
+    this.#topics.delete(topic.spec.alias);
   }
 
   /** Bytes of all logs of cold topics. */
@@ -106,10 +128,22 @@ export class DirectLink implements TopicLink {
 
   /** Gives back memory that logs took in busier times. Called about once per second. */
   trim(epochMs: number): void {
+    this.#settleArrived(epochMs);
     for (const topic of this.#inflated) {
       topic.log.trim(epochMs);
       topic.jsonLog?.trim(epochMs);
       if (!topic.log.isInflated) this.#inflated.delete(topic);
+    }
+  }
+
+  /** Lets logs keep only what those of every cold topic do, once there was time to read them. */
+  #settleArrived(epochMs: number): void {
+    const { retainMs } = this.#options;
+    for (const [topic, arrival] of this.#arrived) {
+      if (arrival.untilMs === 0) arrival.untilMs = epochMs + retainMs;
+      if (epochMs < arrival.untilMs) continue;
+      arrival.limits.retainMs = retainMs;
+      this.#arrived.delete(topic);
     }
   }
 

@@ -1,0 +1,86 @@
+// Cold topics that come from a lane: what their subscribers have had no time to get is kept, however old it is.
+import { describe, expect, it } from 'vitest';
+import { DirectLink } from '#src/lane/direct-link.js';
+import type { OutgoingMessage } from '#src/lane/link.js';
+import { allocateSharedLog, FrameLog } from '#src/log/frame-log.js';
+import { EventHead } from '#src/protocol/event.js';
+import { encode } from '#src/protocol/msgpack.js';
+import { Topic, type TopicSpec } from '#src/topic/topic.js';
+
+const RETAIN_MS = 2000;
+const HISTORY = 10;
+const MESSAGES = 50;
+const NOW_MS = 1_800_000_000_000;
+const SIZES = { dataBytes: 16 * 1024, frames: 256 };
+const SPEC: TopicSpec = { alias: 7, topic: 't', epoch: 'e', historyMessages: HISTORY, historyBytes: 16 * 1024 };
+
+function newLink(): DirectLink {
+  return new DirectLink({
+    dataMaxBytes: SIZES.dataBytes,
+    framesMax: SIZES.frames,
+    logsMaxBytes: 2 ** 20,
+    retainMs: RETAIN_MS,
+  });
+}
+
+function message(timeMs: number): OutgoingMessage {
+  const bytes = encode('x');
+  return { bytes, start: 0, end: bytes.length, tail: null, timeMs, origin: 0, request: 0, mayWaitMs: 0 };
+}
+
+/** A topic whose messages were accepted a minute ago, because its lane was dead since, in both dialects. */
+function fromLane() {
+  const log = FrameLog.shared(allocateSharedLog(SIZES, 1));
+  const jsonLog = FrameLog.shared(allocateSharedLog(SIZES, 1));
+  const topic = new Topic(SPEC, log, new EventHead());
+  topic.openJson(jsonLog);
+  const { bytes, end } = message(0);
+  for (let n = 0; n < MESSAGES; n++) topic.publish(bytes, 0, end, false, null, NOW_MS - 60_000, 0, 0);
+  return { log, jsonLog };
+}
+
+describe('a cold topic that came from a lane', () => {
+  it('keeps old messages while newer ones follow at once, and for the time that lagging subscribers have', () => {
+    const link = newLink();
+    const { log, jsonLog } = link.adoptTopic(SPEC, fromLane());
+    // What was held on its way, over half a minute, is handed on.
+    for (let n = 0; n < MESSAGES; n++) link.publish(SPEC.alias, message(NOW_MS - 30_000 + n * 500));
+    const tails = (): (number | undefined)[] => [log.tailSeq, jsonLog?.tailSeq];
+    expect(tails()).toEqual([1, 1]);
+    link.trim(NOW_MS);
+    link.trim(NOW_MS + RETAIN_MS - 1);
+    expect(tails()).toEqual([1, 1]);
+    expect(log.headSeq).toBe(2 * MESSAGES);
+  });
+
+  it('then keeps what every cold topic keeps', () => {
+    const link = newLink();
+    const { log, jsonLog } = link.adoptTopic(SPEC, fromLane());
+    link.trim(NOW_MS);
+    link.trim(NOW_MS + RETAIN_MS);
+    expect([log.tailSeq, jsonLog?.tailSeq]).toEqual([MESSAGES - HISTORY + 1, MESSAGES - HISTORY + 1]);
+    const other = newLink();
+    const { log: reference } = other.adoptTopic(SPEC, fromLane());
+    other.trim(NOW_MS);
+    other.trim(NOW_MS + RETAIN_MS);
+    expect(link.logBytes).toBe(other.logBytes);
+    expect(reference.tailSeq).toBe(log.tailSeq);
+  });
+
+  it('may leave or end before that', () => {
+    const link = newLink();
+    const emptyBytes = link.logBytes;
+    link.adoptTopic(SPEC, fromLane());
+    link.trim(NOW_MS);
+    link.closeTopic(SPEC.alias);
+    link.trim(NOW_MS + RETAIN_MS);
+    expect([link.logBytes, link.topicCount]).toEqual([emptyBytes, 0]);
+    link.adoptTopic(SPEC, fromLane());
+    link.leaveTopic(SPEC.alias, (logs) => {
+      logs.log.dispose();
+      logs.jsonLog?.dispose();
+    });
+    link.trim(NOW_MS + 3 * RETAIN_MS);
+    expect([link.logBytes, link.topicCount]).toEqual([emptyBytes, 0]);
+  });
+});

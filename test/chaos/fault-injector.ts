@@ -30,8 +30,10 @@ const CHOICES = Object.entries(WEIGHTS).flatMap(([fault, weight]) =>
 
 const PAUSE_MIN_MS = 100;
 const PAUSE_MAX_MS = 500;
-/** A lane that is about to be replaced is hit again so often: dead while it starts, or before anything got through. */
+/** A lane that is about to be replaced is hit again so often: dead while it starts, or before anything got through … */
 const HIT_AGAIN = 0.15;
+/** … but not until it is given up. */
+const HITS_AGAIN_MAX = 2;
 /** How many sites a thread may pass before it commits the fault: several messages. */
 const SITES_MAX = 60;
 const STARVE_MIN_MS = 100;
@@ -44,6 +46,8 @@ export class FaultInjector {
   readonly #faulty: FaultyEngine;
   readonly #topics: readonly string[];
   readonly #random: () => number;
+  /** By lane: since it ran. */
+  readonly #hitsAgain: number[] = [];
 
   constructor(faulty: FaultyEngine, topics: readonly string[], random: () => number) {
     this.#faulty = faulty;
@@ -62,9 +66,17 @@ export class FaultInjector {
       const sites = 1 + this.#below(SITES_MAX);
       const durationMs = this.#between(STARVE_MIN_MS, STARVE_MAX_MS);
       const isRunning = this.#faulty.engine.stats().lanes[lane]!.state === 'running';
-      if (isRunning && (await this.#inject(lane, fault, sites, durationMs))) first.shift();
-      else if (isHitAgain) await this.#inject(lane, 'terminate', sites, durationMs);
+      if (isRunning) {
+        this.#hitsAgain[lane] = 0;
+        if (await this.#inject(lane, fault, sites, durationMs)) first.shift();
+      } else if (isHitAgain) await this.#hitAgain(lane);
     }
+  }
+
+  async #hitAgain(lane: number): Promise<void> {
+    const hits = (this.#hitsAgain[lane] ?? 0) + 1;
+    if (hits > HITS_AGAIN_MAX) return;
+    if (await this.#inject(lane, 'terminate', 0, 0)) this.#hitsAgain[lane] = hits;
   }
 
   /** False: it has not happened, or not yet. */

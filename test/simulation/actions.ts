@@ -182,8 +182,9 @@ export class Actions {
     const random = this.#random;
     const number = ++this.#lastNumber;
     if (random.chance(this.trouble.poison)) {
-      this.#world.trace(() => `message ${number} is poison`);
-      faults.poison.add(number);
+      const effect = random.chance(this.trouble.hang) ? 'hangs' : 'dies';
+      this.#world.trace(() => `whoever handles message ${number} ${effect}`);
+      faults.poison.set(number, effect);
     }
     return {
       topic,

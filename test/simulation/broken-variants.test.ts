@@ -12,8 +12,7 @@ async function seedsUntilFound(): Promise<number> {
   for (let seed = 1; seed <= SEEDS_MAX; seed++) {
     try {
       await simulate(seed);
-    } catch (e) {
-      console.log(seed, (e as Error).message);
+    } catch {
       return seed;
     }
   }

@@ -60,6 +60,8 @@ export class Client implements Sink {
   readonly #topicByAlias = new Map<number, string>();
   readonly #requests = new Map<number, Request>();
   #lastRequest = 0;
+  /** Messages of the last batch that it was told of in answers that name no request. */
+  #refusedWithoutId = 0;
 
   constructor(world: World, isText: boolean) {
     this.#world = world;
@@ -118,6 +120,7 @@ export class Client implements Sink {
       at += frame.length;
     }
     let index = 0;
+    this.#refusedWithoutId = 0;
     this.#handle(bytes, (handle) => {
       const before = router.publishedMessages;
       const message = messages[index++] as Message;
@@ -127,6 +130,21 @@ export class Client implements Sink {
       if (router.publishedMessages > before && lastPublished !== null) this.#world.accepted(message, lastPublished);
       this.#world.settlePublishing();
     });
+    this.#checkRefusals(batch, messages);
+  }
+
+  /** Whoever asked for no answer is told all the same what was refused; and nothing overtakes what was. */
+  #checkRefusals(batch: readonly Publish[], messages: readonly Message[]): void {
+    const { checker } = this.#world;
+    const refused = messages.filter(({ topic, isAckWanted }) => topic === null && !isAckWanted).length;
+    if (refused !== this.#refusedWithoutId) {
+      checker.fail(`${this.name}: ${refused} messages were refused, ${this.#refusedWithoutId} it was told of`);
+    }
+    const refusing = new Set<string>();
+    for (const [index, { topic, number }] of batch.entries()) {
+      if (messages[index]?.topic == null) refusing.add(topic);
+      else if (refusing.has(topic)) checker.fail(`message ${number} overtook one to ${topic} that was refused`);
+    }
   }
 
   /** The socket is gone. */
@@ -268,7 +286,7 @@ export class Client implements Sink {
         this.#ok(frame.id as number, frame.result);
         return;
       case 'error':
-        this.#error(frame.id as number | null, frame.code);
+        this.#error(frame.id as number | null, frame.code, frame.details);
         return;
       case 'unsubscribed':
         this.#ended(this.#topicByAlias.get(frame.alias), frame.code);
@@ -293,9 +311,11 @@ export class Client implements Sink {
       case 'history':
         this.#ok(frame.request_id as number, frame);
         return;
-      case 'error':
-        this.#error((frame.request_id as number | undefined) ?? null, (frame.error as { code: string }).code);
+      case 'error': {
+        const { code, details } = frame.error as { code: string; details?: unknown };
+        this.#error((frame.request_id as number | undefined) ?? null, code, details);
         return;
+      }
       case 'unsubscribed':
         this.#ended(topic, frame.code as string);
         return;
@@ -363,11 +383,13 @@ export class Client implements Sink {
     }
   }
 
-  #error(id: number | null, code: string): void {
+  #error(id: number | null, code: string, details: unknown): void {
     const { checker } = this.#world;
     if (id === null) {
-      // What was refused without an id is refused in one answer.
-      if (code !== 'OVERLOADED' && code !== 'TOPIC_NOT_FOUND') checker.fail(`${this.name} was told ${code}`);
+      // All that a full home refuses of a batch is told in one answer.
+      if (code === 'OVERLOADED') this.#refusedWithoutId += (details as { count: number }).count;
+      else if (code === 'TOPIC_NOT_FOUND') this.#refusedWithoutId++;
+      else checker.fail(`${this.name} was told ${code}`);
       return;
     }
     const request = this.#answered(id);

@@ -50,8 +50,8 @@ const WATCHED: readonly (readonly [label: string, owner: object, names: readonly
 const NO_PLAN: FaultPlan = { callsLeft: Number.POSITIVE_INFINITY, when: 'before', isHang: false };
 
 export class Faults {
-  /** Numbers of the messages that kill whoever handles them. */
-  readonly poison = new Set<number>();
+  /** Numbers of the messages of which whoever handles them dies, or, if so marked, hangs. */
+  readonly poison = new Map<number, 'dies' | 'hangs'>();
   /** A lane is about to write to a log. */
   onLaneWrite: (log: FrameLog) => void = () => {};
   readonly #originals: (() => void)[] = [];
@@ -133,7 +133,8 @@ export class Faults {
   #beforePublish([bytes, start, end]: Parameters<Topic['publish']>): void {
     if (this.poison.size === 0) return;
     const number = numberIn(bytes, start, end);
-    if (this.poison.has(number)) throw new LaneFault(`poisoned by message ${number}`, false);
+    const effect = this.poison.get(number);
+    if (effect !== undefined) throw new LaneFault(`${effect} of message ${number}`, effect === 'hangs');
   }
 }
 

@@ -6,7 +6,7 @@ import { Actions, TOPICS, type Trouble } from './actions.js';
 import { faults } from './faults.js';
 import { type Seen, type Shape, World } from './world.js';
 
-const ACTIONS = 110;
+const ACTIONS = 90;
 /** Rounds of a few milliseconds in which everything has to come to rest. */
 const ROUNDS_MAX = 600;
 const ROUND_MS = 10;
@@ -168,10 +168,11 @@ function settle(world: World, actions: Actions, isLeft: () => string | null): vo
 }
 
 function whatIsUnderWay(world: World): string | null {
-  const { lanes, threads, delivery, handOver, router } = world;
+  const { lanes, threads, delivery, handOver, router, loop } = world;
   const { ready, waiting, blocked } = delivery.load;
+  if (loop.soonCount > 0) return 'a turn is due';
   if (threads.alive.some(({ isBusy, state }) => isBusy || state === 'hung')) return 'a thread is busy or hung';
-  if (lanes.links.some((link) => link.hasEvents())) return 'the lanes have work';
+  if (lanes.links.some((link) => link.hasEvents() || link.endedLogs > 0)) return 'the lanes have work';
   if (lanes.lanes.some(({ state }) => state !== 'running' && state !== 'degraded')) return 'a lane does not run';
   if (handOver.underWayCount > 0) return `${handOver.underWayCount} topics are on their way`;
   if (router.pendingAcks.count > 0) return `${router.pendingAcks.count} acks are pending`;

@@ -326,6 +326,9 @@ export class Engine extends EventEmitter<EngineEvents> {
     this.#handOver.close();
     this.#lanes.close();
     await this.#pool.destroy();
+    // Of a lane that did not get that far in time.
+    const problem = 'the engine was stopped before the message had got its number; it may be lost';
+    this.#router.pendingAcks.refuseAll(new RingcastError('SHUTTING_DOWN', problem));
     await closed;
   }
 

@@ -35,6 +35,11 @@ export class PendingAcks {
     callback(outcome);
   }
 
+  /** Nothing is going to be acknowledged any more. */
+  refuseAll(error: RingcastError): void {
+    for (const request of [...this.#callbacks.keys()]) this.settle(request, error);
+  }
+
   cancel(request: number): void {
     this.#callbacks.delete(request);
   }

@@ -1,4 +1,4 @@
-// What the README and the engine's doc comments claim, where no other test looks: death of a lane, lag limits, options.
+// What the README and the engine's doc comments claim, where no other test looks: deaths of lanes, stops, lag limits, options.
 import { type ChildProcessWithoutNullStreams, spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { createInterface } from 'node:readline';
@@ -60,6 +60,20 @@ describe('the death of a lane', () => {
       expect(lines[index + 1]).toMatch(/^ringcast: lane 0 goes on after \d+ ms$/);
     }
     expect(child.exitCode ?? (await once(child, 'exit'))[0]).toBe(0);
+  });
+});
+
+describe('engine.close', () => {
+  it('leaves no publish unsettled, also when the lanes get no time', async () => {
+    const engine = createEngine({ port: 0, lanes: 1, shutdownTimeoutMs: 0, topics: [{ match: '*', home: 'hot' }] });
+    await engine.start();
+    const publishes = Array.from({ length: 1000 }, (_, n) => engine.publish('a', n));
+    await engine.close();
+    for (const [index, outcome] of (await Promise.allSettled(publishes)).entries()) {
+      if (outcome.status === 'fulfilled') expect(outcome.value.seq).toBe(index + 1);
+      else expect(outcome.reason).toMatchObject({ code: 'SHUTTING_DOWN' });
+    }
+    expect(engine.stats().pendingAcks).toBe(0);
   });
 });
 

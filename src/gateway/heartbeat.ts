@@ -27,6 +27,7 @@ export class Heartbeat<Target extends HeartbeatTarget> {
   readonly #options: HeartbeatOptions;
   readonly #targets: Target[] = [];
   #position = 0;
+  #lastTickMs = 0;
 
   constructor(options: HeartbeatOptions) {
     this.#options = options;
@@ -58,15 +59,16 @@ export class Heartbeat<Target extends HeartbeatTarget> {
   /** Visits the next part of the connections. */
   tick(nowMs: number): void {
     const { heartbeatMs, idleTimeoutMs } = this.#options;
-    for (
-      let count = Math.ceil(this.#targets.length / TICKS_PER_ROUND);
-      count > 0 && this.#targets.length > 0;
-      count--
-    ) {
-      if (this.#position >= this.#targets.length) this.#position = 0;
-      const target = this.#targets[this.#position++];
+    const targets = this.#targets;
+    // After a standstill of this process what arrived meanwhile is still to be read: nobody is silent yet.
+    const isLate = nowMs - this.#lastTickMs > this.tickMs + Math.min(heartbeatMs, idleTimeoutMs) / ROUNDS_PER_LIMIT;
+    this.#lastTickMs = nowMs;
+    for (let count = Math.ceil(targets.length / TICKS_PER_ROUND); count > 0 && targets.length > 0; count--) {
+      // Downwards: into the place of one that is removed comes the last one, which has had its turn.
+      if (this.#position === 0 || this.#position > targets.length) this.#position = targets.length;
+      const target = targets[--this.#position] as Target;
       const silentMs = (nowMs - target.lastReceivedMs) | 0;
-      if (silentMs >= idleTimeoutMs) {
+      if (silentMs >= idleTimeoutMs && !isLate) {
         target.timedOut();
       } else if (silentMs >= heartbeatMs && ((nowMs - target.lastPingMs) | 0) >= heartbeatMs) {
         target.lastPingMs = nowMs | 0;

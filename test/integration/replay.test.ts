@@ -158,7 +158,7 @@ describe.skipIf(!isThere)('ringcast replay --speed max to 100 subscribers', () =
   });
   afterAll(() => rm(folder, { recursive: true }));
 
-  it('futures as hot topics, the others as cold ones', { timeout: 2 * DEADLINE_MS }, async () => {
+  it('futures as hot topics, the others as cold ones', { timeout: 4 * DEADLINE_MS }, async () => {
     const configFile = path.join(folder, 'config.json');
     await writeFile(configFile, JSON.stringify(ROOMY));
     const server = new RunningCli(['serve', '--port', '0', '--config', configFile]);

@@ -89,7 +89,10 @@ describe('the idle time-out ends', () => {
     const stalled = await TestClient.open(url);
     await stalled.subscribe('t');
     stalled.socket.pause();
+    // It says something until enough waits for it, however long that takes.
+    const pinging = setInterval(() => stalled.socket.ping(), 20);
     await floodUntilBlocked(engine, 't');
+    clearInterval(pinging);
     await until(() => engine.stats().connections === 1, 'it is cut');
     await bystander.isUnharmed();
     await bystander.client.close();

@@ -39,6 +39,13 @@ describe('subprotocol and codec', () => {
     await binary.sync();
   });
 
+  it('does not compress, also where the client would', async () => {
+    const { url } = await startEngine({ lanes: 0 });
+    const client = await TestClient.open(url, 'msgpack', { perMessageDeflate: true });
+    expect(client.socket.extensions).toBe('');
+    await client.sync();
+  });
+
   it('greets at once where the codec is known, and with the limits that hold', async () => {
     const { url } = await startEngine({ lanes: 0, heartbeatMs: 12_345, maxSubscriptionsPerConnection: 7 });
     for (const codec of ['msgpack', 'json'] as const) {

@@ -9,7 +9,7 @@ import { encodedPayload, payloadOf } from './payload.js';
 import type { SimulatedThread } from './threads.js';
 import type { World } from './world.js';
 
-export const TOPICS = ['a', 'b', 'c', 'd', 'hot/e', 'lane/f'];
+export const TOPICS = ['hot/a', 'b', 'lane/c', 'd', 'e', 'f'];
 const POLICIES = ['drop_oldest', 'drop_oldest', 'conflate', 'disconnect'] as const;
 const CLIENTS_AT_FIRST = 3;
 const CLIENTS_MAX = 6;
@@ -29,10 +29,21 @@ export interface Trouble {
   readonly curse: number;
 }
 
+/** Whom a life has in it. */
+export interface Crowd {
+  /** How many of TOPICS are used: with few of them more happens to each. */
+  readonly topics: number;
+  /** Part of the connections that speak JSON. */
+  readonly jsonShare: number;
+  /** How much subscribers come and go; 1: as usual. */
+  readonly churn: number;
+}
+
 export class Actions {
   trouble: Trouble;
   readonly #world: World;
   readonly #random: Random;
+  readonly #crowd: Crowd;
   /** Deaths at their start that await the next threads. */
   #cursedStarts = 0;
   #lastNumber = 0;
@@ -40,16 +51,17 @@ export class Actions {
   readonly #weighted: readonly (readonly [weight: number, act: () => void])[];
   readonly #weightOfAll: number;
 
-  constructor(world: World, random: Random, trouble: Trouble) {
+  constructor(world: World, random: Random, crowd: Crowd, trouble: Trouble) {
     this.#world = world;
     this.#random = random;
+    this.#crowd = crowd;
     this.trouble = trouble;
     world.threads.onStart = (thread) => this.#started(thread);
     this.#weighted = [
       [22, () => this.#publish()],
       [3, () => this.#publishLocally()],
-      [7, () => this.#subscribe()],
-      [3, () => this.#unsubscribe()],
+      [7 * crowd.churn, () => this.#subscribe()],
+      [3 * crowd.churn, () => this.#unsubscribe()],
       [2, () => this.#history()],
       [30, () => this.#stepThread()],
       [12, () => world.loop.turn()],
@@ -61,7 +73,7 @@ export class Actions {
       [0.8, () => this.#deleteTopic()],
       [2, () => this.#block()],
       [4, () => this.#drain()],
-      [1, () => this.#close()],
+      [1 * crowd.churn, () => this.#close()],
       [20 * trouble.fault, () => this.#planFault()],
       [4 * trouble.fault, () => this.#kill()],
       [2 * trouble.curse, () => this.#curse()],
@@ -235,7 +247,7 @@ export class Actions {
 
   #connect(): void {
     const random = this.#random;
-    const client = new Client(this.#world, random.chance(0.4));
+    const client = new Client(this.#world, random.chance(this.#crowd.jsonShare));
     const isLocal = random.chance(0.3);
     client.onSend = () => {
       if (random.chance(this.trouble.closed)) {
@@ -310,7 +322,7 @@ export class Actions {
   }
 
   #moveAll(): void {
-    for (let count = TOPICS.length; count > 0; count--) this.#move();
+    for (let count = this.#crowd.topics; count > 0; count--) this.#move();
   }
 
   #deleteTopic(): void {
@@ -320,7 +332,7 @@ export class Actions {
   }
 
   #topic(): string {
-    return TOPICS[this.#random.below(TOPICS.length)] as string;
+    return TOPICS[this.#random.below(this.#crowd.topics)] as string;
   }
 
   #pick<T>(from: readonly T[]): T | undefined {

@@ -2,7 +2,7 @@
 // engine stops, and nothing may be left.
 
 import { Random } from '../ring/random.js';
-import { Actions, TOPICS, type Trouble } from './actions.js';
+import { Actions, type Crowd, TOPICS, type Trouble } from './actions.js';
 import { faults } from './faults.js';
 import { type Seen, type Shape, World } from './world.js';
 
@@ -27,7 +27,7 @@ export async function simulate(seed: number, log: string[] | null = null): Promi
   faults.poison.clear();
   const world = new World(shapeOf(random), log);
   world.trace(() => `seed ${seed}: ${JSON.stringify(world.shape)}`);
-  const actions = new Actions(world, random, troubleOf(random));
+  const actions = new Actions(world, random, crowdOf(random), troubleOf(random));
   world.start();
   actions.begin();
   for (let count = 0; count < ACTIONS; count++) {
@@ -107,6 +107,14 @@ function shapeOf(random: Random): Shape {
     busyShare: pick(random, [0.1, 0.9]),
     laneLookMs: isSlow ? 20 : 0.01,
     isRoomy,
+  };
+}
+
+function crowdOf(random: Random): Crowd {
+  return {
+    topics: pick(random, [1, 2, 3, TOPICS.length]),
+    jsonShare: pick(random, [0.3, 0.8]),
+    churn: pick(random, [0.5, 1, 3]),
   };
 }
 

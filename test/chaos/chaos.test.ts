@@ -204,7 +204,8 @@ it('lanes die, hang and starve, topics move: nothing is lost, doubled or left un
   const busy = performance.eventLoopUtilization(before).utilization;
   await load.stop();
   const isRecovered = (): boolean => engine.stats().lanes.every(({ state }) => state === 'running');
-  await until(isRecovered, 'all lanes run', SETTLED_MAX_MS);
+  const story = (): string => events.map(({ lane, kind, fault }) => `${lane} ${kind} ${fault ?? ''}`).join('; ');
+  await until(isRecovered, () => `all lanes run: ${story()}`, SETTLED_MAX_MS);
   await until(() => engine.stats().movingTopics === 0, 'no topic is on its way', SETTLED_MAX_MS);
   const heads = Object.fromEntries(TOPICS.map((topic) => [topic, engine.topicStats(topic)!.seq]));
   const report = await load.finish(heads);

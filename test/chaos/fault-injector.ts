@@ -32,8 +32,8 @@ const PAUSE_MIN_MS = 100;
 const PAUSE_MAX_MS = 500;
 /** A lane that is about to be replaced is hit again so often: dead while it starts, or before anything got through … */
 const HIT_AGAIN = 0.15;
-/** … but not until it is given up. */
-const HITS_AGAIN_MAX = 2;
+/** … but not until it is given up: so many deaths without a request dealt with are far fewer than that takes. */
+const HITS_AGAIN_MAX = 1;
 /** How many sites a thread may pass before it commits the fault: several messages. */
 const SITES_MAX = 60;
 const STARVE_MIN_MS = 100;

@@ -1,13 +1,17 @@
 // `ringcast replay` as a process, against a scripted server.
+import { execFile, spawnSync } from 'node:child_process';
 import { mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
+import { promisify } from 'node:util';
 import { gzipSync } from 'node:zlib';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
-import { lines, RunningCli, runCli } from './run-cli.js';
+import { lines, MAIN, RunningCli, runCli } from './run-cli.js';
 import { type StubScript, StubServer } from './stub-server.js';
 
 const SUMMARY = /^replayed (\d+) messages to (\d+) topics in (\d+\.\d+) s: \d+ msg\/s, (\d+) errors(, \d+ retried)?\n$/;
+/** Runs a command on a terminal of its own; part of every Linux, but not everywhere this one. */
+const hasScript = `${spawnSync('script', ['--version']).stdout}`.includes('util-linux');
 const START_NS = 1_723_161_253_937_085_768n;
 
 let folder: string;
@@ -50,6 +54,14 @@ describe('ringcast replay', () => {
     expect(server.payloads('spot:btcusdt@trade')).toEqual(messages);
     expect(server.payloads('cm:snapshot')).toEqual([snapshot]);
     expect(Math.max(...server.publishesPerMessage)).toBeGreaterThan(100);
+  });
+
+  it.skipIf(!hasScript)('shows its progress on a terminal', async () => {
+    const { file, url } = await start(trades(3000).text);
+    const command = [process.execPath, MAIN, 'replay', file, '--url', url].join(' ');
+    const { stdout } = await promisify(execFile)('script', ['--quiet', '--return', '--command', command, '/dev/null']);
+    expect(stdout).toMatch(/replay \S+ \d+ % \| \d+ messages \| \S+ left/);
+    expect(stdout).toContain('replayed 3000 messages');
   });
 
   it('keeps the order when the server is overloaded, and loses nothing', async () => {

@@ -1,6 +1,13 @@
 // What a configuration may be, what is refused, and in which words.
 import { describe, expect, it } from 'vitest';
-import { configKeys, type EngineConfig, type EngineOptions, parseConfig, type TopicRule } from '#src/config.js';
+import {
+  configKeys,
+  defaultLanes,
+  type EngineConfig,
+  type EngineOptions,
+  parseConfig,
+  type TopicRule,
+} from '#src/config.js';
 import { RingcastError } from '#src/errors.js';
 
 const MIB = 1024 * 1024;
@@ -53,6 +60,16 @@ describe('parseConfig', () => {
       coldLogsMaxBytes: 1024 * MIB,
       coldLogMaxFrames: 8192,
     });
+  });
+
+  it.each([
+    [1, 1],
+    [2, 1],
+    [4, 3],
+    [9, 8],
+    [64, 8],
+  ])('%i cores have %i lanes by default', (cores, lanes) => {
+    expect(defaultLanes(cores)).toBe(lanes);
   });
 
   it('accepts its own defaults as input', () => {

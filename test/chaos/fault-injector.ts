@@ -30,10 +30,8 @@ const CHOICES = Object.entries(WEIGHTS).flatMap(([fault, weight]) =>
 
 const PAUSE_MIN_MS = 100;
 const PAUSE_MAX_MS = 500;
-/** A lane that is about to be replaced is hit again so often: dead while it starts, or before anything got through … */
+/** A lane that is about to be replaced is hit again so often, but once: it is not to be given up. */
 const HIT_AGAIN = 0.15;
-/** … but not until it is given up: so many deaths without a request dealt with are far fewer than that takes. */
-const HITS_AGAIN_MAX = 1;
 /** How many sites a thread may pass before it commits the fault: several messages. */
 const SITES_MAX = 60;
 const STARVE_MIN_MS = 100;
@@ -46,8 +44,10 @@ export class FaultInjector {
   readonly #faulty: FaultyEngine;
   readonly #topics: readonly string[];
   readonly #random: () => number;
-  /** By lane: since it ran. */
-  readonly #hitsAgain: number[] = [];
+  /** Lanes that were hit again since they ran. */
+  readonly #hitAgain = new Set<number>();
+  /** By lane: messages that it had handled when it was hit. */
+  readonly #messages: number[] = [];
 
   constructor(faulty: FaultyEngine, topics: readonly string[], random: () => number) {
     this.#faulty = faulty;
@@ -65,18 +65,18 @@ export class FaultInjector {
       const isHitAgain = this.#random() < HIT_AGAIN;
       const sites = 1 + this.#below(SITES_MAX);
       const durationMs = this.#between(STARVE_MIN_MS, STARVE_MAX_MS);
-      const isRunning = this.#faulty.engine.stats().lanes[lane]!.state === 'running';
-      if (isRunning) {
-        this.#hitsAgain[lane] = 0;
+      const { state, messages } = this.#faulty.engine.stats().lanes[lane]!;
+      if (state === 'running') {
+        // One that always died before it got anywhere would be given up, and rightly so.
+        if (messages <= (this.#messages[lane] ?? -1)) continue;
+        this.#messages[lane] = messages;
+        this.#hitAgain.delete(lane);
         if (await this.#inject(lane, fault, sites, durationMs)) first.shift();
-      } else if (isHitAgain) await this.#hitAgain(lane);
+      } else if (isHitAgain && !this.#hitAgain.has(lane)) {
+        this.#hitAgain.add(lane);
+        await this.#inject(lane, 'terminate', 0, 0);
+      }
     }
-  }
-
-  async #hitAgain(lane: number): Promise<void> {
-    const hits = (this.#hitsAgain[lane] ?? 0) + 1;
-    if (hits > HITS_AGAIN_MAX) return;
-    if (await this.#inject(lane, 'terminate', 0, 0)) this.#hitsAgain[lane] = hits;
   }
 
   /** False: it has not happened, or not yet. */

@@ -114,12 +114,16 @@ describe('ringcast serve on SIGTERM', () => {
 
 describe('engine.close()', () => {
   it.each([0, 1, 2])('delivers what was published in the very turn before (%i lanes)', async (lanes) => {
+    const count = 10_000;
     const logs = {
       ringBytes: 16 * 1024 * 1024,
       hotLogFrames: 65_536,
       coldLogMaxFrames: 65_536,
       hotLogBytes: 16 * 1024 * 1024,
       coldLogMaxBytes: 16 * 1024 * 1024,
+      // Without it a cold log keeps two seconds, and on a busy machine the turn may be longer.
+      historyMessages: count,
+      historyBytes: 8 * 1024 * 1024,
     };
     const { engine, url } = await startEngine({ ...logs, lanes, topics: HOT, shutdownTimeoutMs: 8000 });
     const clients = await Promise.all(CODECS.map((codec) => TestClient.open(url, codec)));
@@ -128,7 +132,6 @@ describe('engine.close()', () => {
       for (const client of clients) await client.subscribe(topic);
       engine.subscribe(topic, {}, ({ seq }) => local.push(seq));
     }
-    const count = 10_000;
     const acks = TOPICS.flatMap((topic) => Array.from({ length: count }, (_, n) => engine.publish(topic, n)));
     const closing = engine.close();
     expect((await Promise.all(acks)).map(({ seq }) => seq)).toEqual(

@@ -171,7 +171,8 @@ export class Engine extends EventEmitter<EngineEvents> {
       this.#port = await this.#gateway.start();
       this.#statsFeed.start();
     } catch (fault) {
-      await this.#release(this.#scheduler.nowMs());
+      // A stop that came meanwhile releases everything itself, once the lanes have stopped.
+      await (this.#closing ?? this.#release(this.#scheduler.nowMs()));
       throw fault;
     }
   }

@@ -131,9 +131,11 @@ describe('before start and after close', () => {
   });
 
   it.each([0, 1])('an engine that is closed while it starts does not start (%i lanes)', async (lanes) => {
-    const engine = createEngine({ port: 0, lanes });
+    const engine = createEngine({ port: 0, lanes, shutdownTimeoutMs: 20_000 });
     const starting = failureOf(() => engine.start());
+    const startMs = performance.now();
     await engine.close();
+    expect(performance.now() - startMs).toBeLessThan(engine.config.shutdownTimeoutMs);
     expect(await starting).toMatchObject({ code: 'SHUTTING_DOWN' });
     expect(engine.port).toBe(0);
     expect((await failureOf(() => engine.publish('t', 1))).code).toBe('CONFLICT');

@@ -12,7 +12,7 @@ import { type StubScript, StubServer } from './stub-server.js';
 const SUMMARY = /^replayed (\d+) messages to (\d+) topics in (\d+\.\d+) s: \d+ msg\/s, (\d+) errors(, \d+ retried)?\n$/;
 /** Runs a command on a terminal of its own; part of every Linux, but not everywhere this one. */
 const hasScript = `${spawnSync('script', ['--version']).stdout}`.includes('util-linux');
-if (!hasScript) console.log('the progress bar is not tested: the command `script` of util-linux is not here');
+if (!hasScript) console.log('the test of the progress bar is skipped: it needs the command `script` of util-linux');
 
 const START_NS = 1_723_161_253_937_085_768n;
 

@@ -38,9 +38,11 @@ const OPTIONS: EngineOptions = {
   topics: [
     { match: 'hot:*', home: 'hot' },
     { match: 'passing:hot:*', home: 'hot', historyMessages: 0 },
-    { match: 'passing:*', historyMessages: 0 },
+    { match: 'passing:*', home: 'cold', historyMessages: 0 },
     { match: 'flood:hot', home: 'hot', historyMessages: 5 },
-    { match: 'flood:cold', historyMessages: 5 },
+    { match: 'flood:cold', home: 'cold', historyMessages: 5 },
+    // Pinned, so that the counts at the end are known. Topics that move by themselves are the chaos tests' subject.
+    { match: '*', home: 'cold' },
   ],
 };
 

@@ -1,6 +1,6 @@
 // What is read from a short recording of deliveries: who has got something again, and how long the longest silence was.
 
-import { clockMs, sleep } from '../support/generator/clock.js';
+import { clockMs, sleep } from '../../dist/load/clock.js';
 import type { Recording } from '../support/generator/recording.js';
 
 const POLL_MS = 2;

@@ -3,9 +3,9 @@
 
 import { Engine } from 'ringcast';
 import { parseConfig } from '../../dist/config.js';
+import { clockMs, sleep } from '../../dist/load/clock.js';
 import { switchMeasurement } from '../lanes/measurement-switch.js';
 import { OrderedLanes } from '../lanes/ordered-lanes.js';
-import { clockMs, sleep } from '../support/generator/clock.js';
 import type { Order, OrderResult } from '../support/orders.js';
 import { type Peer, type RunningServer, type ServerOptions, topicName } from '../support/peer.js';
 import { createDialect } from './ringcast.js';

@@ -2,7 +2,10 @@
 // A peer is one file in peers/ that exports `peer`; its file name is its name.
 
 import type { EngineOptions } from 'ringcast';
+import type { EventSink, ReadingDialect } from '../../dist/load/dialect.js';
 import type { Order, OrderResult } from './orders.js';
+
+export type { EventSink };
 
 /** Topics are numbers everywhere but on the wire: 0 … hot − 1 are hot, the others cold. */
 export interface TopicPlan {
@@ -26,23 +29,8 @@ export interface RunningServer {
   close(): Promise<void>;
 }
 
-/** Writer: the dialect while it reads a message. Reader: nobody keeps it; every call is one event of one connection. */
-export interface EventSink {
-  /** One delivered payload: bytes start … end of the receive buffer. Hot path. */
-  payload(connection: number, start: number, end: number): void;
-  /** The server confirmed `count` subscriptions or openings. */
-  acknowledged(connection: number, count: number): void;
-  /** The server says that everything published so far on this connection is in, up to `seq`. */
-  published(connection: number, seq: number): void;
-  /** The server says that messages were skipped for this connection. */
-  gap(connection: number, messages: number): void;
-  problem(connection: number, text: string): void;
-}
-
 /** How the generator speaks to one peer. One instance per thread of the generator; it may keep what the server told it. */
-export interface Dialect {
-  readonly path: string;
-  readonly subprotocol: string | null;
+export interface Dialect extends ReadingDialect {
   /** Body of the message that subscribes to `topics`; answered by acknowledged() of as many in all. */
   subscribe(topics: readonly number[]): Uint8Array;
   /** Body of the message that prepares publishing to `topics`, or null when there is nothing to prepare. */
@@ -55,8 +43,6 @@ export interface Dialect {
   readonly framesShareMessages: boolean;
   /** Body of a publish whose answer is published(); null where the peer has no such answer. */
   publishAcknowledged(topic: number, payload: Uint8Array): Uint8Array | null;
-  /** Reads one complete message. Hot path. */
-  read(connection: number, bytes: Uint8Array, view: DataView, start: number, end: number, sink: EventSink): void;
 }
 
 export interface Peer {

@@ -1,13 +1,8 @@
 // What one run yields, and how several runs are read together: plain data that travels over IPC and into the JSON file.
 
-export interface Percentiles {
-  count: number;
-  p50Micros: number;
-  p90Micros: number;
-  p99Micros: number;
-  p999Micros: number;
-  maxMicros: number;
-}
+import type { Percentiles } from '../../dist/load/latency-histogram.js';
+
+export type { Percentiles };
 
 /** Was every message of every (connection, topic) delivered once and in order? */
 export interface Verification {
@@ -36,6 +31,24 @@ export interface GeneratorHealth {
   saturated: boolean;
 }
 
+export interface PhaseLatency extends Percentiles {
+  /** The whole histogram, as LatencyHistogram.encode() writes it. */
+  hdr?: string;
+}
+
+export interface Axis {
+  label: string;
+  unit: string;
+  log?: boolean;
+}
+
+/** Points of a plot. Runs of one scenario and peer that have a series of the same name contribute to one line. */
+export interface Series {
+  x: Axis;
+  y: Axis;
+  points: [number, number][];
+}
+
 export interface Phase {
   seconds: number;
   published: number;
@@ -45,7 +58,7 @@ export interface Phase {
   serverCpuMicros: number;
   serverCpuPercent: number;
   rssBytes: number;
-  latency: Record<string, Percentiles>;
+  latency: Record<string, PhaseLatency>;
   verification: Verification;
   generator: GeneratorHealth;
 }
@@ -55,6 +68,7 @@ export interface Outcome {
   phases: Record<string, Phase>;
   /** Figures that are not a phase's own, such as bytes per connection. */
   figures: Record<string, number>;
+  series?: Record<string, Series>;
   problems: string[];
 }
 

@@ -1,6 +1,6 @@
 // A server's process: starts one peer and answers with readings of this process. Arguments: peer name, ServerOptions as JSON.
 
-import { clockMs } from './generator/clock.js';
+import { clockMs } from '../../dist/load/clock.js';
 import type { Order, OrderResult } from './orders.js';
 import { loadPeer, type ServerOptions } from './peer.js';
 import type { ServerMessage, ToServer } from './process-port.js';

@@ -17,6 +17,8 @@ const MAY_IMPORT = {
   control: [],
   client: ['protocol'],
   config: ['protocol'],
+  load: ['protocol'],
+  sizing: ['load', 'config', 'index'],
   engine: [
     'protocol',
     'ring',
@@ -31,7 +33,7 @@ const MAY_IMPORT = {
     'config',
   ],
   index: ['engine', 'config', 'counters', 'protocol', 'topic', 'delivery', 'router', 'gateway', 'lane'],
-  cli: ['index', 'config', 'client'],
+  cli: ['index', 'config', 'client', 'load', 'sizing'],
 };
 
 /** Packages, and the only place that may import each: a file, a folder, or `src/config`, which is both. */
@@ -47,6 +49,8 @@ const DOORS = {
   'log-update': 'src/cli/',
   picocolors: 'src/cli/',
   ws: 'src/cli/',
+  'hdr-histogram-js': 'src/load/latency-histogram.ts',
+  'smol-toml': 'src/sizing/',
 };
 
 /** Parts that also run in a browser. */

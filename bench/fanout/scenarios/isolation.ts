@@ -1,8 +1,8 @@
 // Does a cold topic wait for a hot one? Cold traffic is measured alone, then beside a hot topic with many subscribers. These
 // are a companion's: in one process the cold messages would wait for the generator's own reading of the hot ones.
 
+import { sleep } from '../../../dist/load/clock.js';
 import { completeBar, ratioBar } from '../../support/bars.js';
-import { sleep } from '../../support/generator/clock.js';
 import type { Percentiles } from '../../support/results.js';
 import { RINGCAST, type Scenario, type Size, secondsOf, UWS } from '../../support/scenario.js';
 import { latencyOf, PAYLOAD_BYTES } from '../../support/shared.js';

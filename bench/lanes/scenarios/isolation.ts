@@ -1,9 +1,9 @@
 // Does a cold topic wait for a hot one when nobody has said which will be hot? The traffic of the fan-out suite's scenario of
 // the same name: once with the hot topic pinned to the lane, once left to the engine.
 
+import { sleep } from '../../../dist/load/clock.js';
 import { isolation as fanoutIsolation } from '../../fanout/scenarios/isolation.js';
 import { completeBar, plainFigure, ratioBar } from '../../support/bars.js';
-import { sleep } from '../../support/generator/clock.js';
 import { RINGCAST_LANES, type Scenario, type Size, secondsOf, type Variant } from '../../support/scenario.js';
 import { latencyOf, PAYLOAD_BYTES } from '../../support/shared.js';
 

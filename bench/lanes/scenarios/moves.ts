@@ -2,8 +2,8 @@
 // longest silence that any subscriber heard around it, beyond the usual time between two deliveries. Windows in which nothing
 // moved are measured alike: their silences are the machine's.
 
+import { clockMs, sleep } from '../../../dist/load/clock.js';
 import { type Bar, completeBar, maximumBar, plainFigure } from '../../support/bars.js';
-import { clockMs, sleep } from '../../support/generator/clock.js';
 import type { Load } from '../../support/generator/load.js';
 import { Recording } from '../../support/generator/recording.js';
 import { median } from '../../support/results.js';

@@ -2,8 +2,8 @@
 // its cost is far below the difference between two servers' runs. Pairs of phases, on–off and off–on in turn, so that a drift
 // hits both alike; of the pairs the median counts.
 
+import { sleep } from '../../../dist/load/clock.js';
 import { completeBar, maximumBar, plainFigure } from '../../support/bars.js';
-import { sleep } from '../../support/generator/clock.js';
 import type { Load } from '../../support/generator/load.js';
 import { RINGCAST_LANES, type Scenario, type Size, secondsOf, type Variant } from '../../support/scenario.js';
 import { PAYLOAD_BYTES, range } from '../../support/shared.js';

@@ -1,8 +1,8 @@
 // How long does it take until all topics of a lane whose thread dies are served again? All logs are full. Per crash and topic:
 // from the order to end the thread to the arrival of the first message that was sent after it.
 
+import { clockMs, sleep } from '../../../dist/load/clock.js';
 import { completeBar, maximumBar, plainFigure } from '../../support/bars.js';
-import { clockMs, sleep } from '../../support/generator/clock.js';
 import { Recording } from '../../support/generator/recording.js';
 import { RINGCAST_LANES, type Scenario, type Size } from '../../support/scenario.js';
 import { MEASURED, PAYLOAD_BYTES } from '../../support/shared.js';

@@ -1,12 +1,12 @@
 // What a scenario's driver works with: connections, subscriptions, and phases of publishing that are measured and verified.
 
 import { type EventLoopUtilization, performance } from 'node:perf_hooks';
+import { clockMs, sleep } from '../../../dist/load/clock.js';
+import { Connection, localAddress, openConnections, ReceiveBuffer } from '../../../dist/load/connection.js';
+import { LatencyHistogram } from '../../../dist/load/latency-histogram.js';
 import type { Order, OrderResult } from '../orders.js';
 import { type Dialect, loadPeer, type TopicPlan } from '../peer.js';
 import type { GeneratorHealth, Outcome, Phase } from '../results.js';
-import { clockMs, sleep } from './clock.js';
-import { Connection, localAddress, openConnections, ReceiveBuffer } from './connection.js';
-import { Histogram } from './histogram.js';
 import { Publisher } from './publisher.js';
 import type { PublisherReport, Schedule } from './publisher-port.js';
 import type { Recording } from './recording.js';
@@ -58,7 +58,7 @@ export class Load {
   readonly #buffer = new ReceiveBuffer();
   readonly #tracker: Tracker;
   readonly #publisher: Publisher;
-  readonly #lag = new Histogram();
+  readonly #lag = new LatencyHistogram();
   readonly #dialect: Dialect;
 
   private constructor(options: LoadOptions, dialect: Dialect) {

@@ -3,10 +3,11 @@
 // publisher up, the wait counts as the server's latency (no coordinated omission).
 
 import { parentPort, workerData } from 'node:worker_threads';
+import { clockMs, sleep } from '../../../dist/load/clock.js';
+import { Connection, localAddress, openConnections, ReceiveBuffer } from '../../../dist/load/connection.js';
+import { LatencyHistogram } from '../../../dist/load/latency-histogram.js';
+import { clientFrame, clientHeadBytes, OPCODE_BINARY, writeClientHead } from '../../../dist/load/websocket.js';
 import { type Dialect, type EventSink, loadPeer } from '../peer.js';
-import { clockMs, sleep } from './clock.js';
-import { Connection, localAddress, openConnections, ReceiveBuffer } from './connection.js';
-import { Histogram } from './histogram.js';
 import {
   CONTROL_CREDITS,
   CONTROL_STOP,
@@ -15,7 +16,6 @@ import {
   type PublisherReport,
   type Schedule,
 } from './publisher-port.js';
-import { clientFrame, clientHeadBytes, OPCODE_BINARY, writeClientHead } from './websocket.js';
 
 const SEND_BUFFERED_MAX_BYTES = 1024 * 1024;
 const FLOOD_UNANSWERED_MAX = 64;
@@ -26,7 +26,7 @@ const FILLER = 0xa5;
 
 const data = workerData as PublisherData;
 const port = parentPort!;
-const late = new Histogram();
+const late = new LatencyHistogram();
 let failure = '';
 
 /** Writes publish messages into one buffer and hands it to the socket. */

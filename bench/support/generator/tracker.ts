@@ -1,10 +1,10 @@
 // Checks every delivery: for each (connection, topic) the sequence numbers must come once each and in order.
 // Payload, little-endian: u32 topic, u32 seq (per topic, from 1), f64 intended send time (clockMs), filler whose last byte is seq & 0xff.
 
+import { clockMs } from '../../../dist/load/clock.js';
+import { LatencyHistogram } from '../../../dist/load/latency-histogram.js';
 import type { EventSink } from '../peer.js';
 import type { Percentiles, Verification } from '../results.js';
-import { clockMs } from './clock.js';
-import { Histogram } from './histogram.js';
 import type { Recording } from './recording.js';
 
 export const PAYLOAD_MIN_BYTES = 24;
@@ -49,7 +49,7 @@ export class Tracker implements EventSink {
   readonly #payloadBytes: number;
   readonly #next: Uint32Array;
   readonly #class: Uint8Array;
-  readonly #histograms: Histogram[];
+  readonly #histograms: LatencyHistogram[];
   readonly #subscribers: Uint32Array;
   readonly #holes = new Map<number, [number, number][]>();
   #holeCount = 0;
@@ -68,7 +68,7 @@ export class Tracker implements EventSink {
     this.#payloadBytes = options.payloadBytes;
     this.#next = new Uint32Array(options.connections * options.topics);
     this.#class = Uint8Array.from({ length: options.topics }, (_, topic) => options.topicClass(topic));
-    this.#histograms = options.classNames.map(() => new Histogram());
+    this.#histograms = options.classNames.map(() => new LatencyHistogram());
     this.#subscribers = new Uint32Array(options.topics);
     this.#baseline = new Uint32Array(options.topics);
   }

@@ -1,16 +1,19 @@
-// The client side of RFC 6455, as little of it as a load generator needs: upgrade request, frame heads, pong.
-// Client frames must be masked; the key is zero, which leaves the payload as it is.
-
+/**
+ * The client side of RFC 6455, as little of it as a load generator needs: upgrade request, frame heads, pong.
+ * Client frames must be masked; the key is zero, which leaves the payload as it is.
+ */
+export const OPCODE_TEXT = 1;
 export const OPCODE_BINARY = 2;
 export const OPCODE_CLOSE = 8;
 export const OPCODE_PING = 9;
 export const OPCODE_PONG = 10;
 export const CLIENT_HEAD_MAX_BYTES = 14;
 
-export function upgradeRequest(path: string, port: number, subprotocol: string | null): string {
+/** @param host with its port, as the header names it */
+export function upgradeRequest(path: string, host: string, subprotocol: string | null): string {
   return [
     `GET ${path} HTTP/1.1`,
-    `Host: 127.0.0.1:${port}`,
+    `Host: ${host}`,
     'Upgrade: websocket',
     'Connection: Upgrade',
     'Sec-WebSocket-Key: cmluZ2Nhc3QgYmVuY2ggIQ==',

@@ -1,10 +1,20 @@
-// One raw WebSocket connection of the generator. All connections of a thread read into one shared buffer; a message that
-// arrives in pieces is carried over in front of the next read, so that every message is parsed where the kernel put it.
-
+/**
+ * One raw WebSocket connection of a load generator. All connections of a thread read into one shared buffer; a message that
+ * arrives in pieces is carried over in front of the next read, so that every message is parsed where the kernel put it.
+ */
 import { writeSync } from 'node:fs';
 import { connect, type Socket } from 'node:net';
-import type { Dialect, EventSink } from '../peer.js';
-import { clientFrame, OPCODE_BINARY, OPCODE_CLOSE, OPCODE_PING, OPCODE_PONG, upgradeRequest } from './websocket.js';
+import { connect as connectTls, type ConnectionOptions as TlsOptions } from 'node:tls';
+import type { EventSink, ReadingDialect } from './dialect.js';
+import {
+  clientFrame,
+  OPCODE_BINARY,
+  OPCODE_CLOSE,
+  OPCODE_PING,
+  OPCODE_PONG,
+  OPCODE_TEXT,
+  upgradeRequest,
+} from './websocket.js';
 
 const CARRY_MAX_BYTES = 2 * 1024 * 1024;
 const READ_BYTES = 256 * 1024;
@@ -22,10 +32,14 @@ export class ReceiveBuffer {
 }
 
 export interface Endpoint {
-  port: number;
-  dialect: Dialect;
-  /** Source address; 127.0.0.x, so that the ports of one address do not run out. */
-  localAddress: string;
+  /** Default: 127.0.0.1. */
+  readonly host?: string;
+  readonly port: number;
+  /** Present: the connection is encrypted. */
+  readonly tls?: TlsOptions;
+  /** Source address, so that the ports of one address do not run out. Absent: the system chooses. */
+  readonly localAddress?: string;
+  readonly dialect: ReadingDialect;
 }
 
 /** Writer and reader: the thread that opened it. */
@@ -34,7 +48,7 @@ export class Connection {
   readonly socket: Socket;
   closed = false;
   readonly #buffer: ReceiveBuffer;
-  readonly #dialect: Dialect;
+  readonly #dialect: ReadingDialect;
   readonly #sink: EventSink;
   #carry: Buffer | null = null;
   #carryBytes = 0;
@@ -49,10 +63,11 @@ export class Connection {
     this.#buffer = buffer;
     this.#dialect = endpoint.dialect;
     this.#sink = sink;
-    this.socket = connect({
-      host: '127.0.0.1',
-      port: endpoint.port,
-      localAddress: endpoint.localAddress,
+    const { host = '127.0.0.1', port, localAddress, tls } = endpoint;
+    const options = {
+      host,
+      port,
+      ...(localAddress === undefined ? {} : { localAddress }),
       noDelay: true,
       onread: {
         buffer: buffer.target,
@@ -61,10 +76,13 @@ export class Connection {
           return true;
         },
       },
-    });
-    this.socket.once('connect', () => {
-      this.#fd = (this.socket as unknown as { _handle?: { fd?: number } })._handle?.fd ?? -1;
-      this.socket.write(upgradeRequest(endpoint.dialect.path, endpoint.port, endpoint.dialect.subprotocol), 'latin1');
+    };
+    this.socket = tls === undefined ? connect(options) : connectTls({ ...options, ...tls });
+    this.socket.once(tls === undefined ? 'connect' : 'secureConnect', () => {
+      // What is encrypted has to pass through the TLS socket.
+      if (tls === undefined) this.#fd = (this.socket as unknown as { _handle?: { fd?: number } })._handle?.fd ?? -1;
+      const { path, subprotocol } = endpoint.dialect;
+      this.socket.write(upgradeRequest(path, `${host}:${port}`, subprotocol), 'latin1');
     });
     this.socket.on('error', (error) => this.#fail(error.message));
     this.socket.on('close', () => this.#fail('closed by the server'));
@@ -77,9 +95,9 @@ export class Connection {
     });
   }
 
-  /** Sends one binary message. */
-  send(body: Uint8Array): void {
-    this.socket.write(clientFrame(OPCODE_BINARY, body));
+  /** Sends one message. */
+  send(body: Uint8Array, opcode = OPCODE_BINARY): void {
+    this.socket.write(clientFrame(opcode, body));
   }
 
   /** Hot path: sends bytes that are WebSocket frames already, past Node's streams while nothing waits in them. */
@@ -189,7 +207,7 @@ export class Connection {
         return MALFORMED;
       }
       if (end - body < length) return start;
-      if (first === (0x80 | OPCODE_BINARY)) {
+      if (first === (0x80 | OPCODE_BINARY) || first === (0x80 | OPCODE_TEXT)) {
         this.#dialect.read(this.index, bytes, view, body, body + length, this.#sink);
       } else if (!this.#readControl(first, body, body + length)) {
         return MALFORMED;

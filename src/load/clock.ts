@@ -1,5 +1,4 @@
-// The one clock of the load generator: milliseconds of the machine's monotonic clock, the same in every thread.
-
+/** The one clock of load generators: milliseconds of the machine's monotonic clock, the same in every thread and process. */
 const CALIBRATIONS = 200;
 
 /** performance.now() starts at another zero in every thread. A reading that was interrupted would be off by milliseconds,

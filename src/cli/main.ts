@@ -2,13 +2,7 @@
 /** The `ringcast` command: puts the commands together and turns whatever they end with into an exit code. */
 import { readFileSync } from 'node:fs';
 import { Command } from 'commander';
-import { configCommand } from './config.js';
 import { reportFailure } from './failure.js';
-import { pubCommand } from './pub.js';
-import { replayCommand } from './replay.js';
-import { serveCommand } from './serve.js';
-import { subCommand } from './sub.js';
-import { topCommand } from './top.js';
 
 // Whoever reads our output has enough (`ringcast sub … | head`): that is no failure.
 process.stdout.on('error', (error: NodeJS.ErrnoException) => {
@@ -23,8 +17,21 @@ const program = new Command('ringcast')
   .showSuggestionAfterError()
   .exitOverride();
 
-const commands = [serveCommand(), pubCommand(), subCommand(), topCommand(), replayCommand(), configCommand()];
-for (const command of commands) program.addCommand(command.copyInheritedSettings(program));
+/** Each with a module of its own, loaded when it is called: half a second of modules is not for `ringcast pub` to wait for. */
+const COMMANDS: Record<string, () => Promise<Command>> = {
+  serve: async () => (await import('./serve.js')).serveCommand(),
+  pub: async () => (await import('./pub.js')).pubCommand(),
+  sub: async () => (await import('./sub.js')).subCommand(),
+  top: async () => (await import('./top.js')).topCommand(),
+  replay: async () => (await import('./replay.js')).replayCommand(),
+  config: async () => (await import('./config.js')).configCommand(),
+};
+
+// Help and the suggestion for a misspelt name need all of them.
+const called = COMMANDS[process.argv[2] ?? ''];
+for (const load of called === undefined ? Object.values(COMMANDS) : [called]) {
+  program.addCommand((await load()).copyInheritedSettings(program));
+}
 
 try {
   await program.parseAsync();

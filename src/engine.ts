@@ -243,7 +243,8 @@ export class Engine extends EventEmitter<EngineEvents> {
   /**
    * Says where a topic lives from now on: `cold` (the accept thread), `hot` (the lane with the least load), the number of a
    * lane, or `auto`: where its load belongs. Publishers and subscribers go on meanwhile. Resolves when it is there.
-   * Rejects with RingcastError: TOPIC_NOT_FOUND, BAD_REQUEST (no such home), LIMIT_EXCEEDED (maxHotTopics).
+   * Rejects with RingcastError: TOPIC_NOT_FOUND, BAD_REQUEST (no such home), LIMIT_EXCEEDED (maxHotTopics),
+   * CONFLICT (that lane, or every lane, has been given up).
    */
   async moveTopic(topic: string, home: Home): Promise<void> {
     this.#assertRunning();

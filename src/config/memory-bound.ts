@@ -36,6 +36,8 @@ export const LOG_HEADER_BYTES = 384;
 export const LOG_INDEX_BYTES_PER_FRAME = 32;
 /** Closed hot logs that are kept for the next stream. */
 export const SPARE_HOT_LOGS = 8;
+/** Payloads that a topic on its way between two homes holds back, beyond its first message. */
+export const HELD_MAX_BYTES = 1024 * 1024;
 /** The newest report on what goes on, in shared memory, twice. */
 export const STATS_BOARD_BYTES = 1024 * 1024;
 /** Node.js itself: code, V8's own, the accept thread's young generation. */
@@ -109,6 +111,11 @@ export function memoryBound(limits: Limits): MemoryBound {
       owner: 'spare hot logs',
       formula: `${SPARE_HOT_LOGS} × (hotLogBytes + hotLogFrames × ${index}); none without lanes`,
       bytes: limits.lanes === 0 ? 0 : SPARE_HOT_LOGS * spareLogBytes,
+    },
+    {
+      owner: 'messages held in moves',
+      formula: `min(maxHotTopics, maxTopics) × (${size(HELD_MAX_BYTES)} + maxPayloadBytes); none without lanes`,
+      bytes: hotTopics * (HELD_MAX_BYTES + limits.maxPayloadBytes),
     },
     {
       owner: 'cold logs',

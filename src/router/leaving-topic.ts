@@ -20,7 +20,7 @@ import type { SharedLogs } from '../lane/shared-logs.js';
 import type { TopicSpec } from '../topic/topic.js';
 
 /** Payload bytes that one topic may have held, beyond its first message. Then publishers are told OVERLOADED. */
-const HELD_MAX_BYTES = 1024 * 1024;
+export const HELD_MAX_BYTES = 1024 * 1024;
 
 /** Told what a request that was held came to. */
 export interface HeldOutcomes extends Pick<LinkEvents, 'onAck'> {

@@ -3,6 +3,7 @@ import { describe, expect, it } from 'vitest';
 import { type EngineConfig, memoryBound, parseConfig } from '#src/config.js';
 import { SharedLogs } from '#src/lane/shared-logs.js';
 import { allocateSharedLog, FrameLog } from '#src/log/frame-log.js';
+import { HELD_MAX_BYTES } from '#src/router/leaving-topic.js';
 
 const KIB = 1024;
 const MIB = 1024 * KIB;
@@ -39,6 +40,7 @@ describe('memoryBound', () => {
     expect(bytesOf('hot logs')).toBe(10 * (4 * MIB + 16_384 * 32 + 384));
     expect(bytesOf('hot JSON streams')).toBe(bytesOf('hot logs'));
     expect(bytesOf('spare hot logs')).toBe(8 * (4 * MIB + 16_384 * 32 + 384));
+    expect(bytesOf('messages held in moves')).toBe(10 * (MIB + 64 * KIB));
     expect(bytesOf('cold logs')).toBe(1024 * MIB);
     expect(bytesOf('connections')).toBe(100 * (KIB + 5 * 64 * KIB));
     expect(bytesOf('subscriptions')).toBe(100 * 10 * 96);
@@ -52,6 +54,7 @@ describe('memoryBound', () => {
     ['topics', ['maxTopics']],
     ['hot logs', ['maxHotTopics', 'hotLogBytes', 'hotLogFrames', 'coldLogMaxBytes', 'coldLogMaxFrames']],
     ['spare hot logs', ['hotLogBytes', 'hotLogFrames']],
+    ['messages held in moves', ['maxHotTopics', 'maxPayloadBytes']],
     ['cold logs', ['coldLogsMaxBytes']],
     ['connections', ['maxConnections', 'maxPayloadBytes']],
     ['subscriptions', ['maxConnections', 'maxSubscriptionsPerConnection']],
@@ -75,6 +78,7 @@ describe('memoryBound', () => {
     expect(bytesOf('lane request rings', { lanes: 0 })).toBe(0);
     expect(bytesOf('hot JSON streams', { lanes: 0 })).toBe(0);
     expect(bytesOf('spare hot logs', { lanes: 0 })).toBe(0);
+    expect(bytesOf('messages held in moves', { lanes: 0 })).toBe(0);
   });
 
   it('counts hot logs without any rule: the load decides which topics get one', () => {
@@ -87,6 +91,10 @@ describe('memoryBound', () => {
     const logs = new SharedLogs(sizes);
     for (let index = 0; index < 100; index++) logs.give(FrameLog.shared(allocateSharedLog(sizes, 1)));
     expect(bytesOf('spare hot logs')).toBe(logs.spareCount * (4 * MIB + 16_384 * 32 + 384));
+  });
+
+  it('counts what a moving topic may hold', () => {
+    expect(bytesOf('messages held in moves')).toBe(base.maxHotTopics * (HELD_MAX_BYTES + base.maxPayloadBytes));
   });
 
   it('counts a hot log as large as it is allocated', () => {

@@ -12,6 +12,7 @@ import {
 } from '../support/peer.js';
 
 const SUBSCRIBE = 2;
+const UNSUBSCRIBE = 3;
 const PUBLISH = 4;
 const OK = 33;
 const ERROR = 34;
@@ -20,8 +21,9 @@ const GAP = 37;
 const UNSUBSCRIBED = 40;
 const EVENT_HEAD_BYTES = 21;
 const PUBLISH_HEAD_BYTES = 8;
-/** Request ids: a subscription's is its topic, an opening's lies above, and one id asks for the last publish's answer. */
-const OPEN_ID = 0x10000;
+/** Request ids: a subscription's is its topic, an opening's and an unsubscription's lie above, and one id asks for the last publish's answer. */
+const OPEN_ID = 0x1000000;
+const UNSUBSCRIBE_ID = 0x2000000;
 const PUBLISHED_ID = 0x7fffffff;
 
 async function startServer(options: ServerOptions): Promise<RunningServer> {
@@ -31,6 +33,8 @@ async function startServer(options: ServerOptions): Promise<RunningServer> {
     lanes: 1,
     topics: [{ match: 'hot:*', home: 'hot' }],
     maxDelayMs: options.maxDelayMs,
+    ...(options.tls === undefined ? {} : { tls: options.tls }),
+    ...options.engine,
   });
   await engine.start();
   return { port: Number(new URL(engine.url).port), close: () => engine.close() };
@@ -54,6 +58,15 @@ class RingcastDialect implements Dialect {
         0x93,
         SUBSCRIBE,
         ...encodeUint32(topic),
+        ...encodeText(topicName(this.#topics, topic)),
+      ]),
+    );
+  }
+
+  unsubscribe(topics: readonly number[]): Uint8Array {
+    return Uint8Array.from(
+      topics.flatMap((topic) => [
+        ...[0x93, UNSUBSCRIBE, ...encodeUint32(UNSUBSCRIBE_ID + topic)],
         ...encodeText(topicName(this.#topics, topic)),
       ]),
     );
@@ -104,6 +117,10 @@ class RingcastDialect implements Dialect {
         const payloadStart = payloadHead + 3;
         start = payloadStart + view.getUint16(payloadHead + 1);
         sink.payload(connection, payloadStart, start);
+      } else if (isPlainEvent && bytes[payloadHead] === 0xc6) {
+        const payloadStart = payloadHead + 5;
+        start = payloadStart + view.getUint32(payloadHead + 1);
+        sink.payload(connection, payloadStart, start);
       } else {
         const cursor = { offset: start };
         this.#readOther(connection, decodeValue(bytes, view, cursor), sink);
@@ -122,7 +139,7 @@ class RingcastDialect implements Dialect {
     if (operation === OK && id === PUBLISHED_ID) {
       sink.published(connection, result.seq);
     } else if (operation === OK) {
-      if (id >= OPEN_ID) this.#aliases[id - OPEN_ID] = result.alias;
+      if (id >= OPEN_ID && id < UNSUBSCRIBE_ID) this.#aliases[id - OPEN_ID] = result.alias;
       sink.acknowledged(connection, 1);
     } else if (operation === GAP) {
       sink.gap(connection, Number(frame[3]) - Number(frame[2]) + 1);
@@ -133,7 +150,7 @@ class RingcastDialect implements Dialect {
 }
 
 function binHeadBytes(payloadBytes: number): number {
-  return payloadBytes < 256 ? 2 : 3;
+  return payloadBytes < 256 ? 2 : payloadBytes < 65536 ? 3 : 5;
 }
 
 function writeBinHead(bytes: Uint8Array, offset: number, payloadBytes: number): number {
@@ -142,10 +159,18 @@ function writeBinHead(bytes: Uint8Array, offset: number, payloadBytes: number): 
     bytes[offset + 1] = payloadBytes;
     return offset + 2;
   }
-  bytes[offset] = 0xc5;
-  bytes[offset + 1] = payloadBytes >>> 8;
-  bytes[offset + 2] = payloadBytes & 0xff;
-  return offset + 3;
+  if (payloadBytes < 65536) {
+    bytes[offset] = 0xc5;
+    bytes[offset + 1] = payloadBytes >>> 8;
+    bytes[offset + 2] = payloadBytes & 0xff;
+    return offset + 3;
+  }
+  bytes[offset] = 0xc6;
+  bytes[offset + 1] = payloadBytes >>> 24;
+  bytes[offset + 2] = payloadBytes >>> 16;
+  bytes[offset + 3] = payloadBytes >>> 8;
+  bytes[offset + 4] = payloadBytes & 0xff;
+  return offset + 5;
 }
 
 export const createDialect = (topics: TopicPlan): Dialect => new RingcastDialect(topics);

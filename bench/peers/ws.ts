@@ -2,7 +2,7 @@
 
 import type { WebSocket } from 'ws';
 import type { Peer, RunningServer, ServerOptions } from '../support/peer.js';
-import { createRawDialect, RAW_CONTROL } from '../support/raw-dialect.js';
+import { controlAnswer, createRawDialect, RAW_SUBSCRIBE, RAW_UNSUBSCRIBE } from '../support/raw-dialect.js';
 
 const SEND_OPTIONS = { binary: true, compress: false };
 
@@ -11,23 +11,25 @@ async function startServer(options: ServerOptions): Promise<RunningServer> {
   const subscribers = Array.from({ length: options.topics.hot + options.topics.cold }, () => new Set<WebSocket>());
   const server = new WebSocketServer({ host: '127.0.0.1', port: 0, perMessageDeflate: false, backlog: 1024 });
   server.on('connection', (socket) => {
-    const topics: number[] = [];
+    const topics = new Set<number>();
     socket.on('message', (message: Buffer) => {
-      const topic = message.readUInt16LE(0);
-      if (topic !== RAW_CONTROL) {
-        const payload = message.subarray(2);
+      const topic = message.readUInt32LE(0);
+      if (topic < RAW_UNSUBSCRIBE) {
+        const payload = message.subarray(4);
         for (const subscriber of subscribers[topic]!) subscriber.send(payload, SEND_OPTIONS);
         return;
       }
-      for (let offset = 2; offset < message.length; offset += 2) {
-        const subscribed = message.readUInt16LE(offset);
-        topics.push(subscribed);
-        subscribers[subscribed]!.add(socket);
+      for (let offset = 4; offset < message.length; offset += 4) {
+        const named = message.readUInt32LE(offset);
+        if (topic === RAW_SUBSCRIBE) {
+          topics.add(named);
+          subscribers[named]!.add(socket);
+        } else {
+          topics.delete(named);
+          subscribers[named]!.delete(socket);
+        }
       }
-      const answer = Buffer.alloc(4);
-      answer.writeUInt16LE(RAW_CONTROL, 0);
-      answer.writeUInt16LE((message.length - 2) / 2, 2);
-      socket.send(answer, SEND_OPTIONS);
+      socket.send(controlAnswer(topic, message.length / 4 - 1), SEND_OPTIONS);
     });
     socket.on('error', () => socket.terminate());
     socket.on('close', () => {

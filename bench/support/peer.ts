@@ -20,6 +20,8 @@ export interface ServerOptions {
   maxDelayMs: number | 'auto';
   /** Further settings, for ringcast. */
   engine?: EngineOptions;
+  /** Present: the server speaks wss:// with this certificate. */
+  tls?: { certFile: string; keyFile: string };
 }
 
 export interface RunningServer {
@@ -33,6 +35,8 @@ export interface RunningServer {
 export interface Dialect extends ReadingDialect {
   /** Body of the message that subscribes to `topics`; answered by acknowledged() of as many in all. */
   subscribe(topics: readonly number[]): Uint8Array;
+  /** The opposite, answered alike; absent where a peer has none. */
+  unsubscribe?(topics: readonly number[]): Uint8Array;
   /** Body of the message that prepares publishing to `topics`, or null when there is nothing to prepare. */
   open(topics: readonly number[]): Uint8Array | null;
   /** Bytes of one publish frame around a payload. */

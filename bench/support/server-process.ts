@@ -1,6 +1,7 @@
 // A server's process: starts one peer and answers with readings of this process. Arguments: peer name, ServerOptions as JSON.
 
 import { clockMs } from '../../dist/load/clock.js';
+import { kernelSocketBytes } from './kernel-sockets.js';
 import type { Order, OrderResult } from './orders.js';
 import { loadPeer, type ServerOptions } from './peer.js';
 import type { ServerMessage, ToServer } from './process-port.js';
@@ -12,8 +13,17 @@ const send = (message: ServerMessage): void => {
 function sample(collectGarbage: boolean): void {
   if (collectGarbage) globalThis.gc?.();
   const cpu = process.cpuUsage();
-  const rssBytes = process.memoryUsage.rss();
-  send({ type: 'sample', sample: { atMs: performance.now(), cpuMicros: cpu.user + cpu.system, rssBytes } });
+  send({
+    type: 'sample',
+    sample: {
+      atMs: performance.now(),
+      cpuMicros: cpu.user + cpu.system,
+      userMicros: cpu.user,
+      systemMicros: cpu.system,
+      rssBytes: process.memoryUsage.rss(),
+      kernelSocketBytes: kernelSocketBytes(),
+    },
+  });
 }
 
 async function obey(order: Order): Promise<void> {

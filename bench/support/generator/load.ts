@@ -12,10 +12,16 @@ import type { PublisherReport, Schedule } from './publisher-port.js';
 import type { Recording } from './recording.js';
 import { Tracker } from './tracker.js';
 
+/** A reading of the server's process; of an external one, of that and its children. */
 export interface ServerSample {
   atMs: number;
+  /** User and system time together. */
   cpuMicros: number;
+  userMicros: number;
+  systemMicros: number;
   rssBytes: number;
+  /** What all TCP sockets of the machine hold in buffers, both ends; null where the system does not say. */
+  kernelSocketBytes: number | null;
 }
 
 export interface LoadOptions {

@@ -7,7 +7,7 @@ import { completeBar, maximumBar, plainFigure } from '../../support/bars.js';
 import type { Load } from '../../support/generator/load.js';
 import { RINGCAST_LANES, type Scenario, type Size, secondsOf, type Variant } from '../../support/scenario.js';
 import { PAYLOAD_BYTES, range } from '../../support/shared.js';
-import { quantile } from '../samples.js';
+import { medianInterval, quantile } from '../samples.js';
 
 const NAME = 'overhead';
 const SATURATION = 'saturation';
@@ -48,16 +48,17 @@ async function pairs(load: Load, count: number, measure: () => Promise<number>):
 }
 
 async function saturate(load: Load, { connections }: Variant, size: Size): Promise<void> {
-  const seconds = secondsOf(size, 1);
+  const seconds = secondsOf(size, 0.4);
   await load.connect(connections);
   await load.subscribe(0, connections, () => [0]);
-  await load.closedLoop('warm-up', seconds * 3, 0, IN_FLIGHT);
+  await load.closedLoop('warm-up', seconds * 8, 0, IN_FLIGHT);
   load.warmedUp('warm-up');
-  const taken = await pairs(load, pairCount(size, 24), async () => {
+  const taken = await pairs(load, pairCount(size, 120), async () => {
     await load.closedLoop('phase', seconds, 0, IN_FLIGHT);
     return load.takeOut('phase').cpuMicrosPerDelivery!;
   });
   const percent = taken.map(({ on, off }) => (on / off - 1) * 100);
+  const [lower, upper] = medianInterval(percent);
   Object.assign(load.outcome.figures, {
     'CPU per delivery, measurement on, µs': quantile(
       taken.map(({ on }) => on),
@@ -68,8 +69,8 @@ async function saturate(load: Load, { connections }: Variant, size: Size): Promi
       0.5,
     ),
     [OVERHEAD]: quantile(percent, 0.5),
-    'lower quartile of the pairs, %': quantile(percent, 0.25),
-    'upper quartile of the pairs, %': quantile(percent, 0.75),
+    'overhead, lower end of the 95 % confidence interval, %': lower,
+    'overhead, upper end of the 95 % confidence interval, %': upper,
   });
 }
 

@@ -4,13 +4,14 @@ import { type EventLoopUtilization, performance } from 'node:perf_hooks';
 import { clockMs, sleep } from '../../../dist/load/clock.js';
 import { Connection, localAddress, openConnections, ReceiveBuffer } from '../../../dist/load/connection.js';
 import { LatencyHistogram } from '../../../dist/load/latency-histogram.js';
+import { BinaryPayload } from '../../../dist/load/payload.js';
+import { Tracker } from '../../../dist/load/tracker.js';
 import type { Order, OrderResult } from '../orders.js';
 import { type Dialect, loadPeer, type TopicPlan } from '../peer.js';
 import type { GeneratorHealth, Outcome, Phase } from '../results.js';
 import { Publisher } from './publisher.js';
 import type { PublisherReport, Schedule } from './publisher-port.js';
 import type { Recording } from './recording.js';
-import { Tracker } from './tracker.js';
 
 /** A reading of the server's process; of an external one, of that and its children. */
 export interface ServerSample {
@@ -72,12 +73,11 @@ export class Load {
     this.#dialect = dialect;
     this.#publisher = new Publisher(options);
     this.#tracker = new Tracker({
-      connections: options.connections,
       topics: options.topics.hot + options.topics.cold,
-      payloadBytes: options.payloadBytes,
+      form: new BinaryPayload(options.payloadBytes),
       classNames: ['hot', 'cold'],
       topicClass: (topic) => (topic < options.topics.hot ? 0 : 1),
-      view: this.#buffer.view,
+      buffer: this.#buffer,
     });
     this.#buffer.onRead = () => {
       this.#tracker.nowMs = clockMs();

@@ -6,6 +6,7 @@ import { parentPort, workerData } from 'node:worker_threads';
 import { clockMs, sleep } from '../../../dist/load/clock.js';
 import { Connection, localAddress, openConnections, ReceiveBuffer } from '../../../dist/load/connection.js';
 import { LatencyHistogram } from '../../../dist/load/latency-histogram.js';
+import { BinaryPayload, FILLER } from '../../../dist/load/payload.js';
 import { clientFrame, clientHeadBytes, OPCODE_BINARY, writeClientHead } from '../../../dist/load/websocket.js';
 import { type Dialect, type EventSink, loadPeer } from '../peer.js';
 import {
@@ -22,11 +23,11 @@ const FLOOD_UNANSWERED_MAX = 64;
 const WRITE_MAX_MESSAGES = 500;
 const CREDIT_WAIT_MS = 50;
 const FLOOD_ANSWER_MAX_MS = 10_000;
-const FILLER = 0xa5;
 
 const data = workerData as PublisherData;
 const port = parentPort!;
 const late = new LatencyHistogram();
+const form = new BinaryPayload(data.payloadBytes);
 let failure = '';
 
 /** Writes publish messages into one buffer and hands it to the socket. */
@@ -72,10 +73,7 @@ class Batch {
 
 function writePayload(bytes: Uint8Array, view: DataView, start: number, end: number, topic: number, ms: number): void {
   const seq = Atomics.add(data.published, topic, 1) + 1; // read by the tracker when it counts what to expect
-  view.setUint32(start, topic, true);
-  view.setUint32(start + 4, seq, true);
-  view.setFloat64(start + 8, ms, true);
-  bytes[end - 1] = seq & 0xff;
+  form.write(bytes, view, start, end, topic, seq, ms);
 }
 
 /** State of one schedule while a phase runs. The next burst is built before it is due, so that sending is one system call. */

@@ -93,6 +93,16 @@ export class Tracker implements EventSink {
     return this.#subscribers.reduce((sum, count) => sum + count, 0);
   }
 
+  /** Deliveries that nobody waits for any more: they took place, or the server said that they will not. */
+  get settled(): number {
+    return this.delivered + this.#gapMessages;
+  }
+
+  /** How many connections are to get a topic's messages. */
+  subscribersOf(topic: number): number {
+    return this.#subscribers[topic]!;
+  }
+
   expect(connection: number, topic: number): void {
     const slot = this.#slots.add(connection, topic);
     if (this.#slots.next(slot) === NOT_SUBSCRIBED) this.#subscribers[topic]!++;

@@ -10,6 +10,7 @@ import {
   clientFrame,
   OPCODE_BINARY,
   OPCODE_CLOSE,
+  OPCODE_CONTINUATION,
   OPCODE_PING,
   OPCODE_PONG,
   OPCODE_TEXT,
@@ -18,15 +19,22 @@ import {
 
 const CARRY_MAX_BYTES = 2 * 1024 * 1024;
 const READ_BYTES = 256 * 1024;
+/** Where a message that came in fragments is put together. */
+const ASSEMBLY_START = CARRY_MAX_BYTES + READ_BYTES;
+const ASSEMBLY_MAX_BYTES = CARRY_MAX_BYTES;
 const MALFORMED = -1;
 const HEADER_END = Buffer.from('\r\n\r\n');
 
 /** Writer: the kernel, one read at a time. Readers: the connections of this thread, within their read callback. */
 export class ReceiveBuffer {
-  readonly bytes = Buffer.alloc(CARRY_MAX_BYTES + READ_BYTES);
+  readonly bytes = Buffer.alloc(ASSEMBLY_START + ASSEMBLY_MAX_BYTES);
   readonly view = new DataView(this.bytes.buffer, this.bytes.byteOffset, this.bytes.byteLength);
-  readonly target = this.bytes.subarray(CARRY_MAX_BYTES);
+  readonly target = this.bytes.subarray(CARRY_MAX_BYTES, ASSEMBLY_START);
   reads = 0;
+  /** Bytes that came through sockets, after decryption. */
+  readBytes = 0;
+  /** WebSocket messages. */
+  messages = 0;
   /** Called before the events of a read are reported. */
   onRead: () => void = () => {};
 }
@@ -37,9 +45,25 @@ export interface Endpoint {
   readonly port: number;
   /** Present: the connection is encrypted. */
   readonly tls?: TlsOptions;
+  /** Name and port in the Host header. Default: host and port. */
+  readonly authority?: string;
+  /** Further headers of the upgrade, as `Name: value`. */
+  readonly headers?: readonly string[];
   /** Source address, so that the ports of one address do not run out. Absent: the system chooses. */
   readonly localAddress?: string;
   readonly dialect: ReadingDialect;
+}
+
+/** A connection could not be opened. */
+export class ConnectError extends Error {
+  override readonly name = 'ConnectError';
+  /** Of the operating system (ECONNREFUSED) or of Node (DEPTH_ZERO_SELF_SIGNED_CERT); or what the server did instead. */
+  readonly code: string;
+
+  constructor(message: string, code: string) {
+    super(message);
+    this.code = code;
+  }
 }
 
 /** Writer and reader: the thread that opened it. */
@@ -47,6 +71,8 @@ export class Connection {
   readonly index: number;
   readonly socket: Socket;
   closed = false;
+  /** Called once when the server, or a fault, ends the connection after it was upgraded. */
+  onLost: (() => void) | null = null;
   readonly #buffer: ReceiveBuffer;
   readonly #dialect: ReadingDialect;
   readonly #sink: EventSink;
@@ -55,6 +81,9 @@ export class Connection {
   #fd = -1;
   #upgraded = false;
   #leaving = false;
+  /** Bytes of a message of which fragments have come, −1 while there is none; they wait in #fragments. */
+  #fragmentBytes = -1;
+  #fragments: Buffer[] = [];
   #onUpgraded: (() => void) | null = null;
   #onFailed: ((error: Error) => void) | null = null;
 
@@ -82,10 +111,11 @@ export class Connection {
       // What is encrypted has to pass through the TLS socket.
       if (tls === undefined) this.#fd = (this.socket as unknown as { _handle?: { fd?: number } })._handle?.fd ?? -1;
       const { path, subprotocol } = endpoint.dialect;
-      this.socket.write(upgradeRequest(path, `${host}:${port}`, subprotocol), 'latin1');
+      const { authority = `${host}:${port}`, headers = [] } = endpoint;
+      this.socket.write(upgradeRequest(path, authority, subprotocol, headers), 'latin1');
     });
-    this.socket.on('error', (error) => this.#fail(error.message));
-    this.socket.on('close', () => this.#fail('closed by the server'));
+    this.socket.on('error', (error: NodeJS.ErrnoException) => this.#fail(error.message, error.code ?? 'ERROR'));
+    this.socket.on('close', () => this.#fail('closed by the server', 'CLOSED'));
   }
 
   upgraded(): Promise<void> {
@@ -100,8 +130,11 @@ export class Connection {
     this.socket.write(clientFrame(opcode, body));
   }
 
-  /** Hot path: sends bytes that are WebSocket frames already, past Node's streams while nothing waits in them. */
-  sendNow(frames: Uint8Array): void {
+  /**
+   * Hot path: sends bytes that are WebSocket frames already, past Node's streams while nothing waits in them. True when all
+   * of them are with the kernel, and their memory may be used again.
+   */
+  sendNow(frames: Uint8Array): boolean {
     let sentBytes = 0;
     if (this.#fd >= 0 && this.socket.writableLength === 0) {
       try {
@@ -110,7 +143,9 @@ export class Connection {
         sentBytes = 0; // the kernel's buffer is full, or the socket is gone: the stream below waits, or reports it
       }
     }
-    if (sentBytes < frames.length) this.socket.write(frames.subarray(sentBytes));
+    if (sentBytes === frames.length) return true;
+    this.socket.write(frames.subarray(sentBytes));
+    return false;
   }
 
   /** Ends it by RST, so that no port stays in TIME_WAIT. */
@@ -120,18 +155,28 @@ export class Connection {
     this.socket.resetAndDestroy();
   }
 
-  #fail(reason: string): void {
+  #fail(reason: string, code: string): void {
     if (this.closed) return;
     this.closed = true;
     this.#fd = -1;
-    this.#onFailed?.(new Error(`connection ${this.index}: ${reason}`));
-    if (!this.#leaving && this.#upgraded) this.#sink.problem(this.index, reason);
+    this.#onFailed?.(new ConnectError(`connection ${this.index}: ${reason}`, code));
+    if (!this.#upgraded || this.#leaving) return;
+    this.#sink.problem(this.index, reason);
+    this.onLost?.();
+  }
+
+  /** Ends what cannot go on. */
+  #give(problem: string): void {
+    this.#sink.problem(this.index, problem);
+    this.destroy();
+    this.onLost?.();
   }
 
   /** Hot path: per read of a socket; allocates only for a message that arrived in part. */
   #read(count: number): void {
     const buffer = this.#buffer;
     buffer.reads++;
+    buffer.readBytes += count;
     buffer.onRead();
     let start = CARRY_MAX_BYTES;
     const end = CARRY_MAX_BYTES + count;
@@ -143,14 +188,13 @@ export class Connection {
     if (!this.#upgraded) {
       start = this.#readUpgrade(start, end);
       if (!this.#upgraded) {
-        this.#keep(start, end);
+        if (start < end) this.#keep(start, end);
         return;
       }
     }
     const rest = this.#readFrames(start, end);
     if (rest === MALFORMED) {
-      this.#sink.problem(this.index, 'malformed WebSocket frame from the server');
-      this.destroy();
+      this.#give('malformed WebSocket frame from the server');
     } else if (rest < end) {
       this.#keep(rest, end);
     }
@@ -159,8 +203,7 @@ export class Connection {
   #keep(start: number, end: number): void {
     const bytes = end - start;
     if (bytes > CARRY_MAX_BYTES) {
-      this.#sink.problem(this.index, `message of more than ${CARRY_MAX_BYTES} bytes`);
-      this.destroy();
+      this.#give(`message of more than ${CARRY_MAX_BYTES} bytes`);
       return;
     }
     if (this.#carry === null || this.#carry.length < bytes) {
@@ -173,13 +216,13 @@ export class Connection {
   #readUpgrade(start: number, end: number): number {
     const headers = this.#buffer.bytes.subarray(start, end);
     const headersEnd = headers.indexOf(HEADER_END);
-    if (headersEnd < 0) return start;
-    const text = headers.toString('latin1', 0, headersEnd);
+    if (headersEnd < 0 && headers.toString('latin1', 0, 5) === 'HTTP/'.slice(0, headers.length)) return start;
+    const text = headers.toString('latin1', 0, Math.max(0, headersEnd));
     const subprotocol = /^sec-websocket-protocol: *(.*)$/im.exec(text)?.[1]?.trim() ?? null;
     if (!text.startsWith('HTTP/1.1 101') || subprotocol !== this.#dialect.subprotocol) {
-      this.#onFailed?.(new Error(`no upgrade: ${text.split('\r\n')[0]}, subprotocol ${subprotocol}`));
+      this.#onFailed?.(noUpgrade(text.split('\r\n')[0]!, subprotocol));
       this.destroy();
-      return start;
+      return end;
     }
     this.#upgraded = true;
     this.#onUpgraded?.();
@@ -208,13 +251,34 @@ export class Connection {
       }
       if (end - body < length) return start;
       if (first === (0x80 | OPCODE_BINARY) || first === (0x80 | OPCODE_TEXT)) {
+        this.#buffer.messages++;
         this.#dialect.read(this.index, bytes, view, body, body + length, this.#sink);
+      } else if ((first & 0x0f) <= OPCODE_BINARY) {
+        if (!this.#readFragment(first, body, body + length)) return MALFORMED;
       } else if (!this.#readControl(first, body, body + length)) {
         return MALFORMED;
       }
       start = body + length;
     }
     return start;
+  }
+
+  /** A message that its server sends in parts: they are put together where the dialect can read them. */
+  #readFragment(first: number, start: number, end: number): boolean {
+    const isFirst = (first & 0x0f) !== OPCODE_CONTINUATION;
+    if (isFirst !== this.#fragmentBytes < 0 || (first & 0x70) !== 0) return false;
+    const { bytes, view } = this.#buffer;
+    this.#fragments.push(Buffer.from(bytes.subarray(start, end)));
+    this.#fragmentBytes = Math.max(0, this.#fragmentBytes) + end - start;
+    if (this.#fragmentBytes > ASSEMBLY_MAX_BYTES) return false;
+    if ((first & 0x80) === 0) return true;
+    let offset = ASSEMBLY_START;
+    for (const fragment of this.#fragments) offset += fragment.copy(bytes, offset);
+    this.#fragments = [];
+    this.#fragmentBytes = -1;
+    this.#buffer.messages++;
+    this.#dialect.read(this.index, bytes, view, ASSEMBLY_START, offset, this.#sink);
+    return true;
   }
 
   #readControl(first: number, start: number, end: number): boolean {
@@ -224,12 +288,18 @@ export class Connection {
     }
     if (first === (0x80 | OPCODE_CLOSE)) {
       const code = end - start >= 2 ? this.#buffer.view.getUint16(start) : 1005;
-      this.#sink.problem(this.index, `closed by the server with ${code}`);
-      this.destroy();
+      const reason = this.#buffer.bytes.toString('utf8', Math.min(start + 2, end), end);
+      this.#give(`closed by the server with ${code}${reason === '' ? '' : ` (${reason})`}`);
       return true;
     }
     return first === (0x80 | OPCODE_PONG);
   }
+}
+
+function noUpgrade(statusLine: string, subprotocol: string | null): ConnectError {
+  if (statusLine === '') return new ConnectError('what answers there does not speak HTTP', 'NO_HTTP');
+  if (!statusLine.startsWith('HTTP/1.1 101')) return new ConnectError(`no upgrade: ${statusLine}`, 'NO_UPGRADE');
+  return new ConnectError(`no upgrade: the server chose ${subprotocol ?? 'no'} subprotocol`, 'NO_SUBPROTOCOL');
 }
 
 /** Opens connections a batch at a time, so that no listen queue overflows. */

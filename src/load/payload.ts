@@ -2,6 +2,7 @@
  * What a generated message carries, in bytes: topic, number, intended send time, filler, and a check of all that.
  *
  *     binary, little-endian   u32 topic · u32 seq · f64 sentMs · filler · u32 check
+ *     text, for JSON          see text-payload.ts
  *
  * `seq` counts the messages of a topic from 1; 0 is a probe, which only asks whether a subscription works. `sentMs` is the
  * time at which the message should have left (clockMs): a publisher that was held up does not hide it.
@@ -91,7 +92,7 @@ export function checkOfTime(topic: number, seq: number, sentMs: number, run: num
 }
 
 /** Multiply and shift, as MurmurHash3 does: every bit of the words changes about half of the result's. */
-function checkOf(topic: number, seq: number, timeLow: number, timeHigh: number, run: number): number {
+export function checkOf(topic: number, seq: number, timeLow: number, timeHigh: number, run: number): number {
   let hash = Math.imul(topic ^ run, 0xcc9e2d51) ^ Math.imul(seq, 0x1b873593);
   hash = Math.imul(hash ^ (hash >>> 15) ^ timeLow, 0x85ebca6b);
   hash = Math.imul(hash ^ (hash >>> 13) ^ timeHigh, 0xc2b2ae35);

@@ -2,15 +2,20 @@
  * The client side of RFC 6455, as little of it as a load generator needs: upgrade request, frame heads, pong.
  * Client frames must be masked; the key is zero, which leaves the payload as it is.
  */
+export const OPCODE_CONTINUATION = 0;
 export const OPCODE_TEXT = 1;
 export const OPCODE_BINARY = 2;
 export const OPCODE_CLOSE = 8;
 export const OPCODE_PING = 9;
 export const OPCODE_PONG = 10;
-export const CLIENT_HEAD_MAX_BYTES = 14;
 
 /** @param host with its port, as the header names it */
-export function upgradeRequest(path: string, host: string, subprotocol: string | null): string {
+export function upgradeRequest(
+  path: string,
+  host: string,
+  subprotocol: string | null,
+  headers: readonly string[] = [],
+): string {
   return [
     `GET ${path} HTTP/1.1`,
     `Host: ${host}`,
@@ -19,6 +24,7 @@ export function upgradeRequest(path: string, host: string, subprotocol: string |
     'Sec-WebSocket-Key: cmluZ2Nhc3QgYmVuY2ggIQ==',
     'Sec-WebSocket-Version: 13',
     ...(subprotocol === null ? [] : [`Sec-WebSocket-Protocol: ${subprotocol}`]),
+    ...headers,
     '\r\n',
   ].join('\r\n');
 }

@@ -5,7 +5,7 @@
 import { writeSync } from 'node:fs';
 import { connect, type Socket } from 'node:net';
 import { connect as connectTls, type ConnectionOptions as TlsOptions } from 'node:tls';
-import type { EventSink, ReadingDialect } from './dialect.js';
+import type { EventSink, OpenConnection, ReadingDialect } from './dialect.js';
 import {
   clientFrame,
   OPCODE_BINARY,
@@ -67,11 +67,11 @@ export class ConnectError extends Error {
 }
 
 /** Writer and reader: the thread that opened it. */
-export class Connection {
+export class Connection implements OpenConnection {
   readonly index: number;
   readonly socket: Socket;
   closed = false;
-  /** Called once when the server, or a fault, ends the connection after it was upgraded. */
+  /** Called once when the server, or a fault, ends the connection after it was ready. */
   onLost: (() => void) | null = null;
   readonly #buffer: ReceiveBuffer;
   readonly #dialect: ReadingDialect;
@@ -79,11 +79,15 @@ export class Connection {
   #carry: Buffer | null = null;
   #carryBytes = 0;
   #fd = -1;
+  readonly #endpoint: Endpoint;
+  /** Plain TCP: no upgrade has been asked for. */
+  #isPlain = false;
   #upgraded = false;
   #leaving = false;
   /** Bytes of a message of which fragments have come, −1 while there is none; they wait in #fragments. */
   #fragmentBytes = -1;
   #fragments: Buffer[] = [];
+  #fragmentsAreText = false;
   #onUpgraded: (() => void) | null = null;
   #onFailed: ((error: Error) => void) | null = null;
 
@@ -91,6 +95,7 @@ export class Connection {
     this.index = index;
     this.#buffer = buffer;
     this.#dialect = endpoint.dialect;
+    this.#endpoint = endpoint;
     this.#sink = sink;
     const { host = '127.0.0.1', port, localAddress, tls } = endpoint;
     const options = {
@@ -110,9 +115,10 @@ export class Connection {
     this.socket.once(tls === undefined ? 'connect' : 'secureConnect', () => {
       // What is encrypted has to pass through the TLS socket.
       if (tls === undefined) this.#fd = (this.socket as unknown as { _handle?: { fd?: number } })._handle?.fd ?? -1;
-      const { path, subprotocol } = endpoint.dialect;
-      const { authority = `${host}:${port}`, headers = [] } = endpoint;
-      this.socket.write(upgradeRequest(path, authority, subprotocol, headers), 'latin1');
+      const { path } = endpoint.dialect;
+      this.#isPlain = path === null;
+      if (path === null) this.ready();
+      else this.upgrade(path);
     });
     this.socket.on('error', (error: NodeJS.ErrnoException) => this.#fail(error.message, error.code ?? 'ERROR'));
     this.socket.on('close', () => this.#fail('closed by the server', 'CLOSED'));
@@ -123,6 +129,18 @@ export class Connection {
       this.#onUpgraded = resolve;
       this.#onFailed = reject;
     });
+  }
+
+  ready(): void {
+    this.#onUpgraded?.();
+    this.#onUpgraded = this.#onFailed = null;
+  }
+
+  upgrade(path: string): void {
+    const { host = '127.0.0.1', port, dialect } = this.#endpoint;
+    const { authority = `${host}:${port}`, headers = [] } = this.#endpoint;
+    this.#isPlain = false;
+    this.socket.write(upgradeRequest(path, authority, dialect.subprotocol, headers), 'latin1');
   }
 
   /** Sends one message. */
@@ -159,8 +177,9 @@ export class Connection {
     if (this.closed) return;
     this.closed = true;
     this.#fd = -1;
+    const wasReady = this.#onFailed === null;
     this.#onFailed?.(new ConnectError(`connection ${this.index}: ${reason}`, code));
-    if (!this.#upgraded || this.#leaving) return;
+    if (!wasReady || this.#leaving) return;
     this.#sink.problem(this.index, reason);
     this.onLost?.();
   }
@@ -184,6 +203,10 @@ export class Connection {
       start -= this.#carryBytes;
       this.#carry!.copy(buffer.bytes, start, 0, this.#carryBytes);
       this.#carryBytes = 0;
+    }
+    if (this.#isPlain) {
+      this.#dialect.read(this.index, buffer.bytes, buffer.view, start, end, this.#sink, false);
+      return;
     }
     if (!this.#upgraded) {
       start = this.#readUpgrade(start, end);
@@ -220,13 +243,16 @@ export class Connection {
     const text = headers.toString('latin1', 0, Math.max(0, headersEnd));
     const subprotocol = /^sec-websocket-protocol: *(.*)$/im.exec(text)?.[1]?.trim() ?? null;
     if (!text.startsWith('HTTP/1.1 101') || subprotocol !== this.#dialect.subprotocol) {
-      this.#onFailed?.(noUpgrade(text.split('\r\n')[0]!, subprotocol));
+      const error = noUpgrade(text.split('\r\n')[0]!, subprotocol);
+      // Nobody waits for an upgrade that the dialect asked for.
+      if (this.#onFailed === null) this.#sink.problem(this.index, error.message);
+      else this.#onFailed(error);
       this.destroy();
       return end;
     }
     this.#upgraded = true;
-    this.#onUpgraded?.();
-    this.#onUpgraded = this.#onFailed = null;
+    if (this.#dialect.opened === undefined) this.ready();
+    else this.#dialect.opened(this);
     return start + headersEnd + HEADER_END.length;
   }
 
@@ -252,7 +278,8 @@ export class Connection {
       if (end - body < length) return start;
       if (first === (0x80 | OPCODE_BINARY) || first === (0x80 | OPCODE_TEXT)) {
         this.#buffer.messages++;
-        this.#dialect.read(this.index, bytes, view, body, body + length, this.#sink);
+        const isText = (first & 0x0f) === OPCODE_TEXT;
+        this.#dialect.read(this.index, bytes, view, body, body + length, this.#sink, isText);
       } else if ((first & 0x0f) <= OPCODE_BINARY) {
         if (!this.#readFragment(first, body, body + length)) return MALFORMED;
       } else if (!this.#readControl(first, body, body + length)) {
@@ -267,6 +294,7 @@ export class Connection {
   #readFragment(first: number, start: number, end: number): boolean {
     const isFirst = (first & 0x0f) !== OPCODE_CONTINUATION;
     if (isFirst !== this.#fragmentBytes < 0 || (first & 0x70) !== 0) return false;
+    if (isFirst) this.#fragmentsAreText = (first & 0x0f) === OPCODE_TEXT;
     const { bytes, view } = this.#buffer;
     this.#fragments.push(Buffer.from(bytes.subarray(start, end)));
     this.#fragmentBytes = Math.max(0, this.#fragmentBytes) + end - start;
@@ -277,7 +305,7 @@ export class Connection {
     this.#fragments = [];
     this.#fragmentBytes = -1;
     this.#buffer.messages++;
-    this.#dialect.read(this.index, bytes, view, ASSEMBLY_START, offset, this.#sink);
+    this.#dialect.read(this.index, bytes, view, ASSEMBLY_START, offset, this.#sink, this.#fragmentsAreText);
     return true;
   }
 

@@ -1,4 +1,4 @@
-/** How a load generator speaks to a server: the seam between raw connections and the protocols that they carry. */
+/** How a load generator reads what a server sends: the seam between raw connections and the protocols that they carry. */
 
 /** Writer: the dialect while it reads a message. Reader: nobody keeps it; every call is one event of one connection. */
 export interface EventSink {
@@ -13,34 +13,32 @@ export interface EventSink {
   problem(connection: number, text: string): void;
 }
 
+/** A connection that is being opened, as a dialect with a handshake of its own sees it. */
+export interface OpenConnection {
+  readonly index: number;
+  /** Sends one WebSocket message; binary unless the opcode says otherwise. */
+  send(body: Uint8Array, opcode?: number): void;
+  /** The handshake is over: the connection counts as opened. */
+  ready(): void;
+  /** Asks for the upgrade to WebSocket, at this path. */
+  upgrade(path: string): void;
+}
+
 /** One instance per thread; it may keep what the server told it. */
 export interface ReadingDialect {
-  readonly path: string;
+  /** Null: plain TCP, without an upgrade to WebSocket. */
+  readonly path: string | null;
   readonly subprotocol: string | null;
-  /** Reads one complete message, binary or text. Hot path. */
-  read(connection: number, bytes: Uint8Array, view: DataView, start: number, end: number, sink: EventSink): void;
-}
-
-/** What lies before and behind the payload of a publish message. */
-export interface PublishFrame {
-  readonly head: Uint8Array;
-  readonly tail: Uint8Array;
-}
-
-/** What `ringcast load` needs of a dialect. Topics are numbers here; the dialect knows their names. */
-export interface LoadDialect extends ReadingDialect {
-  /** Of the messages that it writes. */
-  readonly opcode: number;
-  /** The server confirms subscriptions: `acknowledged` comes for each. Otherwise a probe has to show that they work. */
-  readonly confirms: boolean;
-  /** What a connection says first, or null. Where the server confirms, it is answered by `acknowledged`. */
-  readonly greeting: Uint8Array | null;
-  /** Bodies of the messages that subscribe to the topics. */
-  subscribe(topics: readonly number[]): Uint8Array[];
-  /** Bodies of messages that prepare publishing; each topic is answered by `acknowledged`. Empty: nothing to prepare. */
-  open(topics: readonly number[]): Uint8Array[];
-  /** Asked when `open` has been answered. */
-  publishFrame(topic: number): PublishFrame;
-  /** The first few messages that are neither payloads nor understood. */
-  readonly remarks: readonly string[];
+  /** Called once the connection speaks WebSocket; it says `ready`. Absent: it is ready at once. */
+  opened?(connection: OpenConnection): void;
+  /** Reads one complete message; of plain TCP, what has arrived. Hot path. */
+  read(
+    connection: number,
+    bytes: Uint8Array,
+    view: DataView,
+    start: number,
+    end: number,
+    sink: EventSink,
+    isText: boolean,
+  ): void;
 }

@@ -5,6 +5,7 @@
  *     rcLoad1.  topic  seq  time  bytes  check  filler  .
  *     8         8      8    14    6      8      …       1     bytes; numbers in hexadecimal, time in microseconds
  */
+import type { EventSink } from './dialect.js';
 import { checkOf, type PayloadForm } from './payload.js';
 
 const MARKER = Buffer.from('rcLoad1.', 'latin1');
@@ -23,7 +24,11 @@ const FILLER_SAMPLES = 16;
 const NOT_HEX = 0xff;
 
 export const TOKEN_MIN_BYTES = HEAD_BYTES + 1;
-export const TOKEN_NOT_FOUND = -1;
+/** What stands around the token to make it an object, which is what most servers want. */
+export const JSON_PAYLOAD_HEAD = '{"load":"';
+export const JSON_PAYLOAD_TAIL = '"}';
+export const JSON_PAYLOAD_BYTES = JSON_PAYLOAD_HEAD.length + JSON_PAYLOAD_TAIL.length;
+const TOKEN_NOT_FOUND = -1;
 
 const DIGITS = Buffer.from('0123456789abcdef', 'latin1');
 const VALUES = new Uint8Array(256).fill(NOT_HEX);
@@ -34,7 +39,7 @@ const SKIPS = new Uint8Array(256).fill(MARKER_BYTES);
 for (let index = 0; index < MARKER_BYTES - 1; index++) SKIPS[MARKER[index]!] = MARKER_BYTES - 1 - index;
 
 /** Where the first token within start … end begins, or TOKEN_NOT_FOUND. Hot path. */
-export function findToken(bytes: Uint8Array, start: number, end: number): number {
+function findToken(bytes: Uint8Array, start: number, end: number): number {
   const last = MARKER[MARKER_BYTES - 1]!;
   let at = start + MARKER_BYTES - 1;
   while (at < end) {
@@ -52,8 +57,20 @@ function isMarker(bytes: Uint8Array, start: number): boolean {
   return true;
 }
 
+/** Reports every token within start … end as a payload; returns how many there were. Hot path. */
+export function readTokens(connection: number, bytes: Uint8Array, start: number, end: number, sink: EventSink): number {
+  let count = 0;
+  for (;;) {
+    const token = findToken(bytes, start, end);
+    if (token === TOKEN_NOT_FOUND) return count;
+    start = tokenEnd(bytes, token, end);
+    sink.payload(connection, token, start);
+    count++;
+  }
+}
+
 /** The end of a token as it says itself, but not behind `end`. Hot path. */
-export function tokenEnd(bytes: Uint8Array, start: number, end: number): number {
+function tokenEnd(bytes: Uint8Array, start: number, end: number): number {
   if (start + HEAD_BYTES > end) return end;
   const length = readHex(bytes, start + BYTES_AT, BYTES_DIGITS);
   return length < TOKEN_MIN_BYTES ? end : Math.min(end, start + length);

@@ -4,6 +4,7 @@ import { decodeValue, encodeText, encodeUint32 } from '../support/msgpack.js';
 import {
   type Dialect,
   type EventSink,
+  type OpenConnection,
   type Peer,
   type RunningServer,
   type ServerOptions,
@@ -43,7 +44,6 @@ async function startServer(options: ServerOptions): Promise<RunningServer> {
 class RingcastDialect implements Dialect {
   readonly path = '/ws';
   readonly subprotocol = 'ringcast.v1.msgpack';
-  readonly framesShareMessages = true;
   readonly #topics: TopicPlan;
   readonly #aliases: Uint32Array;
 
@@ -52,40 +52,36 @@ class RingcastDialect implements Dialect {
     this.#aliases = new Uint32Array(topics.hot + topics.cold);
   }
 
-  subscribe(topics: readonly number[]): Uint8Array {
-    return Uint8Array.from(
-      topics.flatMap((topic) => [
-        0x93,
-        SUBSCRIBE,
-        ...encodeUint32(topic),
-        ...encodeText(topicName(this.#topics, topic)),
-      ]),
-    );
+  subscribe(connection: OpenConnection, topics: readonly number[]): void {
+    this.#send(connection, topics, (topic) => [
+      ...[0x93, SUBSCRIBE, ...encodeUint32(topic)],
+      ...encodeText(topicName(this.#topics, topic)),
+    ]);
   }
 
-  unsubscribe(topics: readonly number[]): Uint8Array {
-    return Uint8Array.from(
-      topics.flatMap((topic) => [
-        ...[0x93, UNSUBSCRIBE, ...encodeUint32(UNSUBSCRIBE_ID + topic)],
-        ...encodeText(topicName(this.#topics, topic)),
-      ]),
-    );
+  unsubscribe(connection: OpenConnection, topics: readonly number[]): void {
+    this.#send(connection, topics, (topic) => [
+      ...[0x93, UNSUBSCRIBE, ...encodeUint32(UNSUBSCRIBE_ID + topic)],
+      ...encodeText(topicName(this.#topics, topic)),
+    ]);
   }
 
-  open(topics: readonly number[]): Uint8Array {
-    return Uint8Array.from(
-      topics.flatMap((topic) => [
-        ...[0x95, PUBLISH, ...encodeUint32(OPEN_ID + topic), ...encodeText(topicName(this.#topics, topic)), 0xc0],
-        ...[0x81, ...encodeText('open'), 0xc3],
-      ]),
-    );
+  open(connection: OpenConnection, topics: readonly number[]): void {
+    this.#send(connection, topics, (topic) => [
+      ...[0x95, PUBLISH, ...encodeUint32(OPEN_ID + topic), ...encodeText(topicName(this.#topics, topic)), 0xc0],
+      ...[0x81, ...encodeText('open'), 0xc3],
+    ]);
+  }
+
+  #send(connection: OpenConnection, topics: readonly number[], frame: (topic: number) => number[]): void {
+    connection.send(Uint8Array.from(topics.flatMap(frame)));
   }
 
   publishBytes(payloadBytes: number): number {
     return PUBLISH_HEAD_BYTES + binHeadBytes(payloadBytes) + payloadBytes;
   }
 
-  writePublishHead(bytes: Uint8Array, offset: number, topic: number, payloadBytes: number): number {
+  writePublish(bytes: Uint8Array, offset: number, topic: number, payloadBytes: number): number {
     const alias = this.#aliases[topic]!;
     bytes[offset] = 0x94;
     bytes[offset + 1] = PUBLISH;

@@ -2,10 +2,10 @@
 // A peer is one file in peers/ that exports `peer`; its file name is its name.
 
 import type { EngineOptions } from 'ringcast';
-import type { EventSink, ReadingDialect } from '../../dist/load/dialect.js';
+import type { EventSink, OpenConnection, ReadingDialect } from '../../dist/load/dialect.js';
 import type { Order, OrderResult } from './orders.js';
 
-export type { EventSink };
+export type { EventSink, OpenConnection };
 
 /** Topics are numbers everywhere but on the wire: 0 … hot − 1 are hot, the others cold. */
 export interface TopicPlan {
@@ -33,20 +33,20 @@ export interface RunningServer {
 
 /** How the generator speaks to one peer. One instance per thread of the generator; it may keep what the server told it. */
 export interface Dialect extends ReadingDialect {
-  /** Body of the message that subscribes to `topics`; answered by acknowledged() of as many in all. */
-  subscribe(topics: readonly number[]): Uint8Array;
+  /** Subscribes the connection to `topics`; answered by acknowledged() of as many in all. */
+  subscribe(connection: OpenConnection, topics: readonly number[]): void;
   /** The opposite, answered alike; absent where a peer has none. */
-  unsubscribe?(topics: readonly number[]): Uint8Array;
-  /** Body of the message that prepares publishing to `topics`, or null when there is nothing to prepare. */
-  open(topics: readonly number[]): Uint8Array | null;
-  /** Bytes of one publish frame around a payload. */
+  unsubscribe?(connection: OpenConnection, topics: readonly number[]): void;
+  /** Prepares publishing to `topics`, answered alike; absent where there is nothing to prepare. */
+  open?(connection: OpenConnection, topics: readonly number[]): void;
+  /** Bytes of one publish frame, its payload among them. */
   publishBytes(payloadBytes: number): number;
-  /** Writes the head of a publish frame and returns where its payload starts. Hot path. */
-  writePublishHead(bytes: Uint8Array, offset: number, topic: number, payloadBytes: number): number;
-  /** True when several publish frames may share one message. */
-  readonly framesShareMessages: boolean;
-  /** Body of a publish whose answer is published(); null where the peer has no such answer. */
-  publishAcknowledged(topic: number, payload: Uint8Array): Uint8Array | null;
+  /** Writes all of a publish frame but its payload; returns where that starts. Hot path. */
+  writePublish(bytes: Uint8Array, offset: number, topic: number, payloadBytes: number): number;
+  /** True: a publish frame has its WebSocket heads (or HTTP heads) in it, and is sent as it is, not as the body of a binary message. */
+  readonly writesMessages?: boolean;
+  /** Body of a publish whose answer is published(); absent where the peer has no such answer. */
+  publishAcknowledged?(topic: number, payload: Uint8Array): Uint8Array;
 }
 
 export interface Peer {

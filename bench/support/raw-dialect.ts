@@ -1,7 +1,7 @@
 // The dialect of baselines that have no protocol of their own: [u32 topic][payload] to the server, the bare payload back.
 // [u32 RAW_SUBSCRIBE or RAW_UNSUBSCRIBE][u32 topic]… is answered by [u32 the same][u32 count]. Little-endian.
 
-import type { Dialect, EventSink } from './peer.js';
+import type { Dialect, EventSink, OpenConnection } from './peer.js';
 
 /** Stand where a topic stands: this message is about subscriptions. */
 export const RAW_SUBSCRIBE = 0xffffffff;
@@ -12,29 +12,20 @@ const CONTROL_ANSWER_BYTES = 8;
 class RawDialect implements Dialect {
   readonly path = '/';
   readonly subprotocol = null;
-  readonly framesShareMessages = false;
 
-  subscribe(topics: readonly number[]): Uint8Array {
-    return control(RAW_SUBSCRIBE, topics);
+  subscribe(connection: OpenConnection, topics: readonly number[]): void {
+    connection.send(control(RAW_SUBSCRIBE, topics));
   }
 
-  unsubscribe(topics: readonly number[]): Uint8Array {
-    return control(RAW_UNSUBSCRIBE, topics);
-  }
-
-  open(): null {
-    return null;
-  }
-
-  publishAcknowledged(): null {
-    return null;
+  unsubscribe(connection: OpenConnection, topics: readonly number[]): void {
+    connection.send(control(RAW_UNSUBSCRIBE, topics));
   }
 
   publishBytes(payloadBytes: number): number {
     return 4 + payloadBytes;
   }
 
-  writePublishHead(bytes: Uint8Array, offset: number, topic: number): number {
+  writePublish(bytes: Uint8Array, offset: number, topic: number): number {
     bytes[offset] = topic & 0xff;
     bytes[offset + 1] = topic >>> 8;
     bytes[offset + 2] = topic >>> 16;

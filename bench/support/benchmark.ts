@@ -4,7 +4,8 @@
 import { writeFileSync } from 'node:fs';
 import type { Bar } from './bars.js';
 import { killChildren } from './children.js';
-import { describeMachine, type Machine, machineLines } from './machine.js';
+import { describeMachine, type Machine, machineLines, oneCoreRemark } from './machine.js';
+import { filesNeeded, fitted, readOpenFilesMax, tooFewFiles } from './open-files.js';
 import { helpOf, type Options, readOptions } from './options.js';
 import { loadPeer } from './peer.js';
 import { barTable, markdownReport, notes, runLines } from './report.js';
@@ -24,6 +25,10 @@ let nextSalt = (process.pid * 31) % SALTS;
 interface Progress {
   results: Results;
   interrupted: boolean;
+  /** What was left out, or run smaller than it should be, and why. */
+  remarks: string[];
+  /** Variants that were left out for want of open files. */
+  leftOut: number;
 }
 
 const knownPeers = (suite: Suite, size: Size): string[] =>
@@ -39,13 +44,12 @@ function peersOf(variant: Variant, options: Options, known: readonly string[]): 
 }
 
 /** Every run of one scenario: the peers alternate, so that a change of the machine's mood hits all of them. */
-function plansOf(suite: Suite, scenario: Scenario, options: Options): RunPlan[] {
-  const size = { smoke: options.smoke, seconds: options.seconds };
+function plansOf(suite: Suite, scenario: Scenario, variants: Variant[], size: Size, options: Options): RunPlan[] {
   const known = knownPeers(suite, size);
   const shared = { suite: suite.name, scenario, size, profile: options.profile };
   const plans: RunPlan[] = [];
   for (let run = 0; run < options.runs; run++) {
-    for (const variant of scenario.variants(size)) {
+    for (const variant of variants) {
       for (const peer of peersOf(variant, options, known)) {
         nextSalt = (nextSalt + 1) % SALTS;
         plans.push({ ...shared, variant, peer, run, addressSalt: nextSalt });
@@ -55,11 +59,40 @@ function plansOf(suite: Suite, scenario: Scenario, options: Options): RunPlan[] 
   return plans;
 }
 
+function remark(progress: Progress, text: string): void {
+  progress.remarks.push(text);
+  print([`  ${text}`]);
+}
+
+/** Those that this machine has enough open files for, or what of them it has enough for. */
+function possibleVariants(scenario: Scenario, size: Size, allowFewer: boolean, progress: Progress): Variant[] {
+  const filesMax = readOpenFilesMax();
+  return scenario.variants(size).flatMap((variant) => {
+    if (filesMax === null || filesNeeded(variant) <= filesMax) return [variant];
+    if (allowFewer) {
+      const smaller = fitted(variant, filesMax);
+      const connections = smaller.connections + (smaller.companion?.connections ?? 0);
+      remark(progress, `${scenario.name}, ${variant.name}: SMALLER: ${connections} connections, no more open files`);
+      return [smaller];
+    }
+    remark(progress, tooFewFiles(scenario.name, variant, filesMax));
+    progress.leftOut++;
+    return [];
+  });
+}
+
 async function runAll(suite: Suite, options: Options, progress: Progress): Promise<void> {
+  const size = { smoke: options.smoke, seconds: options.seconds, recordingFile: options.recordingFile };
   for (const name of options.scenarios) {
     const scenario = findScenario(suite, name);
     print(['', `${scenario.name}: ${scenario.title}${options.smoke ? ' (smoke: smaller)' : ''}`]);
-    for (const plan of plansOf(suite, scenario, options)) {
+    const missing = scenario.unavailable?.(size) ?? null;
+    if (missing !== null) {
+      remark(progress, `${scenario.name}: skipped: ${missing}`);
+      continue;
+    }
+    const variants = possibleVariants(scenario, size, options.allowFewer, progress);
+    for (const plan of plansOf(suite, scenario, variants, size, options)) {
       const result = await runOnce(plan);
       if (progress.interrupted) return;
       progress.results.runs.push(result);
@@ -68,9 +101,10 @@ async function runAll(suite: Suite, options: Options, progress: Progress): Promi
   }
 }
 
-function report(suite: Suite, options: Options, { results, interrupted }: Progress, machine: Machine): void {
+function report(suite: Suite, options: Options, progress: Progress, machine: Machine): void {
+  const { results, interrupted } = progress;
   const bars = options.smoke ? [] : options.scenarios.flatMap((name): Bar[] => findScenario(suite, name).bars(results));
-  const remarks = notes(results.runs);
+  const remarks = [...oneCoreRemark(machine.cores), ...progress.remarks, ...notes(results.runs)];
   if (interrupted) remarks.unshift('PARTIAL: the command was interrupted; what is missing was not measured');
   if (options.jsonFile !== null) {
     const content = { machine, options, partial: interrupted, runs: results.runs, bars, notes: remarks };
@@ -102,8 +136,8 @@ async function run(suite: Suite, args: string[]): Promise<number> {
   }
   for (const peer of options.peers ?? []) await requirePeer(peer);
   const machine = describeMachine(suite.name, args);
-  print(machineLines(machine));
-  const progress: Progress = { results: new Results(), interrupted: false };
+  print([...machineLines(machine), ...oneCoreRemark(machine.cores)]);
+  const progress: Progress = { results: new Results(), interrupted: false, remarks: [], leftOut: 0 };
   const interrupt = (): void => {
     progress.interrupted = true;
     killChildren();
@@ -115,7 +149,8 @@ async function run(suite: Suite, args: string[]): Promise<number> {
   if (progress.interrupted) return 130;
   const faults = progress.results.runs.filter((result) => isFault(suite, options, result)).length;
   if (faults > 0) print(['', `${faults} runs failed or were incomplete`]);
-  return faults > 0 ? 1 : 0;
+  if (progress.leftOut > 0) print(['', `${progress.leftOut} variants were left out: too few open files`]);
+  return faults + progress.leftOut > 0 ? 1 : 0;
 }
 
 /** Runs what the command line asks for; the exit code says whether all of it was right. */

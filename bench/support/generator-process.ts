@@ -49,15 +49,17 @@ function told(): Promise<void> {
 
 async function run(): Promise<Outcome> {
   const scenario = findScenario(await loadSuite(job.suite), job.scenario);
-  const variant = scenario.variants(job.size).find(({ name }) => name === job.variant)!;
+  const asked = scenario.variants(job.size).find(({ name }) => name === job.variant)!;
+  const variant = { ...asked, ...job.counts };
   const isCompanion = job.part === 'companion';
-  const { connections, publishers } = isCompanion ? variant.companion! : variant;
+  const { publishers } = isCompanion ? variant.companion! : variant;
   const load = await Load.create({
     peer: job.peer,
     port: job.port,
     topics: variant.server.topics,
     payloadBytes: variant.server.payloadBytes,
-    connections,
+    recorded: variant.recorded === true,
+    certFile: job.certFile,
     publishers,
     addressSalt: job.addressSalt,
     sampleServer,

@@ -37,6 +37,15 @@ export function describeMachine(suite: string, args: string[]): Machine {
   };
 }
 
+/** What a reader has to know about a machine that cannot do two things at once. */
+export function oneCoreRemark(cores: number): string[] {
+  if (cores > 1) return [];
+  return [
+    'one core: server and load generator take it from each other, so that latencies and rates are those of both together; ' +
+      'CPU per delivery and memory still are the server’s own',
+  ];
+}
+
 export function machineLines(machine: Machine): string[] {
   return [
     `machine  ${machine.cpu}, ${machine.cores} cores, ${machine.memoryGiB} GiB, ${machine.system}`,

@@ -1,7 +1,7 @@
 // Command line of the benchmark.
 
 import { parseArgs } from 'node:util';
-import type { Suite } from './suite.js';
+import { namedScenarios, type Suite } from './suite.js';
 
 export interface Options {
   scenarios: string[];
@@ -12,14 +12,22 @@ export interface Options {
   jsonFile: string | null;
   markdown: boolean;
   profile: 'server' | 'generator' | null;
+  /** Run with fewer connections where too few open files are allowed. */
+  allowFewer: boolean;
+  recordingFile: string;
 }
+
+/** Beside the repository, where there is one. */
+const RECORDING_FILE = '../shared/data/binance-20240808.ndjson.gz';
+const RECORDING_VARIABLE = 'RINGCAST_BENCH_RECORDING';
 
 const namesOf = ({ scenarios }: Suite): string[] => scenarios.map(({ name }) => name);
 
 export function helpOf(suite: Suite): string {
   return `npm run bench:${suite.name} -- [options] [scenario …]
 
-  scenarios: ${namesOf(suite).join(', ')} (default: all)
+  scenarios: ${namesOf(suite).join(', ')}
+${groupLines(suite)}
 
   --peers a,b            only these servers (files of bench/peers)
   --runs n               runs of everything; medians and spread are reported (default 1)
@@ -28,7 +36,18 @@ export function helpOf(suite: Suite): string {
                          only ${suite.subject}, unless --peers names others
   --json file            writes every run and every bar
   --markdown             prints the table as Markdown
-  --profile server|generator   writes CPU profiles into bench/results`;
+  --profile server|generator   writes CPU profiles into bench/results
+  --allow-fewer          fewer connections where the limit of open files wants it, instead of leaving the scenario out
+  --data file            recorded market data (default: $${RECORDING_VARIABLE}, or ${RECORDING_FILE})`;
+}
+
+function groupLines({ groups = {} }: Suite): string {
+  const lines = Object.entries(groups).map(([name, scenarios], index) => {
+    const members = scenarios.map((scenario) => scenario.name).join(', ');
+    return `  ${name.padEnd(10)} ${index === 0 ? '(default) ' : ''}${members}`;
+  });
+  const all = Object.keys(groups).length > 0 ? '  all        every scenario' : '  all        (default) every scenario';
+  return ['  groups:', ...lines, all].join('\n');
 }
 
 function positive(text: string | undefined, name: string): number | null {
@@ -51,18 +70,18 @@ export function readOptions(suite: Suite, args: string[]): Options | null {
       json: { type: 'string' },
       markdown: { type: 'boolean', default: false },
       profile: { type: 'string' },
+      'allow-fewer': { type: 'boolean', default: false },
+      data: { type: 'string' },
       help: { type: 'boolean', short: 'h', default: false },
     },
   });
   if (values.help) return null;
-  const unknown = positionals.filter((name) => !namesOf(suite).includes(name));
-  if (unknown.length > 0) throw new Error(`no scenario ${unknown.join(', ')}\n\n${helpOf(suite)}`);
   const { profile } = values;
   if (profile !== undefined && profile !== 'server' && profile !== 'generator') {
     throw new Error('--profile wants server or generator');
   }
   return {
-    scenarios: positionals.length > 0 ? positionals : namesOf(suite),
+    scenarios: scenariosOf(suite, positionals),
     peers: values.peers?.split(',') ?? (values.smoke ? [suite.subject] : null),
     runs: Math.round(positive(values.runs, 'runs') ?? 1),
     seconds: positive(values.seconds, 'seconds'),
@@ -70,5 +89,15 @@ export function readOptions(suite: Suite, args: string[]): Options | null {
     jsonFile: values.json ?? null,
     markdown: values.markdown,
     profile: profile ?? null,
+    allowFewer: values['allow-fewer'],
+    recordingFile: values.data ?? process.env[RECORDING_VARIABLE] ?? RECORDING_FILE,
   };
+}
+
+function scenariosOf(suite: Suite, names: string[]): string[] {
+  try {
+    return namedScenarios(suite, names);
+  } catch (error) {
+    throw new Error(`${(error as Error).message}\n\n${helpOf(suite)}`);
+  }
 }

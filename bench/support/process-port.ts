@@ -3,7 +3,7 @@
 import type { ServerSample } from './generator/load.js';
 import type { Order, OrderResult } from './orders.js';
 import type { Outcome } from './results.js';
-import type { Size } from './scenario.js';
+import type { Size, Variant } from './scenario.js';
 
 export interface GeneratorJob {
   part: 'load generator' | 'companion';
@@ -13,6 +13,10 @@ export interface GeneratorJob {
   peer: string;
   port: number;
   size: Size;
+  /** Connections of the variant, where the machine allows fewer open files than it wants. */
+  counts: Partial<Pick<Variant, 'connections' | 'companion'>>;
+  /** The server's certificate, when it speaks TLS. */
+  certFile: string | null;
   /** Differs between runs and between generators: chooses the source addresses. */
   addressSalt: number;
 }

@@ -2,7 +2,7 @@
 
 import type { Bar } from './bars.js';
 import { type Machine, machineLines } from './machine.js';
-import type { Percentiles, Phase, RunResult, Spread } from './results.js';
+import { type Percentiles, type Phase, type RunResult, type Spread, unannounced } from './results.js';
 
 const NOT_MEASURED = '–';
 
@@ -23,9 +23,11 @@ function latencyText(name: string, latency: Percentiles): string {
   return `      ${name} latency p50/p90/p99/p99.9/max ${figures}`;
 }
 
-function verificationText({ verification: v, published }: Phase): string {
+function verificationText(phase: Phase): string {
+  const { verification: v, published } = phase;
   if (v.complete && v.expected === 0) return `${number(published)} published, nobody subscribed`;
   if (v.complete) return `all ${number(v.delivered)} delivered, in order`;
+  if (phaseIsFine(phase)) return `${number(v.delivered)} of ${number(v.expected)} delivered, all others announced`;
   const parts = [`INCOMPLETE: ${number(v.delivered)} of ${number(v.expected)} delivered`];
   if (v.lost > 0) parts.push(`${number(v.lost)} lost`);
   if (v.doubled > 0) parts.push(`${number(v.doubled)} doubled`);
@@ -35,15 +37,34 @@ function verificationText({ verification: v, published }: Phase): string {
   return parts.join(', ');
 }
 
+/** Where more was offered than fits, messages may be skipped, if the server says so. */
+function phaseIsFine({ verification: v, mayOverload }: Phase): boolean {
+  return v.complete || (mayOverload === true && unannounced(v) + v.doubled + v.reordered + v.corrupt === 0);
+}
+
+function kernelText({ kernelSocketBytes, kernelSocketPeakBytes }: Phase): string {
+  if (kernelSocketBytes === null || kernelSocketPeakBytes === null) return '';
+  const [now, peak] = [kernelSocketBytes, kernelSocketPeakBytes].map((bytes) => number(bytes / 2 ** 20));
+  return `, kernel sockets ${now} MiB (at most ${peak})`;
+}
+
+function sentText({ offered, published }: Phase): string {
+  return offered === undefined || offered === published
+    ? ''
+    : `, ${number(published)} of ${number(offered)} messages could be sent`;
+}
+
 function phaseLines(name: string, phase: Phase): string[] {
   const { generator: g } = phase;
-  const lines = [`    ${name}: ${verificationText(phase)}`];
+  const lines = [`    ${name}: ${verificationText(phase)}${sentText(phase)}`];
   const cpuMicros = phase.verification.delivered > 0 ? phase.cpuMicrosPerDelivery : undefined;
-  const perDelivery = cpuMicros === undefined ? '' : `CPU ${number(cpuMicros)} µs/delivery, `;
+  const share = phase.serverSystemMicros / Math.max(1, phase.serverCpuMicros);
+  const split = `${number(Math.round(share * 100))} % of it the kernel’s`;
+  const perDelivery = cpuMicros === undefined ? '' : `CPU ${number(cpuMicros)} µs/delivery (${split}), `;
   const rate = phase.verification.expected > 0 ? `${number(phase.deliveriesPerSecond)} deliveries/s, ` : '';
   lines.push(
     `      ${rate}${perDelivery}` +
-      `${number(phase.serverCpuPercent)} % of a core, RSS ${number(phase.rssBytes / 2 ** 20)} MiB`,
+      `${number(phase.serverCpuPercent)} % of a core, RSS ${number(phase.rssBytes / 2 ** 20)} MiB${kernelText(phase)}`,
   );
   for (const [topicClass, latency] of Object.entries(phase.latency)) lines.push(latencyText(topicClass, latency));
   lines.push(
@@ -126,7 +147,7 @@ export function notes(runs: readonly RunResult[]): string[] {
     const where = `${result.scenario}, ${result.peer}, ${result.variant}, run ${result.run + 1}`;
     if (result.failed !== null) lines.push(`${where}: failed: ${result.failed.split('\n')[0]}`);
     for (const [name, phase] of Object.entries(result.phases)) {
-      if (!phase.verification.complete) lines.push(`${where}, ${name}: ${verificationText(phase)}`);
+      if (!phaseIsFine(phase)) lines.push(`${where}, ${name}: ${verificationText(phase)}`);
       if (phase.generator.saturated) lines.push(`${where}, ${name}: the load generator was saturated`);
     }
     for (const problem of result.problems.slice(0, 3)) lines.push(`${where}: ${problem}`);

@@ -1,8 +1,10 @@
 // One run: one server process, one load generator process (or two), one result.
 
 import type { ChildProcess } from 'node:child_process';
+import { certificate } from './certificate.js';
 import { endChild, startChild } from './children.js';
 import { generate, tell } from './generators.js';
+import type { ServerOptions } from './peer.js';
 import type { GeneratorJob, ServerMessage } from './process-port.js';
 import type { Outcome, RunResult } from './results.js';
 import type { Scenario, Size, Variant } from './scenario.js';
@@ -30,7 +32,9 @@ export async function runOnce(plan: RunPlan): Promise<RunResult> {
   const result = { scenario: scenario.name, variant: variant.name, peer, run };
   const serverFlags = ['--expose-gc', ...profileFlags(plan, 'server')];
   const generatorFlags = profileFlags(plan, 'generator');
-  const server = startChild('./server-process.js', [peer, JSON.stringify(variant.server)], serverFlags);
+  const tls = variant.tls ? { tls: certificate() } : {};
+  const serverOptions: ServerOptions = { ...variant.server, ...tls };
+  const server = startChild('./server-process.js', [peer, JSON.stringify(serverOptions)], serverFlags);
   try {
     const port = await within(START_MAX_MS, 'the server did not start', serverReady(server));
     const outcome = await within(
@@ -46,6 +50,10 @@ export async function runOnce(plan: RunPlan): Promise<RunResult> {
   }
 }
 
+function countsOf({ connections, companion }: Variant): GeneratorJob['counts'] {
+  return companion === undefined ? { connections } : { connections, companion };
+}
+
 const jobOf = (plan: RunPlan, port: number): GeneratorJob => ({
   part: 'load generator',
   suite: plan.suite,
@@ -54,6 +62,8 @@ const jobOf = (plan: RunPlan, port: number): GeneratorJob => ({
   peer: plan.peer,
   port,
   size: plan.size,
+  counts: countsOf(plan.variant),
+  certFile: plan.variant.tls ? certificate().certFile : null,
   addressSalt: plan.addressSalt,
 });
 

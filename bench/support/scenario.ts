@@ -16,6 +16,8 @@ export interface Size {
   smoke: boolean;
   /** Length of a measured phase; null leaves it to the scenario. */
   seconds: number | null;
+  /** Recorded market data, for scenarios that replay it. */
+  recordingFile?: string;
 }
 
 export interface Variant {
@@ -29,6 +31,10 @@ export interface Variant {
   publishers: number;
   /** The same of the companion, where the scenario has one. */
   companion?: { connections: number; publishers: number };
+  /** Connections are encrypted. */
+  tls?: true;
+  /** What is published comes from a recording, instead of payloads of one size. */
+  recorded?: true;
 }
 
 export interface Scenario {
@@ -36,6 +42,8 @@ export interface Scenario {
   /** One line: what happens, with its numbers. */
   readonly title: string;
   variants(size: Size): Variant[];
+  /** Why it cannot run here, where it needs something that not every machine has; null: it can. */
+  unavailable?(size: Size): string | null;
   /** Runs in the load generator. Leaves phases and figures in load.outcome. */
   drive(load: Load, variant: Variant, size: Size, companion: Companion): Promise<void>;
   /**

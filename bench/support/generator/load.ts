@@ -1,16 +1,24 @@
 // What a scenario's driver works with: connections, subscriptions, and phases of publishing that are measured and verified.
 
-import { type EventLoopUtilization, performance } from 'node:perf_hooks';
+import { readFileSync } from 'node:fs';
+import { createSecureContext } from 'node:tls';
 import { clockMs, sleep } from '../../../dist/load/clock.js';
-import { Connection, localAddress, openConnections, ReceiveBuffer } from '../../../dist/load/connection.js';
-import { LatencyHistogram } from '../../../dist/load/latency-histogram.js';
+import {
+  Connection,
+  type Endpoint,
+  localAddress,
+  openConnections,
+  ReceiveBuffer,
+} from '../../../dist/load/connection.js';
 import { BinaryPayload } from '../../../dist/load/payload.js';
 import { Tracker } from '../../../dist/load/tracker.js';
 import type { Order, OrderResult } from '../orders.js';
-import { type Dialect, loadPeer, type TopicPlan } from '../peer.js';
-import type { GeneratorHealth, Outcome, Phase } from '../results.js';
+import { type Dialect, type EventSink, loadPeer, type TopicPlan } from '../peer.js';
+import type { Outcome, Phase } from '../results.js';
+import { PhaseMeter } from './phase-meter.js';
 import { Publisher } from './publisher.js';
-import type { PublisherReport, Schedule } from './publisher-port.js';
+import { burstCount, type PublisherReport, type RecordingSummary, type Schedule, type Step } from './publisher-port.js';
+import { RecordedPayload } from './recorded-payload.js';
 import type { Recording } from './recording.js';
 
 /** A reading of the server's process; of an external one, of that and its children. */
@@ -30,8 +38,10 @@ export interface LoadOptions {
   port: number;
   topics: TopicPlan;
   payloadBytes: number;
-  /** The most connections that the driver will open. */
-  connections: number;
+  /** Payloads are those of a recording, of any size, instead of generated ones. */
+  recorded: boolean;
+  /** The server's certificate, when it speaks TLS. */
+  certFile: string | null;
   publishers: number;
   addressSalt: number;
   sampleServer: (collectGarbage: boolean) => Promise<ServerSample>;
@@ -44,18 +54,8 @@ const SUBSCRIBE_BATCH = 50;
 const ACKNOWLEDGE_MAX_MS = 20_000;
 const DRAIN_STALL_MS = 3_000;
 const DRAIN_MAX_MS = 15_000;
-const LAG_TICK_MS = 10;
-const SATURATED_PERCENT = 95;
-const SATURATED_LAG_MS = 20;
-
-interface Readings {
-  server: ServerSample;
-  cpu: NodeJS.CpuUsage;
-  utilization: EventLoopUtilization;
-  reads: number;
-  atMs: number;
-  publishedTotal: number;
-}
+/** A replay at full speed has at most so many deliveries under way. */
+const REPLAY_WINDOW_DELIVERIES = 20_000;
 
 /** Writer and reader: the reading thread. */
 export class Load {
@@ -65,23 +65,34 @@ export class Load {
   readonly #buffer = new ReceiveBuffer();
   readonly #tracker: Tracker;
   readonly #publisher: Publisher;
-  readonly #lag = new LatencyHistogram();
+  readonly #meter: PhaseMeter;
   readonly #dialect: Dialect;
+  readonly #tls: Pick<Endpoint, 'tls'>;
+  /** The publishing thread wants to know how far deliveries are. */
+  #tellsSettled = false;
 
   private constructor(options: LoadOptions, dialect: Dialect) {
     this.options = options;
     this.#dialect = dialect;
     this.#publisher = new Publisher(options);
+    this.#tls =
+      options.certFile === null
+        ? {}
+        : { tls: { secureContext: createSecureContext({ ca: readFileSync(options.certFile) }) } };
     this.#tracker = new Tracker({
       topics: options.topics.hot + options.topics.cold,
-      form: new BinaryPayload(options.payloadBytes),
+      form: options.recorded ? new RecordedPayload() : new BinaryPayload(options.payloadBytes),
       classNames: ['hot', 'cold'],
       topicClass: (topic) => (topic < options.topics.hot ? 0 : 1),
       buffer: this.#buffer,
     });
     this.#buffer.onRead = () => {
       this.#tracker.nowMs = clockMs();
+      if (this.#tellsSettled) this.#publisher.tellSettled(this.#tracker.settled);
     };
+    const { sampleServer, serverIsShared } = options;
+    const { published } = this.#publisher;
+    this.#meter = new PhaseMeter({ sampleServer, serverIsShared, published, buffer: this.#buffer });
   }
 
   static async create(options: LoadOptions): Promise<Load> {
@@ -92,12 +103,28 @@ export class Load {
 
   async connect(count: number): Promise<void> {
     const first = this.connections.length;
-    const opened = await openConnections(count, (index) => {
-      const salted = localAddress(first + index + this.options.publishers, this.options.addressSalt);
-      const endpoint = { port: this.options.port, dialect: this.#dialect, localAddress: salted };
-      return new Connection(first + index, endpoint, this.#buffer, this.#tracker);
-    });
+    const opened = await openConnections(count, (index) => this.open(first + index));
     this.connections.push(...opened);
+  }
+
+  /**
+   * Begins to open one connection, which the caller waits for and destroys.
+   * @param sink who reads it instead of the verification of all
+   */
+  open(index: number, sink: EventSink = this.#tracker, dialect = this.#dialect): Connection {
+    const address = localAddress(index + this.options.publishers, this.options.addressSalt);
+    const endpoint = { port: this.options.port, dialect, localAddress: address, ...this.#tls };
+    return new Connection(index, endpoint, this.#buffer, sink);
+  }
+
+  /** Another one, for connections that are not to share what the server tells the first. */
+  async createDialect(): Promise<Dialect> {
+    return (await loadPeer(this.options.peer)).createDialect(this.options.topics);
+  }
+
+  /** Where the events of `open`ed connections lie while they are reported. */
+  get buffer(): ReceiveBuffer {
+    return this.#buffer;
   }
 
   /** Subscribes connections first … first + count − 1, a few at a time, and waits until the server confirmed all of it. */
@@ -108,7 +135,7 @@ export class Load {
         const topics = topicsOf(index);
         for (const topic of topics) this.#tracker.expect(index, topic);
         wanted += topics.length;
-        this.connections[index]!.send(this.#dialect.subscribe(topics));
+        this.#dialect.subscribe(this.connections[index]!, topics);
       }
       const giveUpMs = clockMs() + ACKNOWLEDGE_MAX_MS;
       while (this.#tracker.acknowledgedCount < wanted) {
@@ -163,6 +190,40 @@ export class Load {
       await Promise.race([over, tooLate]).finally(() => this.#publisher.endPhase());
       return published;
     });
+  }
+
+  /**
+   * Publishes by schedules, one step after the other; what could not be sent by the end of its step is not sent at all, so that it
+   * ends in time however much is asked for. Latency counts from the intended time, of what was sent.
+   * @param mayOverload more may be asked for than the server can take: it may skip messages, if it says so
+   */
+  async steps(name: string, steps: Step[], mayOverload: boolean): Promise<Phase> {
+    const phase = await this.#phase(name, () => this.#publisher.execute({ type: 'steps', steps }));
+    phase.offered = 0;
+    for (const { seconds, schedules } of steps) {
+      for (const schedule of schedules) phase.offered += burstCount(schedule, seconds) * schedule.burst;
+    }
+    if (mayOverload) phase.mayOverload = true;
+    return phase;
+  }
+
+  /** Reads a recording (see `ringcast replay`) for `replay`; its topics are numbered by their number of messages. */
+  async loadRecording(file: string): Promise<RecordingSummary> {
+    return (await this.#publisher.execute({ type: 'load-recording', file })).recording!;
+  }
+
+  /**
+   * Publishes what was recorded, from its beginning on.
+   * @param speed how many times as fast as it was recorded; null: as fast as the subscribers receive it
+   */
+  async replay(name: string, seconds: number, speed: number | null): Promise<Phase> {
+    const subscribers = Array.from(this.#publisher.published, (_, topic) => this.#tracker.subscribersOf(topic));
+    this.#tellsSettled = speed === null;
+    const phase = await this.#phase(name, () =>
+      this.#publisher.execute({ type: 'replay', seconds, speed, subscribers, window: REPLAY_WINDOW_DELIVERIES }),
+    );
+    this.#tellsSettled = false;
+    return phase;
   }
 
   /** Takes down each delivery, from now on until `endRecording`; what was in the recording is forgotten. */
@@ -222,24 +283,18 @@ export class Load {
 
   async #phase(name: string, publish: () => Promise<PublisherReport>): Promise<Phase> {
     this.#tracker.beginPhase(this.#publisher.published);
-    const before = await this.#readings();
-    this.#lag.reset();
-    let lastTickMs = clockMs();
-    const ticker = setInterval(() => {
-      const nowMs = clockMs();
-      this.#lag.record(nowMs - lastTickMs - LAG_TICK_MS);
-      lastTickMs = nowMs;
-    }, LAG_TICK_MS);
-    this.#tracker.nowMs = before.atMs;
+    this.#publisher.tellSettled(0);
+    this.#tracker.nowMs = await this.#meter.begin();
     let report: PublisherReport;
     try {
       report = await publish();
     } finally {
-      clearInterval(ticker);
+      this.#meter.stopWatching();
     }
     await this.#drain();
-    const after = await this.#readings();
-    const phase = this.#figures(before, after, report);
+    const verification = this.#tracker.verify(this.#publisher.published);
+    const latency = this.#tracker.latency();
+    const phase = await this.#meter.end({ verification, latency, lastDeliveryMs: this.#tracker.nowMs, report });
     this.outcome.phases[name] = phase;
     for (const problem of this.#tracker.problems.splice(0)) this.outcome.problems.push(`${name}: ${problem}`);
     return phase;
@@ -249,62 +304,13 @@ export class Load {
   async #drain(): Promise<void> {
     const startMs = clockMs();
     let progressMs = startMs;
-    let delivered = this.#tracker.delivered;
-    while (this.#tracker.delivered < this.#tracker.expectedDeliveries(this.#publisher.published)) {
+    let settled = this.#tracker.settled;
+    while (this.#tracker.settled < this.#tracker.expectedDeliveries(this.#publisher.published)) {
       await sleep(5);
       const nowMs = clockMs();
-      if (this.#tracker.delivered !== delivered) progressMs = nowMs;
-      delivered = this.#tracker.delivered;
+      if (this.#tracker.settled !== settled) progressMs = nowMs;
+      settled = this.#tracker.settled;
       if (nowMs - progressMs > DRAIN_STALL_MS || nowMs - startMs > DRAIN_MAX_MS) return;
     }
-  }
-
-  async #readings(): Promise<Readings> {
-    return {
-      server: await this.options.sampleServer(false),
-      cpu: process.cpuUsage(),
-      utilization: performance.eventLoopUtilization(),
-      reads: this.#buffer.reads,
-      atMs: clockMs(),
-      publishedTotal: this.#publisher.published.reduce((sum, count) => sum + count, 0),
-    };
-  }
-
-  #figures(before: Readings, after: Readings, report: PublisherReport): Phase {
-    const verification = this.#tracker.verify(this.#publisher.published);
-    const seconds = Math.max(1e-3, (this.#tracker.nowMs - before.atMs) / 1000);
-    const serverSeconds = (after.server.atMs - before.server.atMs) / 1000;
-    const serverCpuMicros = after.server.cpuMicros - before.server.cpuMicros;
-    return {
-      seconds,
-      published: after.publishedTotal - before.publishedTotal,
-      deliveriesPerSecond: verification.delivered / seconds,
-      ...(this.options.serverIsShared()
-        ? {}
-        : { cpuMicrosPerDelivery: serverCpuMicros / Math.max(1, verification.delivered) }),
-      serverCpuMicros,
-      serverCpuPercent: serverCpuMicros / 1e4 / serverSeconds,
-      rssBytes: after.server.rssBytes,
-      latency: this.#tracker.latency(),
-      verification,
-      generator: this.#health(before, after, report),
-    };
-  }
-
-  #health(before: Readings, after: Readings, report: PublisherReport): GeneratorHealth {
-    const seconds = (after.atMs - before.atMs) / 1000;
-    const cpuMicros = after.cpu.user + after.cpu.system - before.cpu.user - before.cpu.system;
-    const cpuPercent = cpuMicros / 1e4 / seconds;
-    const busy = performance.eventLoopUtilization(after.utilization, before.utilization).utilization * 100;
-    const lagMs = this.#lag.quantileMicros(0.99) / 1000;
-    return {
-      cpuPercent,
-      readerBusyPercent: busy,
-      readerLagP99Ms: lagMs,
-      publisherLateP99Ms: report.lateP99Ms,
-      publisherLateMaxMs: report.lateMaxMs,
-      readsPerSecond: (after.reads - before.reads) / seconds,
-      saturated: cpuPercent > SATURATED_PERCENT || busy > SATURATED_PERCENT || lagMs > SATURATED_LAG_MS,
-    };
   }
 }

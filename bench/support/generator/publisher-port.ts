@@ -5,13 +5,17 @@ import type { TopicPlan } from '../peer.js';
 /** Words of the control memory (Int32Array over a SharedArrayBuffer). */
 export const CONTROL_STOP = 0;
 export const CONTROL_CREDITS = 1;
-export const CONTROL_WORDS = 2;
+/** Deliveries of this phase that nobody waits for any more, modulo 2³². Writer: the reading thread. */
+export const CONTROL_SETTLED = 2;
+export const CONTROL_WORDS = 3;
 
 export interface PublisherData {
   peer: string;
   port: number;
   topics: TopicPlan;
   payloadBytes: number;
+  recorded: boolean;
+  certFile: string | null;
   addressSalt: number;
   control: Int32Array<SharedArrayBuffer>;
   /** Messages published so far, per topic. Writer: the publishing thread. */
@@ -26,9 +30,33 @@ export interface Schedule {
   burst: number;
 }
 
+/** Bursts that a schedule has in a phase of so many seconds. */
+export function burstCount({ burst, perSecond }: Schedule, seconds: number): number {
+  return Math.max(1, Math.round((seconds * perSecond) / burst));
+}
+
+/** Schedules that end together, in time. */
+export interface Step {
+  seconds: number;
+  schedules: Schedule[];
+}
+
+/** What a recording holds. */
+export interface RecordingSummary {
+  messages: number;
+  seconds: number;
+  payloadBytes: number;
+  /** By number: the name, and how many messages it has. */
+  topics: { name: string; messages: number }[];
+}
+
 export type PublisherCommand =
   | { type: 'open'; connections: number }
   | { type: 'schedules'; seconds: number; schedules: Schedule[] }
+  | { type: 'steps'; steps: Step[] }
+  | { type: 'load-recording'; file: string }
+  /** Speed null: as fast as goes with `window` deliveries under way, where a message of a topic is `subscribers[topic]` deliveries. */
+  | { type: 'replay'; seconds: number; speed: number | null; subscribers: number[]; window: number }
   | { type: 'closed'; seconds: number; topic: number; inFlight: number }
   | { type: 'flood'; seconds: number; topic: number; framesPerMessage: number };
 
@@ -40,4 +68,6 @@ export interface PublisherReport {
   /** Flood: from the first frame to the answer to the last. */
   floodMs: number;
   floodSeq: number;
+  /** After load-recording. */
+  recording?: RecordingSummary;
 }

@@ -2,21 +2,29 @@
 // sleeps in Atomics.wait, which is far finer than a timer. Payloads carry the INTENDED send time: when the server holds the
 // publisher up, the wait counts as the server's latency (no coordinated omission).
 
+import { readFileSync } from 'node:fs';
+import { createSecureContext } from 'node:tls';
 import { parentPort, workerData } from 'node:worker_threads';
 import { clockMs, sleep } from '../../../dist/load/clock.js';
 import { Connection, localAddress, openConnections, ReceiveBuffer } from '../../../dist/load/connection.js';
 import { LatencyHistogram } from '../../../dist/load/latency-histogram.js';
 import { BinaryPayload, FILLER } from '../../../dist/load/payload.js';
-import { clientFrame, clientHeadBytes, OPCODE_BINARY, writeClientHead } from '../../../dist/load/websocket.js';
+import { clientFrame, OPCODE_BINARY } from '../../../dist/load/websocket.js';
 import { type Dialect, type EventSink, loadPeer } from '../peer.js';
+import { Batch } from './batch.js';
 import {
+  burstCount,
   CONTROL_CREDITS,
   CONTROL_STOP,
   type PublisherCommand,
   type PublisherData,
   type PublisherReport,
   type Schedule,
+  type Step,
 } from './publisher-port.js';
+import { type RecordedMessages, readRecordedMessages } from './recorded-messages.js';
+import { RecordedPayload } from './recorded-payload.js';
+import { type Replaying, replayAtOnce, replayAtSpeed } from './replaying.js';
 
 const SEND_BUFFERED_MAX_BYTES = 1024 * 1024;
 const FLOOD_UNANSWERED_MAX = 64;
@@ -27,54 +35,12 @@ const FLOOD_ANSWER_MAX_MS = 10_000;
 const data = workerData as PublisherData;
 const port = parentPort!;
 const late = new LatencyHistogram();
-const form = new BinaryPayload(data.payloadBytes);
+const form = data.recorded ? new RecordedPayload() : new BinaryPayload(data.payloadBytes);
+const tls =
+  data.certFile === null ? {} : { tls: { secureContext: createSecureContext({ ca: readFileSync(data.certFile) }) } };
+/** Topics that are opened by one message. */
+const OPEN_BATCH = 1000;
 let failure = '';
-
-/** Writes publish messages into one buffer and hands it to the socket. */
-class Batch {
-  readonly #dialect: Dialect;
-  readonly #payloadBytes = data.payloadBytes;
-  readonly #frameBytes: number;
-  #bytes = Buffer.alloc(0);
-  #view = new DataView(this.#bytes.buffer);
-  #end = 0;
-
-  constructor(dialect: Dialect) {
-    this.#dialect = dialect;
-    this.#frameBytes = dialect.publishBytes(this.#payloadBytes);
-  }
-
-  start(messages: number, framesPerMessage: number): void {
-    const messageBytes = framesPerMessage * this.#frameBytes;
-    this.#bytes = Buffer.alloc(messages * (clientHeadBytes(messageBytes) + messageBytes), FILLER);
-    this.#view = new DataView(this.#bytes.buffer, this.#bytes.byteOffset, this.#bytes.byteLength);
-    this.#end = 0;
-  }
-
-  message(frames: number): void {
-    this.#end = writeClientHead(this.#bytes, this.#end, OPCODE_BINARY, frames * this.#frameBytes);
-  }
-
-  /** Hot path: the next message of `topic`, with the next sequence number. */
-  frame(topic: number, intendedMs: number): void {
-    const payload = this.#dialect.writePublishHead(this.#bytes, this.#end, topic, this.#payloadBytes);
-    this.#end = payload + this.#payloadBytes;
-    writePayload(this.#bytes, this.#view, payload, this.#end, topic, intendedMs);
-  }
-
-  written(): Uint8Array {
-    return this.#bytes.subarray(0, this.#end);
-  }
-
-  send(connection: Connection): void {
-    connection.sendNow(this.written());
-  }
-}
-
-function writePayload(bytes: Uint8Array, view: DataView, start: number, end: number, topic: number, ms: number): void {
-  const seq = Atomics.add(data.published, topic, 1) + 1; // read by the tracker when it counts what to expect
-  form.write(bytes, view, start, end, topic, seq, ms);
-}
 
 /** State of one schedule while a phase runs. The next burst is built before it is due, so that sending is one system call. */
 class Feed {
@@ -94,7 +60,7 @@ class Feed {
     this.#batch = batch;
     this.#startMs = startMs;
     this.intervalMs = (1000 * schedule.burst) / schedule.perSecond;
-    this.#burstCount = Math.max(1, Math.round((seconds * 1000) / this.intervalMs));
+    this.#burstCount = burstCount(schedule, seconds);
   }
 
   #intendedMs(burst: number): number {
@@ -150,23 +116,26 @@ class Feed {
 const turn = (): Promise<void> => new Promise((resolve) => setImmediate(resolve));
 const stopped = (): boolean => failure !== '' || Atomics.load(data.control, CONTROL_STOP) !== 0; // set by the reading thread
 
+/** Ends when all is sent, or at `endMs` with what is sent by then. */
 async function runSchedules(
   connections: Connection[],
-  dialect: Dialect,
-  schedules: Schedule[],
-  seconds: number,
+  newBatch: () => Batch,
+  { seconds, schedules }: Step,
+  startMs: number,
+  endMs: number,
 ): Promise<void> {
-  const startMs = clockMs() + 5;
   const feeds = schedules.map(
-    (schedule, index) => new Feed(schedule, connections[index]!, new Batch(dialect), startMs, seconds),
+    (schedule, index) => new Feed(schedule, connections[index]!, newBatch(), startMs, seconds),
   );
   // The last bit of a wait is spent spinning: sleeping alone is some 60 µs late. At most 4 % of a core.
   const spinMs = Math.min(0.15, 0.04 / feeds.reduce((sum, feed) => sum + 1 / feed.intervalMs, 0));
   while (!stopped()) {
     const nowMs = clockMs();
+    if (nowMs > endMs) break;
     const flushed = feeds.map((feed) => feed.publishDue(nowMs)).every(Boolean);
     const nextMs = Math.min(...feeds.map((feed) => feed.nextMs()));
     if (nextMs === Number.POSITIVE_INFINITY) return;
+    if (nextMs > endMs) break;
     for (const feed of feeds) feed.prepare();
     await turn();
     if (!flushed || connections.some((connection) => connection.socket.writableLength > 0)) {
@@ -178,6 +147,17 @@ async function runSchedules(
     while (nextMs - clockMs() > 0 && nextMs - clockMs() <= spinMs);
   }
   for (const feed of feeds) feed.finish();
+}
+
+/** One step after the other, each at its time: what a step could not send is not sent. */
+async function runSteps(connections: Connection[], newBatch: () => Batch, steps: readonly Step[]): Promise<void> {
+  let startMs = clockMs() + 5;
+  for (const step of steps) {
+    const endMs = startMs + step.seconds * 1000;
+    await runSchedules(connections, newBatch, step, startMs, endMs);
+    while (clockMs() < endMs && !stopped()) await sleep(1);
+    startMs = endMs;
+  }
 }
 
 async function runClosed(
@@ -225,9 +205,9 @@ async function runFlood(
     const nowMs = clockMs();
     batch.start(1, framesPerMessage);
     for (let index = 1; index < framesPerMessage; index++) batch.frame(topic, nowMs);
-    writePayload(payload, payloadView, 0, payload.length, topic, nowMs);
-    const answered = dialect.publishAcknowledged(topic, payload);
-    if (answered === null) throw new Error('this peer does not acknowledge publishes');
+    batch.stamp(payload, payloadView, 0, payload.length, topic, nowMs);
+    const answered = dialect.publishAcknowledged?.(topic, payload);
+    if (answered === undefined) throw new Error('this peer does not acknowledge publishes');
     connection.sendNow(clientFrame(OPCODE_BINARY, Buffer.concat([batch.written(), answered])));
     sent++;
     await turn();
@@ -278,23 +258,29 @@ async function openPublishers(dialect: Dialect, count: number): Promise<Connecti
     port: data.port,
     dialect,
     localAddress: localAddress(index, data.addressSalt),
+    ...tls,
   });
   const connections = await openConnections(count, (index) => new Connection(index, endpoint(index), buffer, sink));
   const topics = Array.from({ length: data.topics.hot + data.topics.cold }, (_, topic) => topic);
+  if (dialect.open === undefined) return connections;
   for (const connection of connections) {
-    const body = dialect.open(topics);
-    if (body === null) continue;
     acknowledged = 0;
-    connection.send(body);
-    while (acknowledged < topics.length && failure === '') await sleep(2);
+    for (let first = 0; first < topics.length && failure === ''; first += OPEN_BATCH) {
+      const opened = topics.slice(first, first + OPEN_BATCH);
+      dialect.open(connection, opened);
+      while (acknowledged < first + opened.length && failure === '') await sleep(2);
+    }
   }
   return connections;
 }
 
 async function main(): Promise<void> {
   const dialect = (await loadPeer(data.peer)).createDialect(data.topics);
-  const batch = new Batch(dialect);
+  const { payloadBytes, published } = data;
+  const newBatch = (): Batch => new Batch({ dialect, form, payloadBytes, published });
+  const batch = newBatch();
   let connections: Connection[] = [];
+  let messages: RecordedMessages | null = null;
 
   const execute = async (command: PublisherCommand): Promise<PublisherReport> => {
     const report: PublisherReport = { type: 'done', error: '', lateP99Ms: 0, lateMaxMs: 0, floodMs: 0, floodSeq: 0 };
@@ -303,7 +289,18 @@ async function main(): Promise<void> {
       connections = await openPublishers(dialect, command.connections);
       report.type = 'opened';
     } else if (command.type === 'schedules') {
-      await runSchedules(connections, dialect, command.schedules, command.seconds);
+      await runSchedules(connections, newBatch, command, clockMs() + 5, Number.POSITIVE_INFINITY);
+    } else if (command.type === 'steps') {
+      await runSteps(connections, newBatch, command.steps);
+    } else if (command.type === 'load-recording') {
+      messages = await readRecordedMessages(command.file);
+      report.recording = messages.summary;
+    } else if (command.type === 'replay') {
+      const { control } = data;
+      const replaying: Replaying = { connection: connections[0]!, batch, messages: messages!, late, control, stopped };
+      const { seconds, speed, subscribers, window } = command;
+      if (speed === null) await replayAtOnce(replaying, seconds, subscribers, window);
+      else await replayAtSpeed(replaying, seconds, speed);
     } else if (command.type === 'closed') {
       await runClosed(connections[0]!, batch, command.topic, command.inFlight, command.seconds);
     } else {

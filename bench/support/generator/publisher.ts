@@ -4,6 +4,7 @@ import { Worker } from 'node:worker_threads';
 import type { TopicPlan } from '../peer.js';
 import {
   CONTROL_CREDITS,
+  CONTROL_SETTLED,
   CONTROL_STOP,
   CONTROL_WORDS,
   type PublisherCommand,
@@ -16,6 +17,8 @@ export interface PublisherOptions {
   port: number;
   topics: TopicPlan;
   payloadBytes: number;
+  recorded: boolean;
+  certFile: string | null;
   addressSalt: number;
 }
 
@@ -29,9 +32,10 @@ export class Publisher {
   constructor(options: PublisherOptions) {
     const topicCount = options.topics.hot + options.topics.cold;
     this.published = new Int32Array(new SharedArrayBuffer(4 * topicCount));
-    const { peer, port, topics, payloadBytes, addressSalt } = options;
+    const { peer, port, topics, payloadBytes, recorded, certFile, addressSalt } = options;
     const shared = { control: this.#control, published: this.published };
-    const workerData: PublisherData = { peer, port, topics, payloadBytes, addressSalt, ...shared };
+    const own = { peer, port, topics, payloadBytes, recorded, certFile, addressSalt };
+    const workerData: PublisherData = { ...own, ...shared };
     this.#worker = new Worker(new URL('./publisher-worker.js', import.meta.url), { workerData });
   }
 
@@ -53,6 +57,11 @@ export class Publisher {
   giveCredits(messages: number): void {
     Atomics.add(this.#control, CONTROL_CREDITS, messages); // pairs with the exchange in runClosed
     Atomics.notify(this.#control, CONTROL_CREDITS);
+  }
+
+  /** Hot path: how many deliveries of this phase nobody waits for any more. */
+  tellSettled(deliveries: number): void {
+    Atomics.store(this.#control, CONTROL_SETTLED, deliveries | 0); // pairs with the load in runReplay
   }
 
   /** Ends what the publishing thread does; `execute` reports as usual. */

@@ -26,6 +26,8 @@ export interface ServerOptions {
 
 export interface RunningServer {
   port: number;
+  /** The processes whose CPU time and memory are the server's; absent: this one. */
+  readonly pids?: readonly number[];
   /** Where the peer can do what a scenario orders. */
   obey?(order: Order): Promise<OrderResult>;
   close(): Promise<void>;
@@ -51,6 +53,8 @@ export interface Dialect extends ReadingDialect {
 
 export interface Peer {
   readonly name: string;
+  /** Why it cannot serve: a program that this machine lacks, or something that it cannot do. null, or absent: it can. */
+  unavailable?(options: ServerOptions): string | null;
   startServer(options: ServerOptions): Promise<RunningServer>;
   createDialect(topics: TopicPlan): Dialect;
 }

@@ -1,10 +1,11 @@
-// A server's process: starts one peer and answers with readings of this process. Arguments: peer name, ServerOptions as JSON.
+// A server's process: starts one peer and answers with readings of this process, or of those that the peer started. Arguments: peer name, ServerOptions as JSON.
 
 import { clockMs } from '../../dist/load/clock.js';
 import { kernelSocketBytes } from './kernel-sockets.js';
 import type { Order, OrderResult } from './orders.js';
 import { loadPeer, type ServerOptions } from './peer.js';
 import type { ServerMessage, ToServer } from './process-port.js';
+import { type ProcessReading, readProcesses } from './process-readings.js';
 
 const send = (message: ServerMessage): void => {
   process.send!(message);
@@ -12,18 +13,15 @@ const send = (message: ServerMessage): void => {
 
 function sample(collectGarbage: boolean): void {
   if (collectGarbage) globalThis.gc?.();
-  const cpu = process.cpuUsage();
-  send({
-    type: 'sample',
-    sample: {
-      atMs: performance.now(),
-      cpuMicros: cpu.user + cpu.system,
-      userMicros: cpu.user,
-      systemMicros: cpu.system,
-      rssBytes: process.memoryUsage.rss(),
-      kernelSocketBytes: kernelSocketBytes(),
-    },
-  });
+  const atMs = performance.now();
+  const reading = server.pids === undefined ? readThisProcess() : readProcesses(server.pids);
+  const cpuMicros = reading.userMicros + reading.systemMicros;
+  send({ type: 'sample', sample: { atMs, cpuMicros, ...reading, kernelSocketBytes: kernelSocketBytes() } });
+}
+
+function readThisProcess(): ProcessReading {
+  const { user, system } = process.cpuUsage();
+  return { userMicros: user, systemMicros: system, rssBytes: process.memoryUsage.rss() };
 }
 
 async function obey(order: Order): Promise<void> {

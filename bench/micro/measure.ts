@@ -1,0 +1,189 @@
+// One round of one bench in this process: checked, warmed up, measured by tinybench.
+
+import { PerformanceObserver } from 'node:perf_hooks';
+import { setImmediate } from 'node:timers/promises';
+import { setFlagsFromString } from 'node:v8';
+import { runInNewContext } from 'node:vm';
+import { type BenchOptions, Bench as Tinybench } from 'tinybench';
+import { type Bench, type MemoryBench, type Stopwatch, type TimeBench, verify, type Work } from './bench.js';
+import type { Round } from './results.js';
+
+export interface Effort {
+  readonly warmUpMs: number;
+  readonly measureMs: number;
+  /** A sample has as many operations as take at least so long. */
+  readonly sampleMs: number;
+}
+
+/** A thousand times as much as looking at the clock. */
+export const SAMPLE_MS = 0.1;
+/** Does everything once or twice: for tests. */
+export const SMOKE: Effort = { warmUpMs: 0, measureMs: 0, sampleMs: 0 };
+
+const SAMPLES_MIN = 10;
+const SMOKE_SAMPLES = 2;
+const TIMES_MAX = 2 ** 24;
+const NS_PER_MS = 1e6;
+
+setFlagsFromString('--expose-gc');
+const collectGarbage = runInNewContext('gc') as () => void;
+
+class Watch implements Stopwatch {
+  elapsedMs = 0;
+  isUsed = false;
+  #startedMs = 0;
+
+  start(): void {
+    this.#startedMs = performance.now();
+  }
+
+  stop(): void {
+    this.elapsedMs += performance.now() - this.#startedMs;
+    this.isUsed = true;
+  }
+
+  reset(): void {
+    this.elapsedMs = 0;
+  }
+}
+
+/** Collections of garbage, whose pauses are too rare to be in the median sample. */
+class GarbageWatch {
+  #pauses: { startTime: number; duration: number }[] = [];
+  readonly #observer = new PerformanceObserver((list) => this.#pauses.push(...list.getEntries()));
+
+  constructor() {
+    this.#observer.observe({ entryTypes: ['gc'] });
+  }
+
+  /** ms of the pauses that began in [fromMs, toMs). */
+  async pausedMs(fromMs: number, toMs: number): Promise<number> {
+    // Entries arrive in turns of the event loop.
+    await setImmediate();
+    await setImmediate();
+    const measured = this.#pauses.filter(({ startTime }) => startTime >= fromMs && startTime < toMs);
+    return measured.reduce((sum, { duration }) => sum + duration, 0);
+  }
+
+  close(): void {
+    this.#observer.disconnect();
+  }
+}
+
+/** The last results of what was measured. Exported, so that no compiler may find out that nobody reads it. */
+export const kept = { value: 0 };
+
+async function runOnce(work: Work, times: number, watch: Watch): Promise<number> {
+  watch.reset();
+  const startedMs = performance.now();
+  const result = await work.run(times, watch);
+  const elapsedMs = performance.now() - startedMs;
+  kept.value = result;
+  verify(result === work.expected(times), `${times} operations gave ${result} instead of ${work.expected(times)}`);
+  return watch.isUsed ? watch.elapsedMs : elapsedMs;
+}
+
+/** Operations per sample: doubled until they take long enough, for as long as the compiler makes them faster. */
+async function calibrate(work: Work, watch: Watch, { warmUpMs, sampleMs }: Effort): Promise<number> {
+  const untilMs = performance.now() + warmUpMs / 2;
+  let times = 1;
+  do {
+    const elapsedMs = await runOnce(work, times, watch);
+    if (elapsedMs < sampleMs && times < TIMES_MAX) times *= 2;
+  } while (performance.now() < untilMs);
+  return times;
+}
+
+function optionsOf({ warmUpMs, measureMs }: Effort, onStart: () => void): BenchOptions {
+  const isSmoke = measureMs === 0;
+  return {
+    ...{ time: measureMs, iterations: isSmoke ? SMOKE_SAMPLES : SAMPLES_MIN, throws: true },
+    ...{ warmup: !isSmoke, warmupTime: warmUpMs / 2 },
+    setup: (_task, mode) => {
+      if (mode !== 'run') return;
+      // Not the garbage of the warm-up, or of another bench.
+      if (!isSmoke) collectGarbage();
+      onStart();
+    },
+  };
+}
+
+async function sample(work: Work, effort: Effort): Promise<Round> {
+  const watch = new Watch();
+  // Once and several times, before anything is measured: wrong results that only the second operation gives are found.
+  await runOnce(work, 1, watch);
+  await runOnce(work, 3, watch);
+  const times = await calibrate(work, watch, effort);
+  const expected = work.expected(times);
+  const check = (result: number): { overriddenDuration: number } | undefined => {
+    kept.value = result;
+    verify(result === expected, `${times} operations gave ${result} instead of ${expected}`);
+    return watch.isUsed ? { overriddenDuration: watch.elapsedMs } : undefined;
+  };
+  let startedMs = 0;
+  const tinybench = new Tinybench(
+    optionsOf(effort, () => {
+      startedMs = performance.now();
+    }),
+  );
+  const probe = work.run(1, watch);
+  const isAsync = probe instanceof Promise;
+  await probe;
+  const runSync = (): unknown => {
+    watch.reset();
+    return check(work.run(times, watch) as number);
+  };
+  const runAsync = async (): Promise<unknown> => {
+    watch.reset();
+    return check(await work.run(times, watch));
+  };
+  tinybench.add('', isAsync ? runAsync : runSync, { async: isAsync });
+  const garbage = new GarbageWatch();
+  try {
+    const [task] = isAsync ? await tinybench.run() : tinybench.runSync();
+    const endedMs = performance.now();
+    const { result } = task!;
+    if (!('latency' in result)) throw new Error(`tinybench ended with ${result.state}`);
+    const { p50, samplesCount } = result.latency;
+    // Where only parts are measured nobody knows whose garbage it was.
+    const pausedMs = watch.isUsed ? 0 : await garbage.pausedMs(startedMs, endedMs);
+    const gcNs = (pausedMs * NS_PER_MS) / (samplesCount * times);
+    return { value: (p50 * NS_PER_MS) / times + gcNs, gcNs, samples: samplesCount, times };
+  } finally {
+    garbage.close();
+  }
+}
+
+async function measureTime(bench: TimeBench, effort: Effort): Promise<Round> {
+  const work = await bench.prepare();
+  try {
+    return await sample(work, effort);
+  } finally {
+    await work.close?.();
+  }
+}
+
+/** Heap and array buffers that nothing but garbage collection would free. */
+function usedBytes(): number {
+  // The second one frees what the first one's finalizers let go.
+  collectGarbage();
+  collectGarbage();
+  const { heapUsed, arrayBuffers } = process.memoryUsage();
+  return heapUsed + arrayBuffers;
+}
+
+function measureMemory(bench: MemoryBench): Round {
+  // Once for nothing: what the first one leaves behind for ever (compiled code) is not the structure's.
+  bench.build().check();
+  const before = usedBytes();
+  const held = bench.build();
+  const after = usedBytes();
+  held.check();
+  kept.value = Object.keys(held.kept).length;
+  return { value: Math.max(0, after - before) / bench.items, gcNs: 0, samples: 1, times: 1 };
+}
+
+/** Throws when the bench's result is wrong. */
+export async function measure(bench: Bench, effort: Effort): Promise<Round> {
+  return bench.kind === 'time' ? measureTime(bench, effort) : measureMemory(bench);
+}

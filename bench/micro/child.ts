@@ -1,8 +1,7 @@
 // The process of one round: measures one bench, says what came out, and ends.
 
-import { ALL } from './groups.js';
-import type { Effort } from './measure.js';
-import { measure } from './measure.js';
+import type { Bench, Group } from './bench.js';
+import { type Effort, measure } from './measure.js';
 import type { Round } from './results.js';
 
 export interface Task {
@@ -12,11 +11,18 @@ export interface Task {
 
 export type Answer = { readonly round: Round } | { readonly problem: string };
 
+/** From its group's file alone: loading all of them would take longer than many a round. */
+async function loadBench(id: string): Promise<Bench> {
+  const [file] = id.split('/');
+  const { group } = (await import(`./benches/${file}.js`)) as { group: Group };
+  const bench = group.benches.find(({ name }) => `${group.name}/${name}` === id);
+  if (bench === undefined) throw new Error(`no bench ${id}`);
+  return bench;
+}
+
 async function answer({ id, effort }: Task): Promise<Answer> {
   try {
-    const selected = ALL.find((candidate) => candidate.id === id);
-    if (selected === undefined) throw new Error(`no bench ${id}`);
-    return { round: await measure(selected.bench, effort) };
+    return { round: await measure(await loadBench(id), effort) };
   } catch (error) {
     return { problem: error instanceof Error ? error.message : String(error) };
   }

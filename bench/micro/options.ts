@@ -47,7 +47,7 @@ function commandOf(): Command {
   return new Command('npm run bench --')
     .description('Micro benches: what the parts of ringcast cost.')
     .argument('[patterns...]', 'which benches (default: all)')
-    .option('--seconds <n>', 'measured time per bench, of all rounds together', parseSeconds, 1.5)
+    .option('--seconds <n>', 'measured time per bench, of all rounds together', parseSeconds, 1)
     .option('--rounds <n>', 'how many processes per bench, in turn', parseRounds, 10)
     .option('--json <file>', 'where the results go (default: bench/results/micro-<date>.json)')
     .option('--compare <file>', 'results of an earlier command: what has changed since?')

@@ -3,7 +3,7 @@
 import Table from 'cli-table3';
 import type { Colors } from 'picocolors/types.js';
 import { number } from '../support/report.js';
-import { type Change, CONFIDENCE, type Comparison } from './comparison.js';
+import { type Change, CONFIDENCE, type Comparison, percentText } from './comparison.js';
 import { GROUPS } from './groups.js';
 import { type BenchResult, valuesOf } from './results.js';
 import { median, medianInterval } from './statistics.js';

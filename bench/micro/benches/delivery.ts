@@ -206,7 +206,7 @@ function bench(name: string, part: 'mark' | 'flush', changes: Partial<Setup>): T
   return { kind: 'time', name, item: 'subscriber', items, prepare: () => turns(setup, part) };
 }
 
-export const delivery: Group = {
+export const group: Group = {
   name: 'delivery',
   title:
     'a turn: mark every subscriber pending (and flush the first 8), then flush the others; a sink that does nothing',

@@ -20,7 +20,7 @@ function ringAwake(): Work {
   };
 }
 
-export const doorbell: Group = {
+export const group: Group = {
   name: 'doorbell',
   title: 'ringing, and round trips to another thread; this one listens on its event loop',
   benches: [

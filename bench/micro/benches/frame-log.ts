@@ -184,7 +184,7 @@ const appends = (home: Home, bytes: number): TimeBench => ({
   ...{ name: `append/${home}/${bytes}B`, items: 1, prepare: () => appending(home, bytes) },
 });
 
-export const frameLog: Group = {
+export const group: Group = {
   name: 'frame-log',
   title: 'append (evicting), slices of 64-byte frames, find by seq; shared: a hot topic’s, plain: a cold one’s',
   benches: [

@@ -276,7 +276,7 @@ const BATCHED: Pair = {
   ...{ envelope: readBatch, whole: decodeBatch },
 };
 
-export const protocol: Group = {
+export const group: Group = {
   name: 'protocol',
   title: 'envelopes, against decoding or encoding the whole message; JSON also transcodes the payload',
   benches: [BATCHED, ...pairsOf('quote'), ...pairsOf('book')].flatMap(pair),

@@ -95,7 +95,7 @@ function pushAndDrain(payloadBytes: number, batch: number): TimeBench {
   };
 }
 
-export const ring: Group = {
+export const group: Group = {
   name: 'ring',
   title: 'push and drain a batch of records in one thread',
   benches: PAYLOAD_BYTES.flatMap((bytes) => BATCH_RECORDS.map((batch) => pushAndDrain(bytes, batch))),

@@ -73,7 +73,7 @@ function publish(payload: PayloadName, streams: 1 | 2): TimeBench {
   };
 }
 
-export const topic: Group = {
+export const group: Group = {
   name: 'topic',
   title: 'publish one message: 1 stream is MessagePack, 2 are MessagePack and JSON',
   benches: [publish('quote', 1), publish('quote', 2), publish('book', 1), publish('book', 2)],

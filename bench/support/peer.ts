@@ -16,6 +16,8 @@ export interface TopicPlan {
 export interface ServerOptions {
   topics: TopicPlan;
   payloadBytes: number;
+  /** The most topics that one connection subscribes to; absent: a few. */
+  topicsPerConnection?: number;
   /** Coalescing, where the peer has it; 'auto' leaves the peer's default. */
   maxDelayMs: number | 'auto';
   /** Further settings, for ringcast. */

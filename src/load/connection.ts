@@ -4,7 +4,7 @@
  */
 import { writeSync } from 'node:fs';
 import { connect, type Socket } from 'node:net';
-import { connect as connectTls, type ConnectionOptions as TlsOptions } from 'node:tls';
+import { connect as connectTls, type ConnectionOptions as TlsOptions, TLSSocket } from 'node:tls';
 import type { EventSink, OpenConnection, ReadingDialect } from './dialect.js';
 import {
   clientFrame,
@@ -166,11 +166,12 @@ export class Connection implements OpenConnection {
     return false;
   }
 
-  /** Ends it by RST, so that no port stays in TIME_WAIT. */
+  /** Ends it by RST, so that no port stays in TIME_WAIT; what is encrypted ends without, for Node.js cannot. */
   destroy(): void {
     this.#leaving = true;
     this.#fd = -1;
-    this.socket.resetAndDestroy();
+    if (this.socket instanceof TLSSocket) this.socket.destroy();
+    else this.socket.resetAndDestroy();
   }
 
   #fail(reason: string, code: string): void {

@@ -4,7 +4,7 @@
  */
 import { writeSync } from 'node:fs';
 import { connect, type Socket } from 'node:net';
-import { connect as connectTls, type ConnectionOptions as TlsOptions, TLSSocket } from 'node:tls';
+import { connect as connectTls, TLSSocket, type ConnectionOptions as TlsOptions } from 'node:tls';
 import type { EventSink, OpenConnection, ReadingDialect } from './dialect.js';
 import {
   clientFrame,

@@ -10,8 +10,8 @@ import { helpOf, type Options, readOptions } from './options.js';
 import { loadPeer } from './peer.js';
 import { barTable, markdownReport, notes, runLines } from './report.js';
 import { Results, type RunResult, wrongDeliveries } from './results.js';
-import { type RunPlan, runOnce } from './runner.js';
-import type { Scenario, Size, Variant } from './scenario.js';
+import { type RunPlan, runOnce, serverOptionsOf } from './runner.js';
+import { type Scenario, type Size, UWS, type Variant } from './scenario.js';
 import { findScenario, type Suite } from './suite.js';
 
 const print = (lines: string[]): void => {
@@ -36,11 +36,11 @@ const knownPeers = (suite: Suite, size: Size): string[] =>
     scenario.variants(size).flatMap(({ peers, peersOnRequest = [] }) => [...peers, ...peersOnRequest]),
   );
 
-/** A peer that no scenario knows (a new file in peers/) runs wherever it is asked for. */
+/** A peer that no scenario knows (a new file in peers/) runs wherever it is asked for and the baseline may run. */
 function peersOf(variant: Variant, options: Options, known: readonly string[]): readonly string[] {
   if (options.peers === null) return variant.peers;
   const possible = [...variant.peers, ...(variant.peersOnRequest ?? [])];
-  return options.peers.filter((peer) => possible.includes(peer) || !known.includes(peer));
+  return options.peers.filter((peer) => possible.includes(peer) || (possible.includes(UWS) && !known.includes(peer)));
 }
 
 /** Every run of one scenario: the peers alternate, so that a change of the machine's mood hits all of them. */
@@ -93,6 +93,12 @@ async function runAll(suite: Suite, options: Options, progress: Progress): Promi
     }
     const variants = possibleVariants(scenario, size, options.allowFewer, progress);
     for (const plan of plansOf(suite, scenario, variants, size, options)) {
+      const reason = (await loadPeer(plan.peer)).unavailable?.(serverOptionsOf(plan.variant)) ?? null;
+      if (reason !== null) {
+        if (plan.run === 0)
+          remark(progress, `${scenario.name}, ${plan.variant.name}, ${plan.peer}: skipped: ${reason}`);
+        continue;
+      }
       const result = await runOnce(plan);
       if (progress.interrupted) return;
       progress.results.runs.push(result);

@@ -1,7 +1,8 @@
 // Memory that the kernel holds for TCP sockets, outside every process's RSS.
 
-import { execFileSync } from 'node:child_process';
+import { execFile, execFileSync } from 'node:child_process';
 import { readFileSync } from 'node:fs';
+import { promisify } from 'node:util';
 
 const SOCKSTAT_FILE = '/proc/net/sockstat';
 
@@ -26,6 +27,34 @@ export function kernelSocketBytes(): number | null {
   try {
     const pages = tcpBufferPages(readFileSync(SOCKSTAT_FILE, 'utf8'));
     return pages === null ? null : pages * readPageBytes();
+  } catch {
+    return null;
+  }
+}
+
+const runFile = promisify(execFile);
+const SS_MAX_BYTES = 64 * 2 ** 20;
+
+/**
+ * Bytes that the sockets hold which `ss -tm` lists: received (r), sent but not acknowledged or waiting (w), reserved (f), options (o), and
+ * the backlog (bl) of its skmem, see ss(8). Its t is left out: these buffers are in w already.
+ */
+export function listedSocketBytes(ssOutput: string): number {
+  let bytes = 0;
+  for (const [, text] of ssOutput.matchAll(/skmem:\(([^)]*)\)/g)) {
+    const fields = new Map(
+      text!.split(',').map((field) => [field.replace(/\d+$/, ''), Number(/\d+$/.exec(field)?.[0])]),
+    );
+    for (const name of ['r', 'w', 'f', 'o', 'bl']) bytes += fields.get(name) ?? 0;
+  }
+  return bytes;
+}
+
+/** The same for the server's end of all connections to a port of this machine alone; null without the ss command (Debian's iproute2). */
+export async function serverSocketBytes(port: number): Promise<number | null> {
+  try {
+    const args = ['-tmnH', 'state', 'established', `sport = :${port}`];
+    return listedSocketBytes((await runFile('ss', args, { maxBuffer: SS_MAX_BYTES })).stdout);
   } catch {
     return null;
   }

@@ -24,6 +24,11 @@ export interface RunPlan {
   profile: 'server' | 'generator' | null;
 }
 
+/** What the server is started with. */
+export function serverOptionsOf({ server, tls }: Variant): ServerOptions {
+  return tls ? { ...server, tls: certificate() } : server;
+}
+
 const profileFlags = (plan: RunPlan, part: 'server' | 'generator'): string[] =>
   plan.profile === part ? ['--cpu-prof', '--cpu-prof-dir', 'bench/results'] : [];
 
@@ -32,9 +37,7 @@ export async function runOnce(plan: RunPlan): Promise<RunResult> {
   const result = { scenario: scenario.name, variant: variant.name, peer, run };
   const serverFlags = ['--expose-gc', ...profileFlags(plan, 'server')];
   const generatorFlags = profileFlags(plan, 'generator');
-  const tls = variant.tls ? { tls: certificate() } : {};
-  const serverOptions: ServerOptions = { ...variant.server, ...tls };
-  const server = startChild('./server-process.js', [peer, JSON.stringify(serverOptions)], serverFlags);
+  const server = startChild('./server-process.js', [peer, JSON.stringify(serverOptionsOf(variant))], serverFlags);
   try {
     const port = await within(START_MAX_MS, 'the server did not start', serverReady(server));
     const outcome = await within(

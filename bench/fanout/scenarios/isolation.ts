@@ -1,10 +1,13 @@
 // Does a cold topic wait for a hot one? Cold traffic is measured alone, then beside a hot topic with many subscribers. These
 // are a companion's: in one process the cold messages would wait for the generator's own reading of the hot ones.
 
-import { sleep } from '../../../dist/load/clock.js';
+import { clockMs, sleep } from '../../../dist/load/clock.js';
 import { completeBar, ratioBar } from '../../support/bars.js';
+import type { Load } from '../../support/generator/load.js';
+import { Recording } from '../../support/generator/recording.js';
 import type { Percentiles } from '../../support/results.js';
 import { RINGCAST, type Scenario, type Size, secondsOf, UWS } from '../../support/scenario.js';
+import { addPoint, LATENCY, windowMaxima } from '../../support/series.js';
 import { latencyOf, PAYLOAD_BYTES } from '../../support/shared.js';
 
 const NAME = 'isolation';
@@ -12,6 +15,7 @@ const VARIANT = 'one hot topic';
 const COLD_TOPICS = 100;
 /** The hot traffic goes on until the cold traffic of `beside` has ended for certain. */
 const HOT_MARGIN_SECONDS = 1;
+const WINDOW_MS = 50;
 
 const settleSeconds = (size: Size): number => (size.smoke ? 0.2 : 2);
 
@@ -35,10 +39,10 @@ export const isolation: Scenario = {
     await companion.start();
     await load.schedules('warm-up', secondsOf(size, 8) / 4, [cold]);
     load.warmedUp('warm-up');
-    await load.schedules('alone', secondsOf(size, 8) / 2, [cold]);
+    await overTime(load, 'alone', () => load.schedules('alone', secondsOf(size, 8) / 2, [cold]));
     companion.publish();
     await sleep(settleSeconds(size) * 1000);
-    await load.schedules('beside', secondsOf(size, 8), [cold]);
+    await overTime(load, 'beside', () => load.schedules('beside', secondsOf(size, 8), [cold]));
     await companion.join(load.outcome);
   },
   async companion(load, { companion }, size, told) {
@@ -69,3 +73,21 @@ export const isolation: Scenario = {
     ];
   },
 };
+
+/** Takes down the worst latency of every little while. */
+async function overTime(load: Load, name: string, phase: () => Promise<unknown>): Promise<void> {
+  const recording = new Recording();
+  load.beginRecording(recording);
+  const startMs = clockMs();
+  await phase();
+  load.endRecording();
+  const { count, sentMs, arrivedMs } = recording;
+  const latencyMs = (index: number): number => arrivedMs[index]! - sentMs[index]!;
+  const axes = [
+    { label: 'time', unit: 's' },
+    { ...LATENCY, label: `worst latency in ${WINDOW_MS} ms` },
+  ] as const;
+  for (const [seconds, ms] of windowMaxima(sentMs, latencyMs, count, startMs, WINDOW_MS)) {
+    addPoint(load.outcome, `cold latency over time, ${name}`, [...axes], seconds, ms);
+  }
+}

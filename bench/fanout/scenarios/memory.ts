@@ -59,7 +59,12 @@ export const subscriptions: Scenario = {
     {
       name: VARIANT,
       peers: [UWS, RINGCAST],
-      server: { topics: { hot: 0, cold: subscriptionTopics(size) }, payloadBytes: PAYLOAD_BYTES, maxDelayMs: 'auto' },
+      server: {
+        topics: { hot: 0, cold: subscriptionTopics(size) },
+        payloadBytes: PAYLOAD_BYTES,
+        topicsPerConnection: subscriptionTopics(size),
+        maxDelayMs: 'auto',
+      },
       connections: SUBSCRIPTIONS_WARM + (size.smoke ? 20 : 500),
       publishers: 1,
     },

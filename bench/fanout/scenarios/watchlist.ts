@@ -18,7 +18,12 @@ export const watchlist: Scenario = {
     {
       name: VARIANT,
       peers: [UWS, RINGCAST],
-      server: { topics: { hot: 0, cold: topicCount(size) }, payloadBytes: PAYLOAD_BYTES, maxDelayMs: 5 },
+      server: {
+        topics: { hot: 0, cold: topicCount(size) },
+        payloadBytes: PAYLOAD_BYTES,
+        topicsPerConnection: perClient(size),
+        maxDelayMs: 5,
+      },
       connections: size.smoke ? 20 : 500,
       publishers: 1,
     },

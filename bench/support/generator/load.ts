@@ -66,14 +66,15 @@ export class Load {
   readonly #tracker: Tracker;
   readonly #publisher: Publisher;
   readonly #meter: PhaseMeter;
-  readonly #dialect: Dialect;
+  /** Of all connections that have no other one. */
+  readonly dialect: Dialect;
   readonly #tls: Pick<Endpoint, 'tls'>;
   /** The publishing thread wants to know how far deliveries are. */
   #tellsSettled = false;
 
   private constructor(options: LoadOptions, dialect: Dialect) {
     this.options = options;
-    this.#dialect = dialect;
+    this.dialect = dialect;
     this.#publisher = new Publisher(options);
     this.#tls =
       options.certFile === null
@@ -111,7 +112,7 @@ export class Load {
    * Begins to open one connection, which the caller waits for and destroys.
    * @param sink who reads it instead of the verification of all
    */
-  open(index: number, sink: EventSink = this.#tracker, dialect = this.#dialect): Connection {
+  open(index: number, sink: EventSink = this.#tracker, dialect = this.dialect): Connection {
     const address = localAddress(index + this.options.publishers, this.options.addressSalt);
     const endpoint = { port: this.options.port, dialect, localAddress: address, ...this.#tls };
     return new Connection(index, endpoint, this.#buffer, sink);
@@ -135,7 +136,7 @@ export class Load {
         const topics = topicsOf(index);
         for (const topic of topics) this.#tracker.expect(index, topic);
         wanted += topics.length;
-        this.#dialect.subscribe(this.connections[index]!, topics);
+        this.dialect.subscribe(this.connections[index]!, topics);
       }
       const giveUpMs = clockMs() + ACKNOWLEDGE_MAX_MS;
       while (this.#tracker.acknowledgedCount < wanted) {

@@ -92,7 +92,7 @@ export class PhaseMeter {
       serverCpuPercent: serverCpuMicros / 1e4 / serverSeconds,
       rssBytes: after.server.rssBytes,
       kernelSocketBytes: after.server.kernelSocketBytes,
-      kernelSocketPeakBytes: this.#kernelPeakBytes,
+      kernelSocketPeakBytes: higher(this.#kernelPeakBytes, after.server.kernelSocketBytes),
       latency,
       verification,
       generator: this.#health(before, after, report),
@@ -100,8 +100,7 @@ export class PhaseMeter {
   }
 
   #watchKernel(): void {
-    const bytes = kernelSocketBytes();
-    if (bytes !== null) this.#kernelPeakBytes = Math.max(this.#kernelPeakBytes ?? 0, bytes);
+    this.#kernelPeakBytes = higher(this.#kernelPeakBytes, kernelSocketBytes());
   }
 
   async #readings(): Promise<Readings> {
@@ -131,4 +130,8 @@ export class PhaseMeter {
       saturated: cpuPercent > SATURATED_PERCENT || busy > SATURATED_PERCENT || lagMs > SATURATED_LAG_MS,
     };
   }
+}
+
+function higher(left: number | null, right: number | null): number | null {
+  return left === null || right === null ? (left ?? right) : Math.max(left, right);
 }

@@ -1,0 +1,159 @@
+// What a report is made of: the JSON files that the bench commands write, checked where they come in.
+
+import { readFileSync } from 'node:fs';
+import { z } from 'zod';
+
+/** JSON has no NaN: what could not be calculated comes as null. */
+const number = z
+  .number()
+  .nullable()
+  .transform((value) => value ?? Number.NaN);
+const texts = z.array(z.string());
+
+const machine = z.object({
+  cpu: z.string(),
+  cores: number,
+  memoryGiB: number,
+  system: z.string(),
+  node: z.string(),
+  commit: z.string(),
+  command: z.string(),
+  date: z.string(),
+});
+
+const verification = z.object({
+  complete: z.boolean(),
+  expected: number,
+  delivered: number,
+  lost: number,
+  doubled: number,
+  reordered: number,
+  corrupt: number,
+  gapMessages: number,
+});
+
+const latency = z.object({
+  count: number,
+  p50Micros: number,
+  p90Micros: number,
+  p99Micros: number,
+  p999Micros: number,
+  maxMicros: number,
+  hdr: z.string().optional(),
+});
+
+const phase = z.object({
+  seconds: number,
+  published: number,
+  deliveriesPerSecond: number,
+  cpuMicrosPerDelivery: number.optional(),
+  serverCpuMicros: number,
+  serverCpuPercent: number,
+  rssBytes: number,
+  latency: z.record(z.string(), latency),
+  verification,
+  generator: z.object({
+    cpuPercent: number,
+    readerBusyPercent: number,
+    readerLagP99Ms: number,
+    publisherLateP99Ms: number,
+    publisherLateMaxMs: number,
+    readsPerSecond: number,
+    saturated: z.boolean(),
+  }),
+});
+
+const axis = z.object({ label: z.string(), unit: z.string(), log: z.boolean().optional() });
+
+const run = z.object({
+  scenario: z.string(),
+  variant: z.string(),
+  peer: z.string(),
+  run: z.number(),
+  failed: z.string().nullable(),
+  phases: z.record(z.string(), phase),
+  figures: z.record(z.string(), number),
+  series: z.record(z.string(), z.object({ x: axis, y: axis, points: z.array(z.tuple([number, number])) })).optional(),
+  problems: texts,
+});
+
+const spread = z.object({ median: number, min: number, max: number }).nullable();
+
+const bar = z.object({
+  scenario: z.string(),
+  label: z.string(),
+  unit: z.string(),
+  value: spread,
+  baseline: spread,
+  relation: z.object({ kind: z.enum(['ratio', 'difference']), value: number }).nullable(),
+  limit: z.string(),
+  met: z.boolean().nullable(),
+});
+
+const benchFile = z.object({
+  machine,
+  options: z.object({ smoke: z.boolean().optional(), runs: number.optional() }).optional(),
+  partial: z.boolean().default(false),
+  runs: z.array(run),
+  bars: z.array(bar).default([]),
+  notes: texts.default([]),
+});
+
+const sizingFile = z.object({
+  machine,
+  kind: z.literal('sizing'),
+  partial: z.boolean().default(false),
+  workloads: z.array(
+    z.object({
+      name: z.string(),
+      predicted: z.record(z.string(), number),
+      measured: z.record(z.string(), number),
+    }),
+  ),
+  notes: texts.default([]),
+});
+
+export type Machine = z.infer<typeof machine>;
+export type Run = z.infer<typeof run>;
+export type Phase = z.infer<typeof phase>;
+export type Bar = z.infer<typeof bar>;
+export type BenchResults = z.infer<typeof benchFile> & { kind: 'bench'; file: string };
+export type SizingResults = z.infer<typeof sizingFile> & { file: string };
+export type ResultsFile = BenchResults | SizingResults;
+
+/**
+ * @param file only its name, for messages and for the report
+ * @throws Error with one line that says where the content is not as expected
+ */
+export function parseResults(content: unknown, file: string): ResultsFile {
+  const kind = typeof content === 'object' && content !== null && 'kind' in content ? content.kind : undefined;
+  if (kind !== undefined && kind !== 'sizing') {
+    throw new Error(`${file}: results of kind ${JSON.stringify(kind)} are unknown to the report`);
+  }
+  const parsed = kind === 'sizing' ? sizingFile.safeParse(content) : benchFile.safeParse(content);
+  if (!parsed.success) {
+    const [issue] = parsed.error.issues;
+    const place = issue!.path.map(String).join('.') || 'the whole file';
+    throw new Error(`${file} is not a results file of this suite (written with --json): ${place}: ${issue!.message}`);
+  }
+  return 'workloads' in parsed.data
+    ? ({ ...parsed.data, file } as SizingResults)
+    : ({ ...parsed.data, kind: 'bench', file } as BenchResults);
+}
+
+/** @throws Error with one line that says what is wrong with the file */
+export function readResultsFile(path: string): ResultsFile {
+  let text: string;
+  try {
+    text = readFileSync(path, 'utf8');
+  } catch (error) {
+    throw new Error(`cannot read ${path}: ${error instanceof Error ? error.message : error}`);
+  }
+  let content: unknown;
+  try {
+    content = JSON.parse(text);
+  } catch (error) {
+    throw new Error(`${path} is not JSON: ${error instanceof Error ? error.message : error}`);
+  }
+  return parseResults(content, path);
+}

@@ -1,0 +1,273 @@
+/** From measurements to coefficients. Pure: the same measurements always give the same. */
+import type { Coefficients } from './calibration.js';
+import { median, nonNegativeLeastSquares } from './least-squares.js';
+import type { Measurement } from './measure/session.js';
+import { wakeUpsOf } from './model-cpu.js';
+import { coldLogBytes, touchedRingBytes } from './model-memory.js';
+import type { Point } from './points.js';
+import type { WorkloadSettings } from './workload.js';
+
+export interface Observation {
+  readonly point: Point;
+  readonly measured: Measurement;
+}
+
+export interface MemoryObservation extends Observation {
+  readonly uptimeSeconds: number;
+}
+
+export interface Observations {
+  readonly idle: readonly Measurement[];
+  readonly cpu: readonly Observation[];
+  readonly memory: readonly MemoryObservation[];
+  /** RSS of servers that have just started, without a lane and with one. */
+  readonly startedBytes: { readonly lanes: number; readonly rssBytes: number }[];
+  readonly settings: WorkloadSettings;
+}
+
+export interface FittedCalibration {
+  readonly coefficients: Coefficients;
+  readonly spreads: Record<string, number>;
+  readonly fitResidual: number;
+}
+
+const WAKE_UP_MS_CANDIDATES = [0.02, 0.03, 0.05, 0.075, 0.1, 0.15, 0.2, 0.3, 0.5];
+const WAKING_ROUNDS = 12;
+/** Socket, inode, dentry, file, and its entry in epoll (bytes): in /proc/slabinfo of Linux 6.18 on x86-64 together 3.8 KiB. */
+const KERNEL_USUAL_BYTES = 3900;
+const KERNEL_PLAUSIBLE_BYTES = [2000, 12_000] as const;
+
+export function fitCoefficients(observations: Observations): FittedCalibration {
+  const idleCpu = median(observations.idle.map(({ acceptCpu }) => acceptCpu));
+  const timing = fitTiming(observations.cpu);
+  const accept = fitAccept(observations.cpu, idleCpu);
+  const lane = fitLane(observations.cpu, accept.wakeUpMs);
+  const memory = fitMemory(observations);
+  const helperShares = observations.cpu.map(({ measured }) => measured.helpersCpu / measured.acceptCpu);
+  return {
+    coefficients: {
+      ...timing.values,
+      ...accept.values,
+      ...lane.values,
+      ...memory.values,
+      ...latencies(observations.cpu),
+      idleCpu,
+      helperShare: median(helperShares),
+      wakeUpMs: accept.wakeUpMs,
+    },
+    spreads: {
+      ...timing.spreads,
+      ...accept.spreads,
+      ...lane.spreads,
+      ...memory.spreads,
+      helperShare: halfRange(helperShares),
+    },
+    fitResidual: accept.residual,
+  };
+}
+
+// ---- how long messages are collected ----------------------------------------------------------------------------------
+
+/** What the time between two writes to a client is longer than the mean time between two of its messages. */
+function collectedMs({ measured }: Observation): number {
+  const perClient = measured.deliveries / measured.clients;
+  return Math.max(0, (1000 * measured.clients) / measured.writes - 1000 / perClient);
+}
+
+function fitTiming(observations: readonly Observation[]) {
+  const values = (home: 'cold' | 'hot', isDelayed: boolean) =>
+    observations
+      .filter(({ point, measured }) => {
+        const [group] = point.topics;
+        return (
+          group.home === home &&
+          (group.maxDelayMs as number) > 0 === isDelayed &&
+          measured.deliveries > measured.clients
+        );
+      })
+      .map((observation) => ({
+        delayMs: observation.point.topics[0].maxDelayMs as number,
+        ms: collectedMs(observation),
+      }));
+  const undelayed = values('cold', false).map(({ ms }) => ms);
+  const undelayedMs = median(undelayed);
+  const slacks = values('cold', true).map(({ delayMs, ms }) => Math.max(0, ms - delayMs - undelayedMs));
+  const delaySlackMs = median(slacks);
+  const shares = values('hot', true).map(({ delayMs, ms }) => (ms - undelayedMs - delaySlackMs) / delayMs);
+  return {
+    values: {
+      undelayedMs,
+      delaySlackMs,
+      hotDelayShare: shares.length === 0 ? 1 : Math.min(1.5, Math.max(0.5, median(shares))),
+    },
+    spreads: {
+      undelayedMs: halfRange(undelayed),
+      delaySlackMs: halfRange(slacks),
+      hotDelayShare: halfRange(shares),
+    },
+  };
+}
+
+// ---- the accept thread ------------------------------------------------------------------------------------------------
+
+interface Work {
+  readonly cpu: number;
+  readonly writes: number;
+  readonly rows: number;
+  readonly bytes: number;
+  readonly messages: number;
+  readonly events: number;
+  readonly hotMessages: number;
+  readonly hotCollectedMs: number;
+}
+
+function workOf({ point, measured }: Observation): Work {
+  const [group] = point.topics;
+  const delayMs = group.maxDelayMs as number;
+  const perSubscription = measured.deliveries / Math.max(1, measured.subscriptions);
+  const collected = measured.clients === 0 || measured.writes === 0 ? 0 : collectedMs({ point, measured });
+  return {
+    cpu: measured.acceptCpu,
+    writes: measured.writes,
+    rows: measured.deliveries / (1 + (perSubscription * collected) / 1000),
+    bytes: measured.deliveredBytes,
+    messages: measured.published,
+    events: measured.published + (delayMs > 0 ? Math.min(1000, measured.writes) : 0),
+    hotMessages: group.home === 'hot' ? measured.published : 0,
+    hotCollectedMs: delayMs / 4,
+  };
+}
+
+function hotWakeUps({ hotMessages, hotCollectedMs }: Work, wakeUpMs: number): number {
+  return wakeUpsOf(hotMessages, Math.max(wakeUpMs, hotCollectedMs));
+}
+
+/** Each row is divided by what was measured, so that a small load counts as much as a large one. */
+function fitAccept(observations: readonly Observation[], idleCpu: number) {
+  const work = observations.map(workOf);
+  const fits = WAKE_UP_MS_CANDIDATES.map((wakeUpMs) => ({ wakeUpMs, ...fitAcceptAt(work, idleCpu, wakeUpMs) }));
+  const best = fits.reduce((left, right) => (right.fit.residual < left.fit.residual ? right : left));
+  const names = [
+    'perWriteMicros',
+    'perRowMicros',
+    'perByteNanos',
+    'perMessageMicros',
+    'perWakeUpMicros',
+    'perHotWakeUpMicros',
+  ] as const;
+  const named = (values: readonly number[]) =>
+    Object.fromEntries(names.map((name, index) => [name, values[index]])) as Record<(typeof names)[number], number>;
+  return {
+    wakeUpMs: best.wakeUpMs,
+    values: named(best.fit.coefficients),
+    spreads: named(best.fit.standardErrors),
+    residual: best.fit.residual,
+  };
+}
+
+function fitAcceptAt(work: readonly Work[], idleCpu: number, wakeUpMs: number) {
+  // What wakes a thread that is busy anyway costs nothing more: how busy with other things each was is known only when the
+  // costs are, so both are found in turns.
+  let wakingCpu = work.map(() => 0);
+  for (let round = 0; ; round++) {
+    const rows = work.map((each, index) => {
+      const free = 1 - Math.max(0, each.cpu - wakingCpu[index]);
+      const features = [
+        each.writes / 1e6,
+        each.rows / 1e6,
+        each.bytes / 1e9,
+        each.messages / 1e6,
+        (free * wakeUpsOf(each.events, wakeUpMs)) / 1e6,
+        hotWakeUps(each, wakeUpMs) / 1e6,
+      ];
+      return features.map((feature) => feature / each.cpu);
+    });
+    const fit = nonNegativeLeastSquares(
+      rows,
+      work.map(({ cpu }) => Math.max(0, cpu - idleCpu) / cpu),
+    );
+    if (round === WAKING_ROUNDS) return { fit };
+    wakingCpu = rows.map((row, index) => row[4] * work[index].cpu * fit.coefficients[4]);
+  }
+}
+
+// ---- lanes ------------------------------------------------------------------------------------------------------------
+
+function fitLane(observations: readonly Observation[], wakeUpMs: number) {
+  const hot = observations
+    .map((each) => ({ cpu: each.measured.lanesCpu, work: workOf(each) }))
+    .filter(({ work }) => work.hotMessages > 0);
+  const rows = hot.map(({ cpu, work }) => [work.hotMessages / 1e6 / cpu, hotWakeUps(work, wakeUpMs) / 1e6 / cpu]);
+  const { coefficients, standardErrors } = nonNegativeLeastSquares(
+    rows,
+    hot.map(() => 1),
+  );
+  return {
+    values: { laneMessageMicros: coefficients[0] ?? 0, laneWakeUpMicros: coefficients[1] ?? 0 },
+    spreads: { laneMessageMicros: standardErrors[0] ?? 0, laneWakeUpMicros: standardErrors[1] ?? 0 },
+  };
+}
+
+// ---- latency ----------------------------------------------------------------------------------------------------------
+
+function latencies(observations: readonly Observation[]) {
+  const quiet = (home: 'cold' | 'hot') =>
+    median(
+      observations
+        .filter(({ point }) => point.name.startsWith('one client a') && point.topics[0].home === home)
+        .map(({ measured }) => measured.latencyMs.p99),
+    );
+  const coldLatencyMs = quiet('cold');
+  return { coldLatencyMs, hotLatencyMs: Math.max(coldLatencyMs, quiet('hot')) };
+}
+
+// ---- memory -----------------------------------------------------------------------------------------------------------
+
+/** The logs are computed, and so is what they hold; everything else is fitted to what is left. */
+function fitMemory({ memory, startedBytes, settings }: Observations) {
+  const startedWith = (lanes: number): number =>
+    median(startedBytes.filter((each) => each.lanes === lanes).map(({ rssBytes }) => rssBytes));
+  const laneBytes = Math.max(0, startedWith(1) - startedWith(0));
+  const rows = memory.map(({ point, measured }) => {
+    const topics = point.topics.reduce((sum, { count }) => sum + count, 0);
+    return [1e6, measured.clients, measured.subscriptions, topics];
+  });
+  const targets = memory.map(({ point, measured, uptimeSeconds }) => {
+    const logs = point.topics.reduce(
+      (sum, group) => sum + group.count * coldLogBytes(group, settings, uptimeSeconds),
+      0,
+    );
+    return (
+      measured.rssBytes - logs - laneBytes - touchedRingBytes({ topics: point.topics, settings }, 1, uptimeSeconds)
+    );
+  });
+  const { coefficients, standardErrors } = nonNegativeLeastSquares(rows, targets);
+  const many = memory.filter(({ measured }) => measured.clients >= 500);
+  const kernel = many.map(({ measured }) => measured.kernelObjectBytes / measured.clients);
+  return {
+    values: {
+      processBytes: (coefficients[0] ?? 0) * 1e6,
+      laneBytes,
+      connectionBytes: coefficients[1] ?? 0,
+      subscriptionBytes: coefficients[2] ?? 0,
+      topicBytes: coefficients[3] ?? 0,
+      kernelConnectionBytes: kernelConnectionBytes(median(kernel)),
+    },
+    spreads: {
+      processBytes: (standardErrors[0] ?? 0) * 1e6,
+      connectionBytes: standardErrors[1] ?? 0,
+      subscriptionBytes: standardErrors[2] ?? 0,
+      topicBytes: standardErrors[3] ?? 0,
+      kernelConnectionBytes: halfRange(kernel),
+    },
+  };
+}
+
+/** The kernel's memory is that of the whole machine: where others disturb it too much, what Linux 6 takes stands in for it. */
+function kernelConnectionBytes(measured: number): number {
+  return measured >= KERNEL_PLAUSIBLE_BYTES[0] && measured <= KERNEL_PLAUSIBLE_BYTES[1] ? measured : KERNEL_USUAL_BYTES;
+}
+
+function halfRange(values: readonly number[]): number {
+  return values.length === 0 ? 0 : (Math.max(...values) - Math.min(...values)) / 2;
+}

@@ -1,0 +1,234 @@
+/** The load's process: clients that read and count, and the thread of their feed. Argument: LoadJob as JSON. */
+import { Worker } from 'node:worker_threads';
+import { clockMs, sleep } from '../../load/clock.js';
+import { Connection, localAddress, openConnections, ReceiveBuffer } from '../../load/connection.js';
+import type { EventSink } from '../../load/dialect.js';
+import { LatencyHistogram } from '../../load/latency-histogram.js';
+import type { FeedData, FeedMessage, ToFeed } from './feed-port.js';
+import { type FromLoad, type LoadJob, type LoadResult, type ToLoad, topicName } from './job.js';
+import { sample, seededRandom } from './random.js';
+import { SizingDialect, subscribeFrame } from './wire.js';
+
+const SUBSCRIBE_BATCH_CLIENTS = 50;
+const SUBSCRIBE_MAX_MS = 30_000;
+const DRAIN_STALL_MS = 1500;
+const PROBLEMS_MAX = 5;
+
+const send = (message: FromLoad): void => {
+  process.send!(message);
+};
+
+/** Writer and reader: the main thread of the load process. */
+class Counter implements EventSink {
+  deliveries = 0;
+  acknowledgements = 0;
+  gapMessages = 0;
+  nowMs = 0;
+  readonly problems: string[] = [];
+  readonly latency = new LatencyHistogram();
+  readonly #view: DataView;
+  readonly #bytes: Uint8Array;
+
+  constructor(buffer: ReceiveBuffer) {
+    this.#view = buffer.view;
+    this.#bytes = buffer.bytes;
+    buffer.onRead = () => {
+      this.nowMs = clockMs();
+    };
+  }
+
+  /** Hot path. */
+  payload(_connection: number, start: number): void {
+    if (this.#bytes[start + 8] !== 1) return; // from before the measurement
+    this.deliveries++;
+    this.latency.record(this.nowMs - this.#view.getFloat64(start, true));
+  }
+
+  acknowledged(_connection: number, count: number): void {
+    this.acknowledgements += count;
+  }
+
+  published(): void {}
+
+  gap(_connection: number, messages: number): void {
+    this.gapMessages += messages;
+  }
+
+  problem(connection: number, text: string): void {
+    if (this.problems.length < PROBLEMS_MAX) this.problems.push(`connection ${connection}: ${text}`);
+  }
+}
+
+/** Resolves with the next message of the other side that is of this type. */
+class Inbox<Message extends { type: string }> {
+  readonly #waiting: ((message: Message) => void)[] = [];
+  readonly #queued: Message[] = [];
+
+  put(message: Message): void {
+    const waiting = this.#waiting.shift();
+    if (waiting === undefined) this.#queued.push(message);
+    else waiting(message);
+  }
+
+  next(): Promise<Message> {
+    const queued = this.#queued.shift();
+    return queued === undefined ? new Promise((resolve) => this.#waiting.push(resolve)) : Promise.resolve(queued);
+  }
+}
+
+const job = JSON.parse(process.argv[2]) as LoadJob;
+const orders = new Inbox<ToLoad>();
+const buffer = new ReceiveBuffer();
+const counter = new Counter(buffer);
+const dialect = new SizingDialect();
+const groupTopics = job.topics.map(({ count }) => count);
+const topicCount = groupTopics.reduce((sum, count) => sum + count, 0);
+const subscribers = new Uint32Array(topicCount);
+
+async function connect(): Promise<Connection[]> {
+  const clients = job.clients.reduce((sum, { clients }) => sum + clients, 0);
+  const salt = (process.pid * 31) % 62_500;
+  return openConnections(clients, (index) => {
+    const endpoint = { port: job.port, dialect, localAddress: localAddress(index, salt) };
+    return new Connection(index, endpoint, buffer, counter);
+  });
+}
+
+async function subscribe(connections: readonly Connection[]): Promise<void> {
+  const random = seededRandom(job.seed);
+  const giveUpMs = clockMs() + SUBSCRIBE_MAX_MS;
+  let wanted = 0;
+  let index = 0;
+  for (const { clients, topics } of job.clients) {
+    for (let client = 0; client < clients; client++, index++) {
+      const frames = framesOf(random, topics);
+      wanted += frames.length;
+      if (frames.length > 0) connections[index].send(Buffer.concat(frames));
+      if (index % SUBSCRIBE_BATCH_CLIENTS !== 0 && client !== clients - 1) continue;
+      while (counter.acknowledgements < wanted) {
+        if (counter.problems.length > 0) throw new Error(counter.problems[0]);
+        if (clockMs() > giveUpMs) throw new Error(`${wanted - counter.acknowledgements} subscriptions not confirmed`);
+        await sleep(1);
+      }
+    }
+  }
+}
+
+function framesOf(random: () => number, topics: Readonly<Record<string, number>>): Uint8Array[] {
+  const frames: Uint8Array[] = [];
+  let firstTopic = 0;
+  for (const group of job.topics) {
+    for (const topic of sample(random, topics[group.name] ?? 0, group.count)) {
+      subscribers[firstTopic + topic]++;
+      frames.push(subscribeFrame(frames.length, topicName(job.number, group, topic)));
+    }
+    firstTopic += group.count;
+  }
+  return frames;
+}
+
+/** The main thread's handle on the feed. */
+class FeedThread {
+  readonly #messages = new Inbox<FeedMessage>();
+  readonly #worker: Worker;
+
+  constructor() {
+    const { number, port, topics, seed } = job;
+    const data: FeedData = { job: number, port, topics, seed };
+    this.#worker = new Worker(new URL('./feed-thread.js', import.meta.url), { workerData: data });
+    this.#worker.on('message', (message: FeedMessage) => this.#messages.put(message));
+    this.#worker.on('error', (error) => this.#messages.put({ type: 'failed', reason: error.message }));
+  }
+
+  tell(order: ToFeed): void {
+    this.#worker.postMessage(order);
+  }
+
+  async next<Type extends FeedMessage['type']>(type: Type): Promise<Extract<FeedMessage, { type: Type }>> {
+    const message = await this.#messages.next();
+    if (message.type === type) return message as Extract<FeedMessage, { type: Type }>;
+    throw new Error(
+      message.type === 'failed' ? message.reason : `the feed said "${message.type}" instead of "${type}"`,
+    );
+  }
+}
+
+/** Waits for what is under way, as long as anything arrives. */
+async function drain(expected: number): Promise<void> {
+  let seen = counter.deliveries;
+  let progressMs = clockMs();
+  while (counter.deliveries < expected && clockMs() - progressMs < DRAIN_STALL_MS) {
+    await sleep(5);
+    if (counter.deliveries !== seen) progressMs = clockMs();
+    seen = counter.deliveries;
+  }
+}
+
+async function run(): Promise<void> {
+  const feed = new FeedThread();
+  await feed.next('opened');
+  const connections = await connect();
+  await subscribe(connections);
+  send({ type: 'connected' });
+  await orders.next(); // publish
+  feed.tell('publish');
+  await sleep(job.settleMs);
+  send({ type: 'measuring' });
+  await orders.next(); // count: the server has been read
+  send({ type: 'done', result: await measure(feed) });
+  await orders.next(); // leave: the server has been read once more
+  for (const connection of connections) connection.destroy();
+  process.exit(0);
+}
+
+async function measure(feed: FeedThread): Promise<LoadResult> {
+  feed.tell('count');
+  const before = readCounts();
+  await sleep(job.measureMs);
+  const after = readCounts();
+  send({ type: 'counted' });
+  feed.tell('mark');
+  const { published } = await feed.next('mark');
+  feed.tell('stop');
+  const { lateMs, publishedByTopic } = await feed.next('stopped');
+  const expected = expectedDeliveries(publishedByTopic);
+  await drain(expected);
+  const seconds = (after.atMs - before.atMs) / 1000;
+  return {
+    seconds,
+    published,
+    deliveries: after.deliveries,
+    writes: after.writes - before.writes,
+    deliveredBytes: after.bytes - before.bytes,
+    lost: expected - counter.deliveries,
+    problems: counter.problems,
+    latencyMs: { p50: counter.latency.quantileMicros(0.5) / 1000, p99: counter.latency.quantileMicros(0.99) / 1000 },
+    feedLateMs: lateMs,
+    cpuPercent: (after.cpuMs - before.cpuMs) / 10 / seconds,
+  };
+}
+
+function expectedDeliveries(publishedByTopic: readonly Uint32Array[]): number {
+  let topic = 0;
+  let expected = 0;
+  for (const group of publishedByTopic) for (const count of group) expected += count * subscribers[topic++];
+  return expected;
+}
+
+function readCounts() {
+  const cpu = process.cpuUsage();
+  return {
+    atMs: clockMs(),
+    cpuMs: (cpu.user + cpu.system) / 1000,
+    deliveries: counter.deliveries,
+    writes: dialect.eventMessages,
+    bytes: dialect.eventBytes,
+  };
+}
+
+process.on('SIGINT', () => {}); // Ctrl-C goes to the whole group; whoever started this process ends it
+process.on('message', (message: ToLoad) => orders.put(message));
+process.on('disconnect', () => process.exit(1));
+run().catch((error: unknown) => {
+  send({ type: 'failed', reason: error instanceof Error ? error.message : String(error) });
+});

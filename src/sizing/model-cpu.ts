@@ -1,0 +1,118 @@
+/** CPU of one process: what its accept thread and its lanes do per second, times what each of it costs. */
+import type { Coefficients } from './calibration.js';
+import { clientTraffic, configuredDelayMs } from './model-writes.js';
+import type { TopicGroup, Workload } from './workload.js';
+
+/** Lanes collect messages for at most this part of their delay before they are woken (lane/lane-link.ts, router). */
+const LANE_COLLECTS = 0.25;
+/** Delays end once in a millisecond, whatever the number of connections whose delay it is. */
+const DELAY_ENDS_MAX = 1000;
+const AUTO_STEPS = 40;
+
+/** Everything that costs time, per second of one process. */
+export interface Activity {
+  readonly writes: number;
+  readonly rows: number;
+  readonly bytes: number;
+  /** Deliveries: messages × subscribers. */
+  readonly deliveries: number;
+  readonly messages: number;
+  readonly hotMessages: number;
+  readonly wakeUps: number;
+  /** Of lanes, and of the accept thread by lanes. */
+  readonly hotWakeUps: number;
+}
+
+export interface CpuPart {
+  readonly what: string;
+  /** Part of a core. */
+  readonly cpu: number;
+}
+
+export interface Cpu {
+  /** Parts of a core. */
+  readonly accept: number;
+  readonly lanes: number;
+  readonly helpers: number;
+  /** What the accept thread's is made of, the largest first. */
+  readonly parts: readonly CpuPart[];
+  readonly activity: Activity;
+}
+
+/** What `perSecond` independent events come to, when those during the `busyMs` after a wake-up need none. */
+export function wakeUpsOf(perSecond: number, busyMs: number): number {
+  return perSecond / (1 + (perSecond * busyMs) / 1000);
+}
+
+/** @param share part of each class's clients that this process serves */
+export function activityOf(
+  workload: Workload,
+  share: number,
+  utilisation: number,
+  coefficients: Coefficients,
+): Activity {
+  const sums = { writes: 0, rows: 0, bytes: 0, deliveries: 0, delayedWrites: 0 };
+  for (const clientClass of workload.clients) {
+    const traffic = clientTraffic(clientClass, workload.topics, utilisation, coefficients);
+    const clients = clientClass.clients * share;
+    sums.writes += clients * traffic.writes;
+    sums.rows += clients * traffic.rows;
+    sums.bytes += clients * traffic.bytes;
+    sums.deliveries += clients * traffic.messages;
+    sums.delayedWrites += clients * traffic.delayedWrites;
+  }
+  const rateOf = (groups: readonly TopicGroup[]) =>
+    groups.reduce((sum, { count, ratePerSecond }) => sum + count * ratePerSecond, 0);
+  const hot = workload.topics.filter(({ home }) => home === 'hot');
+  const messages = rateOf(workload.topics);
+  const events = messages + Math.min(DELAY_ENDS_MAX, sums.delayedWrites);
+  const hotWakeUps = hot.reduce((sum, group) => {
+    const collectedMs = LANE_COLLECTS * configuredDelayMs(group, utilisation);
+    return sum + wakeUpsOf(rateOf([group]), Math.max(coefficients.wakeUpMs, collectedMs));
+  }, 0);
+  const { delayedWrites: _, ...rest } = sums;
+  return { ...rest, messages, hotMessages: rateOf(hot), wakeUps: wakeUpsOf(events, coefficients.wakeUpMs), hotWakeUps };
+}
+
+export function cpuOf(activity: Activity, coefficients: Coefficients): Cpu {
+  const c = coefficients;
+  const work = [
+    { what: 'socket writes', cpu: (activity.writes * c.perWriteMicros) / 1e6 },
+    { what: 'finding what each subscription gets', cpu: (activity.rows * c.perRowMicros) / 1e6 },
+    { what: 'copying bytes', cpu: (activity.bytes * c.perByteNanos) / 1e9 },
+    { what: 'taking messages in', cpu: (activity.messages * c.perMessageMicros) / 1e6 },
+    { what: 'talking to lanes', cpu: (activity.hotWakeUps * c.perHotWakeUpMicros) / 1e6 },
+    { what: 'housekeeping', cpu: c.idleCpu },
+  ];
+  const busy = work.reduce((sum, { cpu }) => sum + cpu, 0);
+  const waking = { what: 'waking up', cpu: wakingCpu(activity.wakeUps, busy, c) };
+  const parts = [...work, waking].sort((left, right) => right.cpu - left.cpu);
+  const lanes = (activity.hotMessages * c.laneMessageMicros + activity.hotWakeUps * c.laneWakeUpMicros) / 1e6;
+  const accept = busy + waking.cpu;
+  return { accept, lanes, helpers: accept * c.helperShare, parts, activity };
+}
+
+/** Who is busy with something else need not be woken. At most `1 − busy`, so that more work never costs less in all. */
+export function wakingCpu(wakeUps: number, busy: number, { perWakeUpMicros }: Coefficients): number {
+  return Math.min(1, (wakeUps * perWakeUpMicros) / 1e6) * Math.max(0, 1 - busy);
+}
+
+/**
+ * CPU of a process that serves this share of the clients. With `auto` the delay depends on the utilisation and the
+ * utilisation on the delay: a longer delay never costs more and more utilisation never shortens it, so there is one
+ * utilisation at which both agree, and bisection finds it.
+ */
+export function processCpu(workload: Workload, share: number, coefficients: Coefficients): Cpu {
+  const at = (utilisation: number): Cpu => cpuOf(activityOf(workload, share, utilisation, coefficients), coefficients);
+  if (!workload.topics.some(({ maxDelayMs }) => maxDelayMs === 'auto')) return at(0);
+  let low = 0;
+  let high = 1;
+  // Beyond full utilisation the delay does not grow any more.
+  if (at(1).accept >= 1) return at(1);
+  for (let step = 0; step < AUTO_STEPS; step++) {
+    const middle = (low + high) / 2;
+    if (at(middle).accept > middle) low = middle;
+    else high = middle;
+  }
+  return at(high);
+}

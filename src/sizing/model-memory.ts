@@ -1,0 +1,113 @@
+/** Memory of one process, and of the kernel for its connections. Sizes as the engine computes them; prices as measured. */
+import type { Coefficients } from './calibration.js';
+import { frameBytes } from './model-writes.js';
+import { subscriptionsPerClient, type TopicGroup, type Workload, type WorkloadSettings } from './workload.js';
+
+/** log/layout.ts: the smallest log, of which each topic has one; bytes of an index entry. */
+const LOG_DATA_MIN_BYTES = 256;
+const LOG_FRAMES_MIN = 4;
+const LOG_ENTRY_BYTES = 32;
+/** How long a cold log keeps messages for subscribers that lag, whatever its history. */
+const COLD_LOG_KEEPS_SECONDS = 2;
+/** Head of a ring's record. */
+const RECORD_HEAD_BYTES = 32;
+/** What the kernel takes for a byte that waits in a socket. */
+const BUFFER_OVERHEAD = 2;
+
+export interface MemoryPart {
+  readonly what: string;
+  readonly bytes: number;
+}
+
+export interface Memory {
+  readonly processBytes: number;
+  readonly kernelBytes: number;
+  /** Of both, the largest first. */
+  readonly parts: readonly MemoryPart[];
+}
+
+export interface MemoryInput {
+  readonly workload: Workload;
+  /** Part of each class's clients that this process serves. */
+  readonly share: number;
+  readonly lanes: number;
+  /** Of all its frames, per second. */
+  readonly deliveredBytes: number;
+  /** How long bytes are under way, unacknowledged. */
+  readonly roundTripMs: number;
+  /** How long the server has run: logs and rings fill with time. Infinity: full. */
+  readonly uptimeSeconds: number;
+}
+
+export function processMemory(input: MemoryInput, c: Coefficients): Memory {
+  const { workload, share, lanes, deliveredBytes, roundTripMs, uptimeSeconds } = input;
+  const { settings } = workload;
+  const clients = share * workload.clients.reduce((sum, { clients }) => sum + clients, 0);
+  const subscriptions =
+    share * workload.clients.reduce((sum, each) => sum + each.clients * subscriptionsPerClient(each), 0);
+  const topics = workload.topics.reduce((sum, { count }) => sum + count, 0);
+  const logsOf = (home: 'cold' | 'hot', logBytes: typeof coldLogBytes): number =>
+    workload.topics
+      .filter((group) => group.home === home)
+      .reduce((sum, group) => sum + group.count * logBytes(group, settings, uptimeSeconds), 0);
+  const own = [
+    { what: 'Node.js and the engine', bytes: c.processBytes },
+    { what: 'lanes', bytes: lanes * c.laneBytes + touchedRingBytes(workload, lanes, uptimeSeconds) },
+    { what: 'connections', bytes: clients * c.connectionBytes },
+    { what: 'subscriptions', bytes: subscriptions * c.subscriptionBytes },
+    { what: 'topics', bytes: topics * c.topicBytes },
+    { what: 'logs of cold topics', bytes: logsOf('cold', coldLogBytes) },
+    { what: 'logs of hot topics', bytes: logsOf('hot', hotLogBytes) },
+  ];
+  const kernel = [
+    { what: 'sockets (kernel)', bytes: clients * c.kernelConnectionBytes },
+    { what: 'bytes under way (kernel)', bytes: BUFFER_OVERHEAD * deliveredBytes * (roundTripMs / 1000) },
+  ];
+  const sum = (parts: readonly MemoryPart[]): number => parts.reduce((total, { bytes }) => total + bytes, 0);
+  const parts = [...own, ...kernel].filter(({ bytes }) => bytes > 0).sort((left, right) => right.bytes - left.bytes);
+  return { processBytes: sum(own), kernelBytes: sum(kernel), parts };
+}
+
+function powerOfTwoFrom(needed: number, smallest: number): number {
+  return Math.max(smallest, 2 ** Math.ceil(Math.log2(Math.max(1, needed))));
+}
+
+/** Beyond the smallest log, which is part of what a topic costs. It doubles until it holds what it is to keep. */
+export function coldLogBytes(group: TopicGroup, settings: WorkloadSettings, uptimeSeconds: number): number {
+  const frame = frameBytes(group);
+  const history = Math.min(settings.historyMessages, settings.historyBytes / frame);
+  const recent = group.ratePerSecond * COLD_LOG_KEEPS_SECONDS;
+  const published = group.ratePerSecond === 0 ? 0 : group.ratePerSecond * uptimeSeconds;
+  const kept = Math.min(published, Math.max(history, recent));
+  const dataBytes = Math.min(powerOfTwoFrom(kept * frame, LOG_DATA_MIN_BYTES), settings.coldLogMaxBytes);
+  const frames = Math.min(powerOfTwoFrom(kept + 1, LOG_FRAMES_MIN), settings.coldLogMaxFrames);
+  if (dataBytes <= LOG_DATA_MIN_BYTES && frames <= LOG_FRAMES_MIN) return 0;
+  return dataBytes + frames * LOG_ENTRY_BYTES;
+}
+
+/** Memory that a hot topic's log has touched: a ring of bytes that its writer goes round. */
+export function hotLogBytes(group: TopicGroup, settings: WorkloadSettings, uptimeSeconds: number): number {
+  const published = group.ratePerSecond === 0 ? 0 : group.ratePerSecond * uptimeSeconds;
+  return (
+    Math.min(settings.hotLogBytes, published * frameBytes(group)) +
+    Math.min(settings.hotLogFrames, published) * LOG_ENTRY_BYTES
+  );
+}
+
+/** What has been touched of the two rings of each lane. */
+export function touchedRingBytes(
+  { topics, settings }: Pick<Workload, 'topics' | 'settings'>,
+  lanes: number,
+  uptimeSeconds: number,
+): number {
+  if (lanes === 0) return 0;
+  let requests = 0;
+  let events = 0;
+  for (const { home, count, ratePerSecond, bytes } of topics) {
+    if (home === 'cold' || ratePerSecond === 0) continue;
+    const published = count * ratePerSecond * uptimeSeconds;
+    requests += published * (RECORD_HEAD_BYTES + bytes);
+    events += published * RECORD_HEAD_BYTES;
+  }
+  return Math.min(lanes * settings.ringBytes, requests) + Math.min(lanes * settings.ringBytes, events);
+}

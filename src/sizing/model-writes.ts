@@ -1,0 +1,116 @@
+/**
+ * How many writes a client gets, and how many of its subscriptions have something in them.
+ *
+ * Delivery collects what comes for a connection until its oldest message has waited for `maxDelayMs`; then everything
+ * goes out as one WebSocket message, which is one write, if it is not larger than a slice. Messages come at random times.
+ */
+import type { Coefficients } from './calibration.js';
+import type { ClientClass, TopicGroup } from './workload.js';
+
+/** The largest message that delivery puts together (delivery/slice-cache.ts). */
+export const SLICE_BYTES = 15 * 1024;
+/** EVENT head of 21 bytes, and the head of a binary payload of at least 256 bytes. */
+export const FRAME_HEAD_BYTES = 24;
+/** Longest automatic delay, and from which utilisation on hot and cold topics have one (delivery/auto-delay.ts). */
+const AUTO_DELAY_MAX_MS = 5;
+const AUTO_HOT_FROM = 0.5;
+const AUTO_COLD_FROM = 0.95;
+
+export function frameBytes(group: TopicGroup): number {
+  return FRAME_HEAD_BYTES + group.bytes;
+}
+
+/** `maxDelayMs` of a group, as what `auto` comes to when the accept thread is busy for this part of the time. */
+export function configuredDelayMs(group: TopicGroup, utilisation: number): number {
+  if (group.maxDelayMs !== 'auto') return group.maxDelayMs;
+  const from = group.home === 'hot' ? AUTO_HOT_FROM : AUTO_COLD_FROM;
+  return (Math.max(0, Math.min(1, utilisation) - from) / (1 - from)) * AUTO_DELAY_MAX_MS;
+}
+
+/** How long messages of a group are really collected (ms). Continuous and rising in `maxDelayMs`. */
+export function collectingMs(group: TopicGroup, utilisation: number, coefficients: Coefficients): number {
+  const delayMs = configuredDelayMs(group, utilisation);
+  const { undelayedMs, delaySlackMs, hotDelayShare } = coefficients;
+  if (delayMs === 0) return undelayedMs;
+  const share = group.home === 'hot' ? hotDelayShare : 1;
+  // The slack is that of whole milliseconds and timers: it is there from the first millisecond of delay on.
+  return undelayedMs + delayMs * share + Math.min(1, delayMs) * delaySlackMs;
+}
+
+/** Messages that come for one client from a group of topics. */
+export interface Arrivals {
+  readonly perSecond: number;
+  readonly collectingMs: number;
+}
+
+/**
+ * Mean time between two writes to a client (s), Infinity without arrivals. A write happens when the first arrival of any
+ * group since the last write has been collected for that group's time: F = min over groups of (A + d), A exponential with
+ * the group's rate. The mean of F is the integral of P(F > t) = Π exp(−rate × max(0, t − d)): between two neighbouring d an
+ * exponential, so exact. Never longer for a higher rate.
+ */
+export function writeIntervalSeconds(arrivals: readonly Arrivals[]): number {
+  const groups = arrivals
+    .filter(({ perSecond }) => perSecond > 0)
+    .map(({ perSecond, collectingMs }) => ({ perSecond, seconds: collectingMs / 1000 }))
+    .sort((left, right) => left.seconds - right.seconds);
+  if (groups.length === 0) return Number.POSITIVE_INFINITY;
+  let interval = groups[0].seconds;
+  let survival = 1;
+  let rate = 0;
+  groups.forEach(({ perSecond, seconds }, index) => {
+    rate += perSecond;
+    const until = groups[index + 1]?.seconds ?? Number.POSITIVE_INFINITY;
+    const atEnd = survival * Math.exp(-rate * (until - seconds));
+    interval += (survival - atEnd) / rate;
+    survival = atEnd;
+  });
+  return interval;
+}
+
+export interface ClientTraffic {
+  /** All per second and client. */
+  readonly messages: number;
+  readonly writes: number;
+  /** Subscriptions that had something in a write, over all writes. */
+  readonly rows: number;
+  /** Of frames. */
+  readonly bytes: number;
+  /** Of writes, those that waited for a delay. Not for an automatic one: that is there only when the thread is busy anyway. */
+  readonly delayedWrites: number;
+}
+
+export function clientTraffic(
+  clientClass: ClientClass,
+  groups: readonly TopicGroup[],
+  utilisation: number,
+  coefficients: Coefficients,
+): ClientTraffic {
+  const shares = groups.map((group) => {
+    const subscriptions = clientClass.topics[group.name] ?? 0;
+    return { group, subscriptions, collectingMs: collectingMs(group, utilisation, coefficients) };
+  });
+  const perSecond = (test: (group: TopicGroup) => number): number =>
+    shares.reduce((sum, { group, subscriptions }) => sum + subscriptions * group.ratePerSecond * test(group), 0);
+  const messages = perSecond(() => 1);
+  const bytes = perSecond(frameBytes);
+  // A frame beyond a slice travels alone.
+  const alone = perSecond((group) => (frameBytes(group) > SLICE_BYTES ? 1 : 0));
+  const arrivals = shares.map(({ group, subscriptions, collectingMs }) => ({
+    perSecond: subscriptions * group.ratePerSecond,
+    collectingMs,
+  }));
+  const writes = Math.max(1 / writeIntervalSeconds(arrivals), bytes / SLICE_BYTES, alone);
+  const shortestMs = Math.min(
+    ...arrivals.filter(({ perSecond }) => perSecond > 0).map(({ collectingMs }) => collectingMs),
+  );
+  const rows = shares.reduce(
+    (sum, { group, subscriptions }) =>
+      sum + (subscriptions * group.ratePerSecond) / (1 + (group.ratePerSecond * shortestMs) / 1000),
+    0,
+  );
+  const isDelayed = shares.some(
+    ({ group, subscriptions }) => subscriptions > 0 && group.maxDelayMs !== 'auto' && group.maxDelayMs > 0,
+  );
+  return { messages, writes, rows: messages === 0 ? 0 : rows, bytes, delayedWrites: isDelayed ? writes : 0 };
+}

@@ -24,7 +24,10 @@ const COMMANDS: Record<string, () => Promise<Command>> = {
   sub: async () => (await import('./sub.js')).subCommand(),
   top: async () => (await import('./top.js')).topCommand(),
   replay: async () => (await import('./replay.js')).replayCommand(),
+  load: async () => (await import('./load.js')).loadCommand(),
+  'load-agent': async () => (await import('./load-agent.js')).loadAgentCommand(),
   config: async () => (await import('./config.js')).configCommand(),
+  size: async () => (await import('./size.js')).sizeCommand(),
 };
 
 // Help and the suggestion for a misspelt name need all of them.

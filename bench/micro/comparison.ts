@@ -1,7 +1,8 @@
 // What has changed between two results: estimates, intervals, verdicts.
 //
-// A change counts when its interval excludes 0 AND it is above the noise floor. The interval speaks for what differed from
-// round to round. The floor speaks for what did not: a machine that was slower during all of one command.
+// A change counts when its whole interval is beyond the noise floor (so it excludes 0, and the change is above the floor).
+// The interval speaks for what differed from round to round. The floor speaks for what did not: a machine that was slower
+// during all of one command.
 
 import { REFERENCE } from './groups.js';
 import { type BenchResult, type Results, valuesOf } from './results.js';
@@ -61,8 +62,7 @@ function pairsOf(before: Results, after: Results): { pairs: Pair[]; unlike: stri
 
 function verdictOf({ unit }: BenchResult, { estimate, low, high }: Shift, floor: number): Verdict {
   if (low === Number.NEGATIVE_INFINITY) return 'too few rounds';
-  const isChange = (low > 0 || high < 0) && Math.abs(estimate) > floor;
-  if (!isChange) return 'noise';
+  if (low <= floor && high >= -floor) return 'noise';
   if (unit === 'bytes') return estimate < 0 ? 'smaller' : 'larger';
   return estimate < 0 ? 'faster' : 'slower';
 }

@@ -1,14 +1,16 @@
 // One round of one bench in this process: checked, warmed up, measured by tinybench.
 
-import { PerformanceObserver } from 'node:perf_hooks';
+import { type NodeGCPerformanceDetail, type PerformanceEntry, PerformanceObserver } from 'node:perf_hooks';
 import { setImmediate } from 'node:timers/promises';
 import { setFlagsFromString } from 'node:v8';
 import { runInNewContext } from 'node:vm';
 import { type BenchOptions, Bench as Tinybench } from 'tinybench';
 import { type Bench, type MemoryBench, type Stopwatch, type TimeBench, verify, type Work } from './bench.js';
 import type { Round } from './results.js';
+import { median } from './statistics.js';
 
 export interface Effort {
+  /** CPU time. */
   readonly warmUpMs: number;
   readonly measureMs: number;
   /** A sample has as many operations as take at least so long. */
@@ -23,6 +25,8 @@ export const SMOKE: Effort = { warmUpMs: 0, measureMs: 0, sampleMs: 0 };
 const SAMPLES_MIN = 10;
 const SMOKE_SAMPLES = 2;
 const TIMES_MAX = 2 ** 24;
+/** So many times as long may a warm-up take that waits for a busy machine, or for another thread. */
+const WARM_UP_PATIENCE = 10;
 const NS_PER_MS = 1e6;
 
 setFlagsFromString('--expose-gc');
@@ -49,20 +53,30 @@ class Watch implements Stopwatch {
 
 /** Collections of garbage, whose pauses are too rare to be in the median sample. */
 class GarbageWatch {
-  #pauses: { startTime: number; duration: number }[] = [];
+  readonly #pauses: PerformanceEntry[] = [];
   readonly #observer = new PerformanceObserver((list) => this.#pauses.push(...list.getEntries()));
 
   constructor() {
     this.#observer.observe({ entryTypes: ['gc'] });
   }
 
-  /** ms of the pauses that began in [fromMs, toMs). */
+  /**
+   * Pauses that began in [fromMs, toMs): of each kind as many as there were, as long as the median one. The sum of them
+   * would be that of everything that took the processor away meanwhile.
+   */
   async pausedMs(fromMs: number, toMs: number): Promise<number> {
     // Entries arrive in turns of the event loop.
     await setImmediate();
     await setImmediate();
-    const measured = this.#pauses.filter(({ startTime }) => startTime >= fromMs && startTime < toMs);
-    return measured.reduce((sum, { duration }) => sum + duration, 0);
+    const byKind = new Map<unknown, number[]>();
+    for (const entry of this.#pauses) {
+      const { startTime, duration } = entry;
+      if (startTime < fromMs || startTime >= toMs) continue;
+      // Node.js has it, its types do not.
+      const { kind } = (entry as PerformanceEntry & { detail: NodeGCPerformanceDetail }).detail;
+      byKind.set(kind, [...(byKind.get(kind) ?? []), duration]);
+    }
+    return [...byKind.values()].reduce((sum, pauses) => sum + pauses.length * median(pauses), 0);
   }
 
   close(): void {
@@ -83,24 +97,30 @@ async function runOnce(work: Work, times: number, watch: Watch): Promise<number>
   return watch.isUsed ? watch.elapsedMs : elapsedMs;
 }
 
-/** Operations per sample: doubled until they take long enough, for as long as the compiler makes them faster. */
-async function calibrate(work: Work, watch: Watch, { warmUpMs, sampleMs }: Effort): Promise<number> {
-  const untilMs = performance.now() + warmUpMs / 2;
+const cpuMs = (): number => {
+  const { user, system } = process.cpuUsage();
+  return (user + system) / 1000;
+};
+
+/**
+ * Warms up, and finds out how many operations a sample has: doubled until they take long enough, for as long as the
+ * compiler makes them faster. Counts CPU time: on a busy machine the compiler's thread waits for its turn, too.
+ */
+async function warmUp(work: Work, watch: Watch, { warmUpMs, sampleMs }: Effort): Promise<number> {
+  const [cpuUntilMs, giveUpMs] = [cpuMs() + warmUpMs, performance.now() + warmUpMs * WARM_UP_PATIENCE];
   let times = 1;
   do {
     const elapsedMs = await runOnce(work, times, watch);
     if (elapsedMs < sampleMs && times < TIMES_MAX) times *= 2;
-  } while (performance.now() < untilMs);
+  } while (cpuMs() < cpuUntilMs && performance.now() < giveUpMs);
   return times;
 }
 
-function optionsOf({ warmUpMs, measureMs }: Effort, onStart: () => void): BenchOptions {
+function optionsOf({ measureMs }: Effort, onStart: () => void): BenchOptions {
   const isSmoke = measureMs === 0;
   return {
-    ...{ time: measureMs, iterations: isSmoke ? SMOKE_SAMPLES : SAMPLES_MIN, throws: true },
-    ...{ warmup: !isSmoke, warmupTime: warmUpMs / 2 },
-    setup: (_task, mode) => {
-      if (mode !== 'run') return;
+    ...{ time: measureMs, iterations: isSmoke ? SMOKE_SAMPLES : SAMPLES_MIN, warmup: false, throws: true },
+    setup: () => {
       // Not the garbage of the warm-up, or of another bench.
       if (!isSmoke) collectGarbage();
       onStart();
@@ -113,7 +133,7 @@ async function sample(work: Work, effort: Effort): Promise<Round> {
   // Once and several times, before anything is measured: wrong results that only the second operation gives are found.
   await runOnce(work, 1, watch);
   await runOnce(work, 3, watch);
-  const times = await calibrate(work, watch, effort);
+  const times = await warmUp(work, watch, effort);
   const expected = work.expected(times);
   const check = (result: number): { overriddenDuration: number } | undefined => {
     kept.value = result;

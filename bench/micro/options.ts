@@ -39,8 +39,8 @@ Every round runs every bench once, each in a process of its own. A round's value
 pauses of the garbage collector; printed is the median of the rounds, ± half of its 95 % interval (order statistics).
 
 --compare: the change is the Hodges–Lehmann estimate of the ratio, its interval that of the Mann–Whitney test, rounds
-against rounds, ${CONFIDENCE * 100} % for all benches together (Bonferroni). "faster" and "slower" are said where the interval
-excludes 0 and the change is above the noise floor: the largest of what the bench drifted by within either command and of
+against rounds, ${CONFIDENCE * 100} % for all benches together (Bonferroni). "faster" and "slower" are said where the whole
+interval is beyond the noise floor, and so beyond 0: the largest of what the bench drifted by within either command and of
 what code that never changes (group reference) changed by between them. All else is "noise". See bench/README.md.`;
 
 function commandOf(): Command {

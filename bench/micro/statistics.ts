@@ -9,12 +9,15 @@ export interface Interval {
   readonly high: number;
 }
 
-export function sorted(values: readonly number[]): number[] {
-  return [...values].sort((left, right) => left - right);
+function sorted(values: readonly number[]): Float64Array {
+  return Float64Array.from(values).sort();
 }
 
 export function median(values: readonly number[]): number {
-  const ordered = sorted(values);
+  return middleOf(sorted(values));
+}
+
+function middleOf(ordered: Float64Array): number {
   const middle = ordered.length >> 1;
   return ordered.length % 2 === 1 ? ordered[middle]! : (ordered[middle - 1]! + ordered[middle]!) / 2;
 }
@@ -73,9 +76,12 @@ export interface Shift extends Interval {
  * significance, because there are too few values, it reaches from −∞ to ∞.
  */
 export function shiftBetween(before: readonly number[], after: readonly number[], significance: number): Shift {
-  const differences = sorted(after.flatMap((late) => before.map((early) => late - early)));
+  const differences = new Float64Array(before.length * after.length);
+  let pairs = 0;
+  for (const late of after) for (const early of before) differences[pairs++] = late - early;
+  differences.sort();
   const k = mannWhitneyRank(before.length, after.length, significance);
-  const estimate = median(differences);
+  const estimate = middleOf(differences);
   if (k === 0) return { estimate, low: Number.NEGATIVE_INFINITY, high: Number.POSITIVE_INFINITY };
   return { estimate, low: differences[k - 1]!, high: differences[differences.length - k]! };
 }

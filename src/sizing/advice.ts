@@ -4,6 +4,8 @@ import { type Conditions, type Sizing, sizeOf } from './model.js';
 import type { Workload } from './workload.js';
 
 const DELAYS_MS = [5, 20, 100];
+/** config/schema.ts: the default of `maxHotTopics`. */
+const HOT_TOPICS_MAX = 1000;
 /** Changes below this part are not worth a sentence. */
 const WORTH = 0.03;
 
@@ -71,7 +73,8 @@ function changes(workload: Workload, now: Sizing, conditions: Conditions): Chang
   const homes = new Set(topics.map(({ home }) => home));
   for (const home of ['hot', 'cold'] as const) {
     const other = home === 'hot' ? 'cold' : 'hot';
-    if (!homes.has(other)) continue;
+    const count = topics.reduce((sum, group) => sum + group.count, 0);
+    if (!homes.has(other) || (home === 'hot' && count > HOT_TOPICS_MAX)) continue;
     const moved = topics.map((group) => ({ ...group, home }));
     const setting = home === 'hot' ? 'all topics in lanes' : 'all topics cold (lanes 0)';
     list.push({

@@ -27,6 +27,8 @@ export interface CalibrationOptions {
   /** With too few file descriptors: fewer clients instead of an error. */
   readonly allowFewer: boolean;
   readonly signal: AbortSignal;
+  /** Runs between the rounds and after the last one, while nothing is measured. */
+  readonly afterRound?: () => Promise<void>;
   readonly progress: (done: number, total: number, what: string) => void;
 }
 
@@ -92,7 +94,7 @@ export async function calibrate(options: CalibrationOptions): Promise<Calibratio
       date: new Date().toISOString(),
       machine,
       ...fitCoefficients({ ...observations, settings: defaultSettings() }),
-      remarks,
+      remarks: [...remarks, ...run.disturbance()],
     };
   } finally {
     await run.close();
@@ -106,6 +108,8 @@ class CalibrationRun {
   readonly #remarks: string[];
   readonly #total: number;
   #done = 0;
+  #lateCount = 0;
+  #latestFeedMs = 0;
   #session: Session | null = null;
 
   constructor(options: CalibrationOptions, limit: number, remarks: string[]) {
@@ -128,6 +132,7 @@ class CalibrationRun {
       for (const point of CPU_POINTS) cpu.push(await this.#measure(session, point));
       await this.close();
       for (const point of MEMORY_POINTS) memory.push(await this.#measureMemory(point));
+      await this.#options.afterRound?.();
     }
     return { idle, cpu, memory, startedBytes };
   }
@@ -162,7 +167,18 @@ class CalibrationRun {
     const { settleMs, measureMs } = this.#options;
     const measured = await session.measure({ ...point, settleMs, measureMs });
     for (const remark of remarksOn(measured)) this.#remarks.push(`${point.name}: ${remark}`);
+    this.#latestFeedMs = Math.max(this.#latestFeedMs, measured.feedLateMs);
+    if (measured.feedLateMs > FEED_LATE_MS) this.#lateCount++;
     return { point, measured };
+  }
+
+  /** Where other programs took the CPU: told once, not per point. */
+  disturbance(): string[] {
+    if (this.#lateCount === 0) return [];
+    return [
+      `messages left up to ${this.#latestFeedMs.toFixed(0)} ms late at ${this.#lateCount} points: ` +
+        'this machine was busy with something else; calibrate again when it is quiet',
+    ];
   }
 
   #step(what: string): void {
@@ -175,8 +191,5 @@ export function remarksOn(measured: Measurement): string[] {
   const remarks: string[] = [];
   if (measured.lost > 0) remarks.push(`${measured.lost} deliveries were lost`);
   if (measured.loadCpu > LOAD_SATURATED) remarks.push('the load process was at its limit');
-  if (measured.feedLateMs > FEED_LATE_MS) {
-    remarks.push(`messages left ${measured.feedLateMs.toFixed(1)} ms late: the machine is busy with something else`);
-  }
   return [...remarks, ...measured.problems];
 }

@@ -6,6 +6,7 @@ import { isDrawable, ninesLabel, renderLineChart } from './chart/line-chart.js';
 import type { LineStyle, Marker } from './chart/line-style.js';
 import { axisTitle, figure as number, plural } from './format.js';
 import { type Html, html } from './html.js';
+import type { Point } from './merge.js';
 import { MEDIAN_NINES } from './percentiles.js';
 import type { Figure } from './section.js';
 import { details, table } from './table.js';
@@ -54,19 +55,32 @@ function leftOut({ x, y, lines }: LineChart): Html | null {
 }
 
 function numbers(title: string, { x, y, lines, nines }: LineChart): Html {
-  const xs = [...new Set(lines.flatMap(({ points }) => points.map((point) => point.x)))].sort((a, b) => a - b);
-  const shown = nines ? xs.filter((place) => Number.isInteger(place) || place === MEDIAN_NINES) : xs;
-  const nameOf = (place: number): string =>
-    nines ? (place === MEDIAN_NINES ? '50 %' : ninesLabel(place)) : number(place);
-  const cellOf = (line: LineChart['lines'][number], place: number): string => {
-    const point = line.points.find((candidate) => candidate.x === place);
-    if (point === undefined || point.y === null) return number(null);
-    const range = point.min === point.max ? '' : ` (${number(point.min)}–${number(point.max)})`;
-    return number(point.y) + range;
+  const nameOf = (place: number): string => {
+    if (!nines) return number(place);
+    return place === MEDIAN_NINES ? '50 %' : ninesLabel(place);
   };
+  const caption = `${title}: ${axisTitle(y)}; medians of the runs, in brackets their range`;
+  const places = lines.flatMap(({ points }) => points.map((point) => point.x));
+  const shared = [...new Set(places)].sort((a, b) => a - b);
+  const first = { title: axisTitle(x), isNumber: true };
+  if (lines.length > 1 && shared.length === places.length) {
+    const rows = lines.flatMap(({ label, points }) =>
+      points.map((point) => [label, nameOf(point.x), medianAndRange(point)]),
+    );
+    return table(caption, [{ title: 'line' }, first, { title: axisTitle(y), isNumber: true }], rows);
+  }
+  const shown = nines ? shared.filter((place) => Number.isInteger(place) || place === MEDIAN_NINES) : shared;
   return table(
-    `${title}: ${axisTitle(y)}; medians of the runs, in brackets their range`,
-    [{ title: axisTitle(x), isNumber: true }, ...lines.map(({ label }) => ({ title: label, isNumber: true }))],
-    shown.map((place) => [nameOf(place), ...lines.map((line) => cellOf(line, place))]),
+    caption,
+    [first, ...lines.map(({ label }) => ({ title: label, isNumber: true }))],
+    shown.map((place) => [
+      nameOf(place),
+      ...lines.map(({ points }) => medianAndRange(points.find((point) => point.x === place))),
+    ]),
   );
+}
+
+function medianAndRange(point: Point | undefined): string {
+  if (point === undefined || point.y === null) return number(null);
+  return number(point.y) + (point.min === point.max ? '' : ` (${number(point.min)}–${number(point.max)})`);
 }

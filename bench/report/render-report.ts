@@ -16,24 +16,25 @@ import { rawHtml } from './sections/raw.js';
 import { loadSection, memorySection, otherSection, rateSection } from './sections/series.js';
 import { sizingSection } from './sections/sizing.js';
 import { details } from './table.js';
+import { concerns, remarksOf } from './warnings.js';
 
-/** Sections with drawings, in the order of the page. */
+/** In the order of the page. */
 function sectionsOf(dataset: Dataset, sizing: readonly SizingResults[]): Section[] {
-  const ofRuns = [
+  if (dataset.runs.length === 0) return [sizingSection(sizing)];
+  return [
     loadSection(dataset),
-    percentileSection(dataset),
     isolationSection(dataset),
     peersSection(dataset),
     rateSection(dataset),
     memorySection(dataset),
     otherSection(dataset),
+    percentileSection(dataset),
+    sizingSection(sizing),
   ].filter((section) => section !== null);
-  if (dataset.runs.length === 0) return [sizingSection(sizing)];
-  return [...ofRuns, sizingSection(sizing)];
 }
 
 /** What concerns the whole report; what concerns a scenario stands there. */
-function generalWarnings(files: readonly ResultsFile[]): string[] {
+function generalWarnings(files: readonly ResultsFile[], dataset: Dataset): string[] {
   const warnings: string[] = [];
   if (files.some(({ partial }) => partial)) {
     warnings.push('PARTIAL: the command was interrupted. What is missing was not measured.');
@@ -46,12 +47,20 @@ function generalWarnings(files: readonly ResultsFile[]): string[] {
   }
   const machines = new Set(files.map(({ machine }) => `${machine.cpu} ${machine.cores} ${machine.memoryGiB}`));
   if (machines.size > 1) warnings.push('The files are from different machines: compare within a file only.');
-  return warnings;
+  const remarks = remarksOf(dataset.sources);
+  const ofNoScenario = remarks.filter((text) => !dataset.scenarios.some((scenario) => concerns(text, scenario)));
+  return [...warnings, ...ofNoScenario];
 }
+
+/** A longer list is not read. */
+const WARNINGS_MAX = 8;
 
 function warningList(warnings: readonly string[]): Html | null {
   if (warnings.length === 0) return null;
-  return html`<div class="warning" role="note"><ul>${warnings.map((text) => html`<li>${text}</li>`)}</ul></div>`;
+  const shown = warnings.slice(0, WARNINGS_MAX);
+  if (warnings.length > shown.length)
+    shown.push(`and ${warnings.length - shown.length} more, among the notes below the bars`);
+  return html`<div class="warning" role="note"><ul>${shown.map((text) => html`<li>${text}</li>`)}</ul></div>`;
 }
 
 class Figures {
@@ -82,7 +91,7 @@ function remarks(files: readonly BenchResults[]): Html | null {
   const notes = files.flatMap((file) => file.notes.map((note) => (files.length > 1 ? `${file.file}: ${note}` : note)));
   if (notes.length === 0) return null;
   return details(
-    html`<strong>${plural(notes.length, 'note')}</strong> on incomplete, failed or disturbed runs`,
+    html`<strong>${plural(notes.length, 'note')}</strong> on runs that were incomplete, failed, skipped or disturbed`,
     html`<ul>${notes.map((note) => html`<li>${note}</li>`)}</ul>`,
   );
 }
@@ -106,7 +115,7 @@ export function renderReport(files: readonly ResultsFile[]): string {
   return page({
     title: `ringcast bench report, ${dates.join(', ')}`,
     body: html`<header><h1>ringcast bench report</h1>
-${warningList(generalWarnings(files))}
+${warningList(generalWarnings(files, dataset))}
 ${machineHtml(files, letters)}
 ${hasRuns && dataset.bars.length > 0 ? html`<p class="summary">${barSummary(dataset.bars)}</p>` : null}
 <nav aria-label="Contents"><ul>${contents.map(({ id, title }) => html`<li><a href="#${id}">${title}</a></li>`)}</ul></nav>

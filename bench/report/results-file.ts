@@ -44,12 +44,18 @@ const latency = z.object({
 
 const phase = z.object({
   seconds: number,
+  offered: number.optional(),
   published: number,
+  mayOverload: z.literal(true).optional(),
   deliveriesPerSecond: number,
   cpuMicrosPerDelivery: number.optional(),
   serverCpuMicros: number,
+  serverUserMicros: number.optional(),
+  serverSystemMicros: number.optional(),
   serverCpuPercent: number,
   rssBytes: number,
+  kernelSocketBytes: number.optional(),
+  kernelSocketPeakBytes: number.optional(),
   latency: z.record(z.string(), latency),
   verification,
   generator: z.object({
@@ -127,7 +133,7 @@ export type ResultsFile = BenchResults | SizingResults;
  */
 export function parseResults(content: unknown, file: string): ResultsFile {
   const kind = typeof content === 'object' && content !== null && 'kind' in content ? content.kind : undefined;
-  if (kind !== undefined && kind !== 'sizing') {
+  if (kind !== undefined && kind !== 'bench' && kind !== 'sizing') {
     throw new Error(`${file}: results of kind ${JSON.stringify(kind)} are unknown to the report`);
   }
   const parsed = kind === 'sizing' ? sizingFile.safeParse(content) : benchFile.safeParse(content);

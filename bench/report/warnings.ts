@@ -1,13 +1,34 @@
 // What a reader must know about runs before looking at their figures, gathered by peer and variant.
 
+import { notes } from '../support/report.js';
+import { type RunResult, unannounced } from '../support/results.js';
 import type { Dataset, SourcedRun } from './dataset.js';
 import { figure, plural } from './format.js';
 import { groupBy } from './groups.js';
+import type { BenchResults, Phase } from './results-file.js';
 
 const TEXT_MAX = 200;
 
-/** One text per fact; empty when all went well. */
-export function warningsOf(dataset: Dataset, runs: Iterable<SourcedRun>): string[] {
+/** One text per fact; empty when all went well. What was skipped stands here, too. */
+export function warningsOf(dataset: Dataset, scenario: string): string[] {
+  const runs = dataset.runs.filter((run) => run.scenario === scenario);
+  const remarks = remarksOf(dataset.sources).filter((text) => concerns(text, scenario));
+  return [...factsOf(dataset, runs), ...remarks];
+}
+
+/** Notes of the files that do not follow from their runs: these are told once, gathered. */
+export function remarksOf(sources: readonly BenchResults[]): string[] {
+  return sources.flatMap((source) => {
+    // Files of an older suite lack figures that no note is about.
+    const known = new Set(notes(source.runs as RunResult[]));
+    return source.notes.filter((note) => !known.has(note) && !note.startsWith('PARTIAL'));
+  });
+}
+
+export const concerns = (remark: string, scenario: string): boolean =>
+  /^[,:]/.test(remark.slice(scenario.length)) && remark.startsWith(scenario);
+
+function factsOf(dataset: Dataset, runs: readonly SourcedRun[]): string[] {
   const groups = groupBy(runs, (run) => JSON.stringify([dataset.labelOf(run), run.variant]));
   return [...groups.values()].flatMap((group) => {
     const where = `${dataset.labelOf(group[0]!)}, ${group[0]!.variant}`;
@@ -26,11 +47,18 @@ function share(part: number, all: readonly SourcedRun[]): string {
 function failures(runs: readonly SourcedRun[]): string | null {
   const failed = runs.filter((run) => run.failed !== null);
   if (failed.length === 0) return null;
-  return `${share(failed.length, runs)} failed and counts for nothing: ${firstLine(failed[0]!.failed!)}`;
+  return `${share(failed.length, runs)} failed, without figures: ${firstLine(failed[0]!.failed!)}`;
+}
+
+/** Where more was offered than fits, messages may be skipped, if the server says so. */
+export function completeness({ verification: v, mayOverload }: Phase): 'complete' | 'rest announced' | 'INCOMPLETE' {
+  if (v.complete) return 'complete';
+  const isTold = mayOverload === true && unannounced(v) + v.doubled + v.reordered + v.corrupt === 0;
+  return isTold ? 'rest announced' : 'INCOMPLETE';
 }
 
 function incomplete(runs: readonly SourcedRun[]): string | null {
-  const broken = runs.filter((run) => Object.values(run.phases).some((phase) => !phase.verification.complete));
+  const broken = runs.filter((run) => Object.values(run.phases).some((phase) => completeness(phase) === 'INCOMPLETE'));
   if (broken.length === 0) return null;
   const all = broken.flatMap((run) => Object.values(run.phases).map((phase) => phase.verification));
   const sum = (pick: (verification: (typeof all)[number]) => number): number =>

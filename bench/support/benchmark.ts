@@ -107,17 +107,19 @@ async function runAll(suite: Suite, options: Options, progress: Progress): Promi
   }
 }
 
-function report(suite: Suite, options: Options, progress: Progress, machine: Machine): void {
+async function report(suite: Suite, options: Options, progress: Progress, machine: Machine): Promise<void> {
   const { results, interrupted } = progress;
   const bars = options.smoke ? [] : options.scenarios.flatMap((name): Bar[] => findScenario(suite, name).bars(results));
   const remarks = [...oneCoreRemark(machine.cores), ...progress.remarks, ...notes(results.runs)];
   if (interrupted) remarks.unshift('PARTIAL: the command was interrupted; what is missing was not measured');
-  if (options.jsonFile !== null) {
-    const content = { machine, options, partial: interrupted, runs: results.runs, bars, notes: remarks };
-    writeFileSync(options.jsonFile, `${JSON.stringify(content, null, 2)}\n`);
-  }
+  const content = { machine, options, partial: interrupted, runs: results.runs, bars, notes: remarks };
+  if (options.jsonFile !== null) writeFileSync(options.jsonFile, `${JSON.stringify(content, null, 2)}\n`);
   if (options.markdown) print(['', ...markdownReport(machine, bars, remarks)]);
   else print(['', ...(bars.length > 0 ? barTable(bars) : []), ...remarks.map((remark) => `- ${remark}`)]);
+  if (options.htmlFile !== null) {
+    const { writeReportOf } = await import('../report/write-report.js');
+    writeReportOf(options.htmlFile, content);
+  }
 }
 
 /** Smoke runs must be right everywhere; otherwise only the subject has to: what a baseline loses is a finding, not a fault. */
@@ -151,7 +153,7 @@ async function run(suite: Suite, args: string[]): Promise<number> {
   process.once('SIGINT', interrupt);
   process.once('SIGTERM', interrupt);
   await runAll(suite, options, progress);
-  report(suite, options, progress, machine);
+  await report(suite, options, progress, machine);
   if (progress.interrupted) return 130;
   const faults = progress.results.runs.filter((result) => isFault(suite, options, result)).length;
   if (faults > 0) print(['', `${faults} runs failed or were incomplete`]);

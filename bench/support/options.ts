@@ -1,5 +1,7 @@
 // Command line of the benchmark.
 
+import { existsSync } from 'node:fs';
+import { dirname, resolve } from 'node:path';
 import { parseArgs } from 'node:util';
 import { namedScenarios, type Suite } from './suite.js';
 
@@ -10,6 +12,8 @@ export interface Options {
   seconds: number | null;
   smoke: boolean;
   jsonFile: string | null;
+  /** A page with plots, see bench/report. */
+  htmlFile: string | null;
   markdown: boolean;
   profile: 'server' | 'generator' | null;
   /** Run with fewer connections where too few open files are allowed. */
@@ -35,6 +39,7 @@ ${groupLines(suite)}
   --smoke                tiny sizes, seconds in all: checks deliveries, its figures mean nothing;
                          only ${suite.subject}, unless --peers names others
   --json file            writes every run and every bar
+  --html file            writes a page with plots, bars and all numbers
   --markdown             prints the table as Markdown
   --profile server|generator   writes CPU profiles into bench/results
   --allow-fewer          fewer connections where the limit of open files wants it, instead of leaving the scenario out
@@ -57,6 +62,14 @@ function positive(text: string | undefined, name: string): number | null {
   return value;
 }
 
+/** Refused at the start, not after minutes of measuring. */
+function outputFile(path: string | undefined, name: string): string | null {
+  if (path === undefined) return null;
+  const folder = dirname(resolve(path));
+  if (!existsSync(folder)) throw new Error(`--${name} ${path}: there is no folder ${folder}`);
+  return path;
+}
+
 /** null: help was asked for. */
 export function readOptions(suite: Suite, args: string[]): Options | null {
   const { values, positionals } = parseArgs({
@@ -68,6 +81,7 @@ export function readOptions(suite: Suite, args: string[]): Options | null {
       seconds: { type: 'string' },
       smoke: { type: 'boolean', default: false },
       json: { type: 'string' },
+      html: { type: 'string' },
       markdown: { type: 'boolean', default: false },
       profile: { type: 'string' },
       'allow-fewer': { type: 'boolean', default: false },
@@ -86,7 +100,8 @@ export function readOptions(suite: Suite, args: string[]): Options | null {
     runs: Math.round(positive(values.runs, 'runs') ?? 1),
     seconds: positive(values.seconds, 'seconds'),
     smoke: values.smoke,
-    jsonFile: values.json ?? null,
+    jsonFile: outputFile(values.json, 'json'),
+    htmlFile: outputFile(values.html, 'html'),
     markdown: values.markdown,
     profile: profile ?? null,
     allowFewer: values['allow-fewer'],

@@ -50,7 +50,7 @@ export function isolationSection(dataset: Dataset): Section {
     const lines = both.flatMap((one) => one.lines);
     return {
       heading,
-      warnings: warningsOf(dataset, new Set(lines.flatMap(({ runs }) => runs))),
+      warnings: warningsOf(dataset, heading),
       figures: [...dataset.byLabel(lines.flatMap(({ runs }) => runs)).keys()].map((label) =>
         figureOf(dataset, label, both),
       ),

@@ -116,7 +116,7 @@ function blockOf(dataset: Dataset, scenario: string): Block[] {
     ...rateFigure(groups((run, stage) => phaseOf(run, stage)?.deliveriesPerSecond)),
     ...ownFigures(dataset, runs, all),
   ];
-  return figures.length > 0 ? [{ heading: scenario, warnings: warningsOf(dataset, all), figures }] : [];
+  return figures.length > 0 ? [{ heading: scenario, warnings: warningsOf(dataset, scenario), figures }] : [];
 }
 
 export const peersSection = (dataset: Dataset): Section => ({

@@ -23,11 +23,11 @@ function curveOf(runs: readonly SourcedRun[], stage: Stage, topicClass: string) 
   return percentileCurve(runs.flatMap((run) => phaseOf(run, stage)?.latency[topicClass]?.hdr ?? []));
 }
 
-function figureOf(title: string, lines: readonly ChartLine[]): Figure[] {
+function figureOf(title: string, lines: readonly ChartLine[], places = PLACES): Figure[] {
   const drawn = lines.filter(({ points }) => points.length > 0);
   if (drawn.length === 0) return [];
   const chart: LineChart = { kind: 'lines', x: X, y: Y, lines: drawn, nines: true };
-  return [{ title, finding: findingAt(PLACES, Y.unit, drawn), chart }];
+  return [{ title, finding: findingAt(places, Y.unit, drawn), chart }];
 }
 
 const titleOf = (...parts: string[]): string => parts.filter((part) => part !== '').join(', ');
@@ -52,15 +52,18 @@ function sweeps(dataset: Dataset, stages: readonly Stage[]): Figure[] {
   return [...labels].flatMap((label) => {
     const classes = [...new Set(stages.flatMap(classesOf))];
     return classes.flatMap((topicClass) => {
-      const steps = stages
-        .map((stage) => {
-          const own = stage.runs.filter((run) => dataset.labelOf(run) === label);
-          return { label: stageName(stage, stages), points: curveOf(own, stage, topicClass) };
-        })
-        .filter(({ points }) => points.length > 0);
-      const lines = evenly(steps, STEPS_MAX).map((step, index) => ({ ...step, style: styleAt(index) }));
+      const own = (stage: Stage): SourcedRun[] => stage.runs.filter((run) => dataset.labelOf(run) === label);
+      const steps = stages.filter((stage) =>
+        own(stage).some((run) => phaseOf(run, stage)?.latency[topicClass]?.hdr !== undefined),
+      );
+      const lines = evenly(steps, STEPS_MAX).map((stage, index) => ({
+        label: stageName(stage, stages),
+        points: curveOf(own(stage), stage, topicClass),
+        style: styleAt(index),
+      }));
       const some = lines.length < steps.length ? `${lines.length} of ${steps.length} steps` : '';
-      return figureOf(titleOf(label, `${topicClass} topics`, some), lines);
+      // All percentiles of all steps would be a table; that is below the drawing.
+      return figureOf(titleOf(label, `${topicClass} topics`, some), lines, [['p99', 2]]);
     });
   });
 }
@@ -75,7 +78,7 @@ export function percentileSection(dataset: Dataset): Section {
   const blocks = dataset.scenarios.flatMap((heading): Block[] => {
     const stages = stagesOf(dataset, heading);
     const figures = isSweep(stages) ? sweeps(dataset, stages) : comparisons(dataset, stages);
-    return figures.length > 0 ? [{ heading, warnings: warningsOf(dataset, dataset.runsOf(heading)), figures }] : [];
+    return figures.length > 0 ? [{ heading, warnings: warningsOf(dataset, heading), figures }] : [];
   });
   return {
     id: 'percentiles',

@@ -5,6 +5,7 @@ import { figure, plural } from '../format.js';
 import { type Html, html } from '../html.js';
 import type { Phase } from '../results-file.js';
 import { type Column, details, table } from '../table.js';
+import { completeness } from '../warnings.js';
 
 const numeric = (...titles: string[]): Column[] => titles.map((title) => ({ title, isNumber: true }));
 
@@ -42,20 +43,41 @@ function server(dataset: Dataset, runs: readonly SourcedRun[]): Html {
       figure(phase.deliveriesPerSecond),
       figure(phase.cpuMicrosPerDelivery),
       figure(phase.serverCpuPercent),
+      figure(((phase.serverSystemMicros ?? Number.NaN) / phase.serverCpuMicros) * 100),
       figure(phase.rssBytes / 2 ** 20),
+      figure((phase.kernelSocketPeakBytes ?? Number.NaN) / 2 ** 20),
     ],
   ]);
-  const titles = ['s', 'published', 'deliveries/s', 'CPU µs/delivery', 'CPU % of a core', 'RSS MiB'];
+  const titles = [
+    's',
+    'published',
+    'deliveries/s',
+    'CPU µs/delivery',
+    'CPU % of a core',
+    'of it kernel %',
+    'RSS MiB',
+    'kernel sockets MiB, at most',
+  ];
   return table('Server', [...RUN, ...numeric(...titles)], rows);
 }
 
+const VERIFIED: [string, (verification: Phase['verification']) => number][] = [
+  ['expected', (v) => v.expected],
+  ['delivered', (v) => v.delivered],
+  ['lost', (v) => v.lost],
+  ['doubled', (v) => v.doubled],
+  ['out of order', (v) => v.reordered],
+  ['foreign or corrupt', (v) => v.corrupt],
+  ['announced as gaps', (v) => v.gapMessages],
+];
+
 function deliveries(dataset: Dataset, runs: readonly SourcedRun[]): Html {
-  const rows = eachPhase(runs, (run, name, { verification: v }) => [
+  const rows = eachPhase(runs, (run, name, phase) => [
     [
       ...runCells(dataset, run),
       name,
-      v.complete ? 'complete' : 'INCOMPLETE',
-      ...[v.expected, v.delivered, v.lost, v.doubled, v.reordered, v.corrupt, v.gapMessages].map(figure),
+      completeness(phase),
+      ...VERIFIED.map(([, pick]) => figure(pick(phase.verification))),
     ],
   ]);
   const titles = [

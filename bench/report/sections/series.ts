@@ -33,9 +33,17 @@ function blocksOf(dataset: Dataset, names: readonly string[]): Block[] {
   );
   return [...byScenario].map(([heading, series]) => ({
     heading,
-    warnings: warningsOf(dataset, new Set(series.flatMap(({ lines }) => lines.flatMap(({ runs }) => runs)))),
+    warnings: [...warningsOf(dataset, heading), ...absent(dataset, series)],
     figures: series.map((one) => figureOf(dataset, one)),
   }));
+}
+
+/** Servers that ran in the scenario, but have no line. */
+export function absent(dataset: Dataset, series: readonly MergedSeries[]): string[] {
+  const [{ scenario }] = series as [MergedSeries];
+  const drawn = new Set(series.flatMap(({ lines }) => lines.map(({ label }) => label)));
+  const names = [...dataset.byLabel(dataset.runsOf(scenario)).keys()].filter((label) => !drawn.has(label));
+  return names.length > 0 ? [`Not measured here: ${names.join(', ')}`] : [];
 }
 
 export const loadSection = (dataset: Dataset): Section => ({

@@ -1,7 +1,7 @@
 // Baseline: nginx with the nchan module. A publish is an HTTP POST on a kept-alive connection; a subscriber is a WebSocket whose
 // URL names its channels, up to 255 of them, so a connection that subscribes is upgraded only then, and once.
 // nchan does not say when a subscription stands. It gives a new subscriber what a channel has kept (its default), so each channel
-// is given a greeting at the start, and its arrival confirms the subscription. Who subscribes later would get old messages, too.
+// is given a greeting at the start, and its arrival confirms the subscription. Who subscribes later gets old messages, too.
 
 import { existsSync } from 'node:fs';
 import { Agent, request } from 'node:http';
@@ -130,15 +130,19 @@ class NchanDialect implements Dialect {
   readonly writesMessages = true;
   /** What has come of an answer to a publish, by the connection's index. */
   readonly #answers = new Map<number, string>();
-  readonly #upgraded = new Set<number>();
+  /** By their index. */
+  readonly #upgraded = new Map<number, OpenConnection>();
+  /** Connections with one channel that have got nothing yet, by their index. */
+  readonly #silent = new Set<number>();
 
   opened(connection: OpenConnection): void {
-    this.#upgraded.add(connection.index);
+    this.#upgraded.set(connection.index, connection);
   }
 
   subscribe(connection: OpenConnection, topics: readonly number[]): void {
-    if (this.#upgraded.has(connection.index)) throw new Error('nchan: a connection subscribes once');
+    if (this.#upgraded.get(connection.index) === connection) throw new Error('nchan: a connection subscribes once');
     if (topics.length > CHANNELS_PER_CONNECTION_MAX) throw new Error('nchan: too many channels for a connection');
+    if (topics.length === 1) this.#silent.add(connection.index);
     connection.upgrade(`/sub/${topics.map(channel).join('/')}`);
   }
 
@@ -158,9 +162,17 @@ class NchanDialect implements Dialect {
   }
 
   read(connection: number, bytes: Uint8Array, _view: DataView, start: number, end: number, sink: EventSink): void {
-    if (!this.#upgraded.has(connection)) this.#readAnswers(connection, bytes, start, end, sink);
-    else if (end - start === GREETING.length) sink.acknowledged(connection, 1);
-    else sink.payload(connection, start, end);
+    if (!this.#upgraded.has(connection)) {
+      this.#readAnswers(connection, bytes, start, end, sink);
+      return;
+    }
+    const isGreeting = end - start === GREETING.length;
+    // A channel in use has forgotten its greeting: any first message says that the subscription stands.
+    if (isGreeting || (this.#silent.size > 0 && this.#silent.has(connection))) {
+      this.#silent.delete(connection);
+      sink.acknowledged(connection, 1);
+    }
+    if (!isGreeting) sink.payload(connection, start, end);
   }
 
   /** Answers to publishes: only a refusal is of interest. */

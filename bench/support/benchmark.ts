@@ -7,7 +7,7 @@ import { killChildren } from './children.js';
 import { describeMachine, type Machine, machineLines, oneCoreRemark } from './machine.js';
 import { filesNeeded, fitted, readOpenFilesMax, tooFewFiles } from './open-files.js';
 import { helpOf, type Options, readOptions } from './options.js';
-import { loadPeer } from './peer.js';
+import { ALL_PEERS, listPeers, loadPeer } from './peer.js';
 import { barTable, markdownReport, notes, runLines } from './report.js';
 import { Results, type RunResult, wrongDeliveries } from './results.js';
 import { type RunPlan, runOnce, serverOptionsOf } from './runner.js';
@@ -128,11 +128,12 @@ function isFault(suite: Suite, options: Options, result: RunResult): boolean {
 }
 
 /** Loading a peer costs nothing: it imports its server only when it starts one. */
-async function requirePeer(name: string): Promise<void> {
+async function requirePeer(name: string, { subject }: Suite): Promise<void> {
   try {
     await loadPeer(name);
   } catch (error) {
-    throw new Error(`no peer ${name} in bench/peers (${error instanceof Error ? error.message : error})`);
+    const reason = error instanceof Error ? error.message : error;
+    throw new Error(`no peer ${name} in bench/peers; there are ${listPeers(subject).join(', ')} (${reason})`);
   }
 }
 
@@ -142,7 +143,8 @@ async function run(suite: Suite, args: string[]): Promise<number> {
     print([helpOf(suite)]);
     return 0;
   }
-  for (const peer of options.peers ?? []) await requirePeer(peer);
+  if (options.peers?.includes(ALL_PEERS)) options.peers = listPeers(suite.subject);
+  for (const peer of options.peers ?? []) await requirePeer(peer, suite);
   const machine = describeMachine(suite.name, args);
   print([...machineLines(machine), ...oneCoreRemark(machine.cores)]);
   const progress: Progress = { results: new Results(), interrupted: false, remarks: [], leftOut: 0 };

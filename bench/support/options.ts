@@ -33,7 +33,7 @@ export function helpOf(suite: Suite): string {
   scenarios: ${namesOf(suite).join(', ')}
 ${groupLines(suite)}
 
-  --peers a,b            only these servers (files of bench/peers)
+  --peers a,b            only these servers (files of bench/peers), where they can do what a scenario does; all: every one
   --runs n               runs of everything; medians and spread are reported (default 1)
   --seconds n            length of a measured phase (default: the scenario's own)
   --smoke                tiny sizes, seconds in all: checks deliveries, its figures mean nothing;

@@ -1,6 +1,7 @@
 // What a peer (a server under test) is to the benchmark: how to start it, and how the load generator speaks to it.
 // A peer is one file in peers/ that exports `peer`; its file name is its name.
 
+import { readdirSync } from 'node:fs';
 import type { EngineOptions } from 'ringcast';
 import type { EventSink, OpenConnection, ReadingDialect } from '../../dist/load/dialect.js';
 import type { Order, OrderResult } from './orders.js';
@@ -59,6 +60,18 @@ export interface Peer {
   unavailable?(options: ServerOptions): string | null;
   startServer(options: ServerOptions): Promise<RunningServer>;
   createDialect(topics: TopicPlan): Dialect;
+}
+
+/** Stands for every peer that there is. */
+export const ALL_PEERS = 'all';
+
+/** Names of all peers: the suite's subject at the end, without its variants (`<subject>-…`). */
+export function listPeers(subject: string): string[] {
+  const others = readdirSync(new URL('../peers/', import.meta.url))
+    .filter((file) => file.endsWith('.js'))
+    .map((file) => file.slice(0, -'.js'.length))
+    .filter((name) => !name.startsWith(subject));
+  return [...others.sort(), subject];
 }
 
 export async function loadPeer(name: string): Promise<Peer> {

@@ -107,7 +107,7 @@ function figureLines({ job, machines, result }: LoadReport): string[] {
   const latency = LatencyHistogram.decode(result.latencyHdr).percentiles();
   lines.push(row('latency', latency.count === 0 ? 'none measured' : percentileText(latency)));
   if (machines > 1) {
-    const part = (100 * result.timed) / Math.max(1, result.verification.delivered);
+    const part = Math.min(100, (100 * result.timed) / Math.max(1, measured.delivered));
     lines.push(
       row('', `of the ${part.toFixed(0)} % of deliveries whose publisher is on the same machine: clocks differ`),
     );

@@ -43,5 +43,7 @@ export function explainConnectFailure(error: unknown, url: string, subprotocol: 
       return `${host} does not speak TLS (${said.split('\n')[0]}). Is ws:// meant instead of wss://?`;
   }
   if (UNTRUSTED.test(code)) return `the certificate of ${host} is not trusted (${code}); --insecure takes it as it is`;
-  return error instanceof ConnectError || code !== '' ? said : ((error as Error).stack ?? said);
+  return error instanceof ConnectError || error instanceof LoadError || code !== ''
+    ? said
+    : ((error as Error).stack ?? said);
 }

@@ -122,6 +122,7 @@ export class Generator {
           // Where nothing worked yet, nothing will.
           if (allowFewer && this.#opened > 0) this.notices.push(`connection ${first + index + 1} is missing: ${why}`);
           else failure ??= new LoadError(`connection ${first + index + 1} of ${this.#job.connections}: ${why}`);
+          if (failure !== null) this.#isStopped = true; // nobody waits any longer
         }
       }
     };
@@ -162,18 +163,20 @@ export class Generator {
     if (greeting !== null) bodies.unshift(greeting);
     if (confirms) this.#unconfirmed.set(index, topics.length + (greeting === null ? 0 : 1));
     for (const body of bodies) connection.send(body, this.#dialect.opcode);
-    if (confirms) await this.#confirmed(index);
+    if (confirms) await this.#confirmed(connection);
     for (let source = 0; source < sourcesOf(this.#job, this.#part.machines); source++) {
       for (const topic of topics) this.#tracker.expect(index, source * this.#topics.length + topic);
     }
   }
 
-  async #confirmed(index: number): Promise<void> {
+  async #confirmed(connection: Connection): Promise<void> {
+    const { index } = connection;
+    const own = `connection ${index}: `;
     const giveUpMs = clockMs() + CONFIRM_MAX_MS;
     while (this.#unconfirmed.get(index)! > 0 && !this.#isStopped) {
-      const own = `connection ${index}: `;
       const problem = this.#tracker.problems.find((text) => text.startsWith(own));
       if (problem !== undefined) throw new LoadError(problem.slice(own.length));
+      if (connection.closed) throw new LoadError('the server closed it instead of confirming subscriptions');
       if (clockMs() > giveUpMs) {
         throw new LoadError(`${this.#unconfirmed.get(index)} subscriptions are not confirmed by the server`);
       }

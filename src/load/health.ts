@@ -6,6 +6,8 @@ import { LatencyHistogram } from './latency-histogram.js';
 const LAG_TICK_MS = 10;
 const SATURATED_BUSY_PERCENT = 95;
 const SATURATED_LAG_MS = 20;
+/** A reader that is late in spite of this much idle time is not the one that holds itself up. */
+const IDLE_BUSY_PERCENT = 50;
 const SATURATED_LATE_MS = 20;
 /** A publisher that waits for the server's socket for longer than this part of the time is late because of the server. */
 const HELD_UP_PERCENT = 1;
@@ -65,7 +67,10 @@ export function saturationOf(health: ReaderHealth & PublisherHealth): string[] {
   const reasons: string[] = [];
   const { readerBusyPercent, readerLagP99Ms, publishLateP99Ms, heldUpPercent } = health;
   if (readerBusyPercent > SATURATED_BUSY_PERCENT) reasons.push(`it read ${readerBusyPercent.toFixed(0)} % of the time`);
-  if (readerLagP99Ms > SATURATED_LAG_MS) reasons.push(`its timers were ${readerLagP99Ms.toFixed(0)} ms late (p99)`);
+  if (readerLagP99Ms > SATURATED_LAG_MS) {
+    const others = readerBusyPercent < IDLE_BUSY_PERCENT ? ' though it had little to do: others use its cores' : '';
+    reasons.push(`its timers were ${readerLagP99Ms.toFixed(0)} ms late (p99)${others}`);
+  }
   if (publishLateP99Ms > SATURATED_LATE_MS && heldUpPercent < HELD_UP_PERCENT) {
     reasons.push(`its messages left ${publishLateP99Ms.toFixed(0)} ms late (p99)`);
   }

@@ -27,8 +27,11 @@ const OPEN_ID = 0x1000000;
 const UNSUBSCRIBE_ID = 0x2000000;
 const PUBLISHED_ID = 0x7fffffff;
 
-async function startServer(options: ServerOptions): Promise<RunningServer> {
-  const { createEngine } = await import('ringcast');
+/** @param entry the package's own, or that of another build of it */
+export async function startRingcast(
+  { createEngine }: Pick<typeof import('ringcast'), 'createEngine'>,
+  options: ServerOptions,
+): Promise<RunningServer> {
   const engine = createEngine({
     port: 0,
     lanes: 1,
@@ -39,6 +42,10 @@ async function startServer(options: ServerOptions): Promise<RunningServer> {
   });
   await engine.start();
   return { port: Number(new URL(engine.url).port), close: () => engine.close() };
+}
+
+async function startServer(options: ServerOptions): Promise<RunningServer> {
+  return startRingcast(await import('ringcast'), options);
 }
 
 class RingcastDialect implements Dialect {

@@ -87,6 +87,8 @@ export class ExternalServer {
   /** What it has printed so far: its beginning. */
   output = '';
   #closing = false;
+  /** The program and the processes that it had started when it was ready. */
+  pids: readonly number[] = [];
 
   private constructor(options: ExternalOptions) {
     this.#options = options;
@@ -121,6 +123,7 @@ export class ExternalServer {
       await sleep(START_POLL_MS);
     }
     if (failure === null) {
+      server.pids = withChildren(server.#child.pid!);
       server.#child.once('exit', (code, signal) => server.#ended(code ?? signal));
       return server;
     }
@@ -129,20 +132,15 @@ export class ExternalServer {
     throw new Error(`${options.program} did not start: ${failure}${said === '' ? '' : `\n${said}`}`);
   }
 
-  /** The program and the processes that it has started. */
-  pids(): number[] {
-    return withChildren(this.#child.pid!);
-  }
-
   async close(): Promise<void> {
     this.#closing = true;
     const child = this.#child;
-    const pids = child.pid === undefined || child.exitCode !== null || child.signalCode !== null ? [] : this.pids();
-    if (pids.length > 0) {
+    if (child.pid !== undefined && child.exitCode === null && child.signalCode === null) {
+      const pids = withChildren(child.pid);
       const exited = once(child, 'exit');
       child.kill('SIGTERM');
       await Promise.race([exited, sleep(EXIT_MAX_MS)]);
-      for (const pid of pids) killHard(pid);
+      pids.forEach(killHard);
     }
     rmSync(this.#options.folder, { recursive: true, force: true });
   }
@@ -150,6 +148,7 @@ export class ExternalServer {
   /** Without the program this process has nothing to do. */
   #ended(how: number | NodeJS.Signals | null): void {
     if (this.#closing) return;
+    this.pids.forEach(killHard); // what it had started would go on
     process.stderr.write(`${this.#options.program} ended (${how})\n${this.output.slice(-2000)}\n`);
     process.exit(1);
   }

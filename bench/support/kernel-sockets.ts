@@ -5,6 +5,7 @@ import { readFileSync } from 'node:fs';
 import { promisify } from 'node:util';
 
 const SOCKSTAT_FILE = '/proc/net/sockstat';
+const MEMINFO_FILE = '/proc/meminfo';
 
 /** Pages that the buffers of all TCP sockets take, from the text of /proc/net/sockstat (proc(5)); null where it does not say. */
 export function tcpBufferPages(sockstat: string): number | null {
@@ -27,6 +28,23 @@ export function kernelSocketBytes(): number | null {
   try {
     const pages = tcpBufferPages(readFileSync(SOCKSTAT_FILE, 'utf8'));
     return pages === null ? null : pages * readPageBytes();
+  } catch {
+    return null;
+  }
+}
+
+/**
+ * Bytes of the kernel's own objects (sockets, files, epoll entries), from the text of /proc/meminfo; null where it does not say. They are the
+ * whole machine's, so only their growth tells something, and only on a machine that does nothing else.
+ */
+export function slabBytes(meminfo: string): number | null {
+  const kibibytes = /^Slab:\s+(\d+) kB/m.exec(meminfo)?.[1];
+  return kibibytes === undefined ? null : Number(kibibytes) * 1024;
+}
+
+export function kernelObjectBytes(): number | null {
+  try {
+    return slabBytes(readFileSync(MEMINFO_FILE, 'utf8'));
   } catch {
     return null;
   }

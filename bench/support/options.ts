@@ -49,9 +49,9 @@ ${groupLines(suite)}
 function groupLines({ groups = {} }: Suite): string {
   const lines = Object.entries(groups).map(([name, scenarios], index) => {
     const members = scenarios.map((scenario) => scenario.name).join(', ');
-    return `  ${name.padEnd(10)} ${index === 0 ? '(default) ' : ''}${members}`;
+    return `    ${name.padEnd(8)} ${index === 0 ? '(default) ' : ''}${members}`;
   });
-  const all = Object.keys(groups).length > 0 ? '  all        every scenario' : '  all        (default) every scenario';
+  const all = Object.keys(groups).length > 0 ? '    all      every scenario' : '    all      (default) every scenario';
   return ['  groups:', ...lines, all].join('\n');
 }
 

@@ -148,7 +148,11 @@ export function notes(runs: readonly RunResult[]): string[] {
     if (result.failed !== null) lines.push(`${where}: failed: ${result.failed.split('\n')[0]}`);
     for (const [name, phase] of Object.entries(result.phases)) {
       if (!phaseIsFine(phase)) lines.push(`${where}, ${name}: ${verificationText(phase)}`);
-      if (phase.generator.saturated) lines.push(`${where}, ${name}: the load generator was saturated`);
+    }
+    const saturated = Object.entries(result.phases).filter(([, phase]) => phase.generator.saturated);
+    if (saturated.length > 0) {
+      const names = saturated.map(([name]) => name).join(', ');
+      lines.push(`${where}: the load generator was saturated in ${names}`);
     }
     for (const problem of result.problems.slice(0, 3)) lines.push(`${where}: ${problem}`);
   }

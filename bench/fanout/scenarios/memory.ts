@@ -1,12 +1,18 @@
 // What does an idle connection cost? And a subscription?
 
 import { completeBar, differenceBar, maximumBar } from '../../support/bars.js';
+import { kernelObjectBytes } from '../../support/kernel-sockets.js';
 import { RINGCAST, type Scenario, type Size, UWS, WS } from '../../support/scenario.js';
+import { addPoint, MEMORY } from '../../support/series.js';
 import { PAYLOAD_BYTES, range, settledRssBytes } from '../../support/shared.js';
 
 const VARIANT = 'idle';
 const IDLE_TOPICS = 100;
 const IDLE_WARM = 100;
+const STEPS = 4;
+const MIB = 2 ** 20;
+const BY_CONNECTIONS = 'memory by connections';
+const CONNECTIONS = { label: 'connections', unit: '' };
 const PER_CONNECTION = 'RSS per connection, bytes';
 
 const SUBSCRIPTIONS_WARM = 10;
@@ -31,9 +37,22 @@ export const memory: Scenario = {
     await load.connect(IDLE_WARM);
     await load.subscribe(0, IDLE_WARM, topicOf);
     const before = await settledRssBytes(load, size);
-    await load.connect(idle);
-    await load.subscribe(IDLE_WARM, idle, topicOf);
-    load.outcome.figures[PER_CONNECTION] = ((await settledRssBytes(load, size)) - before) / idle;
+    const objectsBefore = kernelObjectBytes();
+    let after = before;
+    addPoint(load.outcome, BY_CONNECTIONS, [CONNECTIONS, MEMORY], IDLE_WARM, before / MIB);
+    for (let step = 1; step <= STEPS; step++) {
+      const first = load.connections.length;
+      const count = Math.round((idle * step) / STEPS) + IDLE_WARM - first;
+      await load.connect(count);
+      await load.subscribe(first, count, topicOf);
+      after = await settledRssBytes(load, size);
+      addPoint(load.outcome, BY_CONNECTIONS, [CONNECTIONS, MEMORY], load.connections.length, after / MIB);
+    }
+    load.outcome.figures[PER_CONNECTION] = (after - before) / idle;
+    const objects = kernelObjectBytes();
+    if (objects !== null && objectsBefore !== null) {
+      load.outcome.figures['kernel objects per connection, both ends, bytes'] = (objects - objectsBefore) / idle;
+    }
     const oneEach = { firstTopic: 0, topicCount: IDLE_TOPICS, perSecond: IDLE_TOPICS * 2, burst: 1 };
     await load.schedules('one message per topic', 0.5, [oneEach]);
   },

@@ -2,6 +2,7 @@
 // reads, then some have stopped reading.
 
 import { completeBar, maximumBar, ratioBar } from '../../support/bars.js';
+import { serverSocketBytes } from '../../support/kernel-sockets.js';
 import { RINGCAST, type Scenario, type Size, secondsOf, UWS } from '../../support/scenario.js';
 import { latencyOf, settledRssBytes } from '../../support/shared.js';
 
@@ -34,6 +35,11 @@ export const slow: Scenario = {
     const beforeBytes = await settledRssBytes(load, size);
     load.stall(variant.connections - stalled, stalled);
     await load.schedules('some stalled', secondsOf(size, 30), [schedule]);
+    const socketBytes = await serverSocketBytes(load.options.port);
+    if (socketBytes !== null) {
+      load.outcome.figures['kernel buffers of the server’s sockets per stalled connection, KiB'] =
+        socketBytes / 1024 / stalled;
+    }
     const afterBytes = await settledRssBytes(load, size);
     load.outcome.figures['RSS growth per stalled connection, KiB'] = (afterBytes - beforeBytes) / 1024 / stalled;
   },

@@ -216,14 +216,16 @@ export class Load {
   /**
    * Publishes what was recorded, from its beginning on.
    * @param speed how many times as fast as it was recorded; null: as fast as the subscribers receive it
+   * @param mayOverload as of `steps`
    */
-  async replay(name: string, seconds: number, speed: number | null): Promise<Phase> {
+  async replay(name: string, seconds: number, speed: number | null, mayOverload: boolean): Promise<Phase> {
     const subscribers = Array.from(this.#publisher.published, (_, topic) => this.#tracker.subscribersOf(topic));
     this.#tellsSettled = speed === null;
     const phase = await this.#phase(name, () =>
       this.#publisher.execute({ type: 'replay', seconds, speed, subscribers, window: REPLAY_WINDOW_DELIVERIES }),
     );
     this.#tellsSettled = false;
+    if (mayOverload) phase.mayOverload = true;
     return phase;
   }
 

@@ -1,0 +1,67 @@
+// When has a ratio been lost? A sequential sign test over rounds. See "Guard" in bench/README.md.
+//
+// A round is over when its ratio is above the limit. Three rounds of which at most one is over are enough: within. Otherwise
+// rounds are added, and looked at when there are 5, 7 and 9: within, as soon as fewer than half are over; over, as soon as five are.
+// With nine rounds one of the two holds. Nothing is assumed of how the ratios are distributed: a round counts as over or not,
+// however far. All that matters is the chance of a round to be over without a loss, and with one.
+
+import { median } from '../support/results.js';
+
+export const ROUNDS_MIN = 3;
+export const ROUNDS_MAX = 9;
+/** More than half of ROUNDS_MAX. */
+export const OVER_TO_FAIL = 5;
+
+export type Decision = 'within' | 'over' | 'undecided';
+
+const countOver = (ratios: readonly number[], limit: number): number =>
+  ratios.reduce((count, ratio) => count + (ratio > limit ? 1 : 0), 0);
+
+function decideByCount(rounds: number, over: number): Decision {
+  if (over >= OVER_TO_FAIL) return 'over';
+  if (rounds >= ROUNDS_MIN && rounds % 2 === 1 && over < rounds / 2) return 'within';
+  return 'undecided';
+}
+
+export function decide(ratios: readonly number[], limit: number): Decision {
+  return decideByCount(ratios.length, countOver(ratios, limit));
+}
+
+/** When no round can be added any more: with an even number of rounds, too, fewer than half over are within. */
+export function decideAtEnd(ratios: readonly number[], limit: number): Decision {
+  const over = countOver(ratios, limit);
+  if (over >= OVER_TO_FAIL) return 'over';
+  return ratios.length >= ROUNDS_MIN && over < ratios.length / 2 ? 'within' : 'undecided';
+}
+
+/**
+ * The exact chance that the test says "over" when each round is over with the chance `overChance`, independently of the others:
+ * the chance of a false alarm, or of finding a loss.
+ */
+export function chanceOfOver(overChance: number): number {
+  /** Chance of having come this far undecided, by the number of rounds over. */
+  let undecided = [1];
+  let chance = 0;
+  for (let rounds = 1; rounds <= ROUNDS_MAX; rounds++) {
+    const next: number[] = new Array(rounds + 1).fill(0);
+    undecided.forEach((weight, over) => {
+      for (const [outcome, share] of [
+        [over, 1 - overChance],
+        [over + 1, overChance],
+      ] as const) {
+        const decision = decideByCount(rounds, outcome);
+        if (decision === 'over') chance += weight * share;
+        else if (decision === 'undecided') next[outcome]! += weight * share;
+      }
+    });
+    undecided = next;
+  }
+  return chance;
+}
+
+/** The robust standard deviation of the logarithms: 1.4826 × their median absolute deviation. 0.05 is about 5 %. */
+export function logSpread(ratios: readonly number[]): number {
+  const logs = ratios.map(Math.log);
+  const middle = median(logs);
+  return 1.4826 * median(logs.map((log) => Math.abs(log - middle)));
+}

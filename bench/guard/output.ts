@@ -1,0 +1,124 @@
+// What is printed: every server of every round as it ends, then the checks, always, then the verdict.
+
+import Table from 'cli-table3';
+import { notes, number } from '../support/report.js';
+import { median } from '../support/results.js';
+import { UWS } from '../support/scenario.js';
+import { type CheckResult, type GuardResult, isCalm } from './guard.js';
+import type { Limit } from './limits.js';
+import { type Contestants, costs, faultOf, type Part, type Round } from './rounds.js';
+
+const NO_BORDERS = {
+  ...{ top: '', 'top-mid': '', 'top-left': '', 'top-right': '', bottom: '', 'bottom-mid': '', 'bottom-left': '' },
+  ...{ 'bottom-right': '', left: '', 'left-mid': '', mid: '', 'mid-mid': '', right: '', 'right-mid': '', middle: '  ' },
+};
+
+export const percent = (share: number): string => `${number(share * 100)} %`;
+
+export function tableLines(heads: readonly string[], rows: readonly string[][]): string[] {
+  const table = new Table({
+    chars: NO_BORDERS,
+    style: { 'padding-left': 0, 'padding-right': 0, head: [], border: [] },
+  });
+  table.push([...heads], ...rows);
+  return table
+    .toString()
+    .split('\n')
+    .map((line) => line.trimEnd());
+}
+
+/** `1.2 (1.1–1.3)`: the median and, where there are several, the range. */
+export function spreadText(values: readonly number[]): string {
+  if (values.length === 0) return '–';
+  const range = values.length === 1 ? '' : ` (${number(Math.min(...values))}–${number(Math.max(...values))})`;
+  return `${number(median(values))}${range}`;
+}
+
+export function partLine(round: number, part: Part): string {
+  const head = `round ${round}  ${part.peer.padEnd(15)}`;
+  const fault = faultOf(part);
+  if (fault !== null) return `${head}  FAULT: ${fault}`;
+  const figures = Object.entries(part.costs).map(([check, cost]) => `${check} ${number(cost)}`);
+  const { strain } = part;
+  const others =
+    strain === null ? '' : `, others ${strain.othersCores.toFixed(2)}, stolen ${strain.stolenCores.toFixed(2)} cores`;
+  return `${head}  ${figures.join('  ')}  µs/delivery${others}`;
+}
+
+export function roundLines(round: Round): string[] {
+  if (isCalm(round)) return [];
+  return [`round ${round.number} does not count: ${round.setAside}`];
+}
+
+/** Generators that were busy, deliveries that the baseline lost. CPU per delivery is still the server's. */
+function remarksOf(rounds: readonly Round[]): string[] {
+  const lines = rounds.flatMap((round) => notes(round.parts.map(({ run }) => run)));
+  const saturated = lines.filter((line) => line.includes('load generator was saturated'));
+  const others = lines.filter((line) => !saturated.includes(line));
+  if (saturated.length === 0) return others;
+  const phases = rounds.flatMap((round) => round.parts.flatMap(({ run }) => Object.keys(run.phases))).length;
+  return [
+    ...others,
+    `the load generator was saturated in ${saturated.length} of ${phases} phases: their latencies are partly its own; the CPU per delivery is the server’s`,
+  ];
+}
+
+function barText({ bar, isBarMissed }: Limit): string {
+  return `≤ ${bar} × ${isBarMissed ? 'missed' : 'met'}`;
+}
+
+function decisionText({ decision, ratios, limit }: CheckResult): string {
+  if (decision === 'within') return 'within';
+  if (decision === 'undecided') return 'UNDECIDED';
+  return `OVER: ${percent(median(ratios) / limit.ratio - 1)} above what is documented`;
+}
+
+export function checkLines({ checks, rounds }: GuardResult, { subject }: Contestants): string[] {
+  const calm = rounds.filter(isCalm);
+  const heads = ['check', subject, UWS, 'ratio', 'documented', 'limit', 'bar', ''];
+  const rows = checks.map((check): string[] => {
+    const { limit, ratios } = check;
+    return [
+      limit.check,
+      `${spreadText(costs(calm, limit.check, subject))} µs`,
+      `${spreadText(costs(calm, limit.check, UWS))} µs`,
+      `${spreadText(ratios)} ×`,
+      `${number(limit.ratio)} ×`,
+      `≤ ${number(limit.limit)} ×`,
+      barText(limit),
+      decisionText(check),
+    ];
+  });
+  const held = checks.filter(({ limit }) => limit.isBarMissed).map(({ limit }) => heldLine(limit));
+  return [...tableLines(heads, rows), ...held, ...checks.flatMap(betterLines), ...remarksOf(rounds)];
+}
+
+function heldLine({ check, bar, ratio, tolerance, limit }: Limit): string {
+  return `${check}: bar missed (≤ ${bar} ×), held at the documented ${number(ratio)} × + ${percent(tolerance)} = ${number(limit)} ×`;
+}
+
+/** A figure that has become better without the table knowing leaves room for a loss that nobody sees. */
+function betterLines({ limit, ratios }: CheckResult): string[] {
+  if (ratios.length === 0 || median(ratios) >= limit.ratio / (1 + limit.tolerance)) return [];
+  const better = percent(1 - median(ratios) / limit.ratio);
+  return [`${limit.check}: ${better} better than documented. Once that is certain, write it down: --update`];
+}
+
+const RULE = '!'.repeat(78);
+
+export function verdictLines({ verdict, reasons, rounds }: GuardResult): string[] {
+  const calm = rounds.filter(isCalm).length;
+  const counted = `${calm} ${calm === 1 ? 'round' : 'rounds'}`;
+  switch (verdict) {
+    case 'passed':
+      return [`passed: all within their limits, ${counted}`];
+    case 'loss':
+      return [`FAILED: ${reasons.join('; ')}`];
+    case 'fault':
+      return [`FAILED: ${reasons.join('; ')}`];
+    case 'interrupted':
+      return [`PARTIAL: interrupted after ${rounds.length} rounds`];
+    case 'inconclusive':
+      return [RULE, `INCONCLUSIVE: speed was NOT guarded: ${reasons.join('; ')}`, RULE];
+  }
+}

@@ -1,0 +1,137 @@
+// What the guard measures: the loads of four fan-out scenarios, one after the other in one server, paced so that nothing is saturated.
+//
+// The fan-out suite's own saturation and watchlist keep server and generator busy all the time. How many messages then share a write
+// depends on who happens to wait for whom, and uws-publish's cost per delivery differs by a factor of two from run to run.
+// Here the same messages leave on a schedule that leaves time to spare, so that a ratio says what the code costs.
+
+import type { Load } from '../support/generator/load.js';
+import type { Schedule } from '../support/generator/publisher-port.js';
+import type { RunResult } from '../support/results.js';
+import { RINGCAST, type Scenario, type Size, UWS } from '../support/scenario.js';
+import { PAYLOAD_BYTES, range, seededRandom } from '../support/shared.js';
+import type { CheckName } from './limits.js';
+
+const SEED = 20261120;
+const CYCLES = 2;
+const SMOKE_SECONDS = 0.3;
+
+const SATURATION_TOPIC = 0;
+const BURST_TOPIC = 1;
+const SMALL_BURST_TOPIC = 2;
+const HOT_TOPICS = 3;
+const COLD_TOPICS = 500;
+export const TOPICS = { hot: HOT_TOPICS, cold: COLD_TOPICS };
+const TOPICS_PER_CLIENT = 100;
+
+interface Sizes {
+  saturationSubscribers: number;
+  burstSubscribers: number;
+  clients: number;
+}
+
+const sizesOf = ({ smoke }: Size): Sizes =>
+  smoke
+    ? { saturationSubscribers: 100, burstSubscribers: 50, clients: 10 }
+    : { saturationSubscribers: 5000, burstSubscribers: 500, clients: 150 };
+
+interface Part {
+  check: CheckName;
+  schedule: Schedule;
+  seconds: number;
+  warmUpSeconds: number;
+}
+
+const bursts = (firstTopic: number, burst: number, burstsPerSecond: number): Schedule => ({
+  ...{ firstTopic, topicCount: 1 },
+  ...{ perSecond: burst * burstsPerSecond, burst },
+});
+
+const PARTS: readonly Part[] = [
+  { check: 'saturation', schedule: bursts(SATURATION_TOPIC, 4, 8), seconds: 1, warmUpSeconds: 1 },
+  { check: 'burst', schedule: bursts(BURST_TOPIC, 50, 4), seconds: 2, warmUpSeconds: 1 },
+  { check: 'small-burst', schedule: bursts(SMALL_BURST_TOPIC, 20, 20), seconds: 1, warmUpSeconds: 1 },
+  {
+    check: 'watchlist',
+    schedule: { firstTopic: HOT_TOPICS, topicCount: COLD_TOPICS, perSecond: 2500, burst: 1 },
+    ...{ seconds: 1.5, warmUpSeconds: 1.5 },
+  },
+];
+
+/** A seeded choice of cold topics, for one client after the other. */
+function watchlists(): () => number[] {
+  const random = seededRandom(SEED);
+  return () => {
+    const topics = range(HOT_TOPICS, COLD_TOPICS);
+    for (let index = 0; index < TOPICS_PER_CLIENT; index++) {
+      const other = index + Math.floor(random() * (topics.length - index));
+      [topics[index], topics[other]] = [topics[other]!, topics[index]!];
+    }
+    return topics.slice(0, TOPICS_PER_CLIENT);
+  };
+}
+
+async function subscribe(load: Load, { saturationSubscribers, burstSubscribers, clients }: Sizes): Promise<void> {
+  await load.connect(saturationSubscribers + burstSubscribers + clients);
+  await load.subscribe(0, saturationSubscribers, () => [SATURATION_TOPIC]);
+  await load.subscribe(saturationSubscribers, burstSubscribers, () => [BURST_TOPIC, SMALL_BURST_TOPIC]);
+  await load.subscribe(saturationSubscribers + burstSubscribers, clients, watchlists());
+}
+
+export const guarded: Scenario = {
+  name: 'guarded',
+  title: 'batches of 4, bursts of 50, bursts of 20, watchlists: in turn, in one server',
+  variants: (size) => {
+    const { saturationSubscribers, burstSubscribers, clients } = sizesOf(size);
+    return [
+      {
+        name: 'paced',
+        peers: [UWS, RINGCAST],
+        server: {
+          topics: TOPICS,
+          payloadBytes: PAYLOAD_BYTES,
+          maxDelayMs: 'auto',
+          // The watchlist's maxDelayMs is a topic's here: the other topics of the same server keep the default.
+          engine: {
+            topics: [
+              { match: 'hot:*', home: 'hot' },
+              { match: 'cold:*', maxDelayMs: 5 },
+            ],
+          },
+        },
+        connections: saturationSubscribers + burstSubscribers + clients,
+        publishers: 1,
+      },
+    ];
+  },
+  async drive(load, _, size) {
+    const secondsOf = (full: number): number => (size.smoke ? SMOKE_SECONDS : full);
+    await subscribe(load, sizesOf(size));
+    for (const { check, schedule, warmUpSeconds } of PARTS) {
+      await load.schedules(`${check} warm-up`, secondsOf(warmUpSeconds), [schedule]);
+      load.warmedUp(`${check} warm-up`);
+    }
+    for (let cycle = 1; cycle <= CYCLES; cycle++) {
+      for (const { check, schedule, seconds } of PARTS) {
+        await load.schedules(`${check} ${cycle}`, secondsOf(seconds), [schedule]);
+      }
+    }
+  },
+  bars: () => [],
+};
+
+/** CPU µs per delivery of each check: the server's CPU time over all its phases, by their deliveries. */
+export function costsOf(run: RunResult): Record<CheckName, number> {
+  const cost = ({ check }: Part): [CheckName, number] => {
+    const phases = range(1, CYCLES).map((cycle) => run.phases[`${check} ${cycle}`]);
+    const cpuMicros = phases.reduce((sum, phase) => sum + (phase?.serverCpuMicros ?? Number.NaN), 0);
+    const delivered = phases.reduce((sum, phase) => sum + (phase?.verification.delivered ?? 0), 0);
+    return [check, cpuMicros / delivered];
+  };
+  return Object.fromEntries(PARTS.map(cost)) as Record<CheckName, number>;
+}
+
+/** The topic that only this check publishes to; null: many, the cold ones. */
+export function topicOf(check: CheckName): number | null {
+  const { firstTopic, topicCount } = PARTS.find((part) => part.check === check)!.schedule;
+  return topicCount === 1 ? firstTopic : null;
+}

@@ -31,7 +31,7 @@ async function startServer(options: ServerOptions): Promise<RunningServer> {
     folder,
     isReady: (output) => output.includes('Server is ready') && webSocketPort(output) !== null,
   });
-  return { port: webSocketPort(server.output)!, pids: server.pids(), close: () => server.close() };
+  return { port: webSocketPort(server.output)!, pids: server.pids, close: () => server.close() };
 }
 
 function webSocketPort(output: string): number | null {

@@ -81,7 +81,7 @@ async function startServer(options: ServerOptions): Promise<RunningServer> {
     try {
       server = await startOn(port);
       await greetAll(port, options.topics.hot + options.topics.cold);
-      return { port, pids: server.pids(), close: server.close.bind(server) };
+      return { port, pids: server.pids, close: server.close.bind(server) };
     } catch (error) {
       await server?.close();
       if (attempt === START_ATTEMPTS || !String(error).includes('Address already in use')) throw error;

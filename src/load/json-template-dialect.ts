@@ -47,7 +47,7 @@ export function templateProblem(kind: keyof JsonTemplates, template: string): st
     return 'it needs {{payload}} (an object) or {{token}} (text inside quotes) exactly once';
   }
   try {
-    JSON.parse(fill(template, 'topic', FIRST_ID, `${JSON_PAYLOAD_HEAD}${JSON_PAYLOAD_TAIL}`));
+    JSON.parse(fill(template.replace('{{token}}', 'token'), 'topic', FIRST_ID, JSON_PAYLOAD_HEAD + JSON_PAYLOAD_TAIL));
   } catch (error) {
     return `filled in, it is not JSON: ${(error as Error).message}`;
   }

@@ -112,6 +112,7 @@ export class TextPayload implements PayloadForm {
 
   read(bytes: Uint8Array, _view: DataView, start: number, end: number): boolean {
     if (end - start !== this.#tokenBytes || bytes[end - 1] !== END || !isMarker(bytes, start)) return false;
+    if (readHex(bytes, start + BYTES_AT, BYTES_DIGITS) !== this.#tokenBytes) return false;
     const topic = readHex(bytes, start + TOPIC_AT, 8);
     const seq = readHex(bytes, start + SEQ_AT, 8);
     const high = readHex(bytes, start + TIME_AT, TIME_DIGITS - 8);
@@ -129,20 +130,22 @@ export class TextPayload implements PayloadForm {
   }
 }
 
-/** −1 where there is anything but lower-case hexadecimal digits. */
+/** Up to eight digits; −1 where there is anything but lower-case hexadecimal ones. */
 function readHex(bytes: Uint8Array, start: number, digits: number): number {
   let value = 0;
+  let all = 0;
   for (let index = 0; index < digits; index++) {
     const digit = VALUES[bytes[start + index]!]!;
-    if (digit === NOT_HEX) return -1;
-    value = value * 16 + digit;
+    all |= digit;
+    value = (value << 4) | (digit & 15);
   }
-  return value;
+  return all > 15 ? -1 : value >>> 0;
 }
 
+/** Up to eight digits. */
 function writeHex(bytes: Uint8Array, start: number, digits: number, value: number): void {
-  for (let index = digits - 1; index >= 0; index--) {
-    bytes[start + index] = DIGITS[value % 16]!;
-    value = Math.floor(value / 16);
+  const word = value | 0;
+  for (let index = 0, shift = 4 * (digits - 1); index < digits; index++, shift -= 4) {
+    bytes[start + index] = DIGITS[(word >>> shift) & 15]!;
   }
 }

@@ -22,6 +22,8 @@ export const SAMPLE_MS = 0.1;
 /** Does everything once or twice: for tests. */
 export const SMOKE: Effort = { warmUpMs: 0, measureMs: 0, sampleMs: 0 };
 
+const isSmoke = ({ measureMs }: Effort): boolean => measureMs === 0;
+
 const SAMPLES_MIN = 10;
 const SMOKE_SAMPLES = 2;
 const TIMES_MAX = 2 ** 24;
@@ -116,13 +118,13 @@ async function warmUp(work: Work, watch: Watch, { warmUpMs, sampleMs }: Effort):
   return times;
 }
 
-function optionsOf({ measureMs }: Effort, onStart: () => void): BenchOptions {
-  const isSmoke = measureMs === 0;
+function optionsOf(effort: Effort, onStart: () => void): BenchOptions {
+  const smoke = isSmoke(effort);
   return {
-    ...{ time: measureMs, iterations: isSmoke ? SMOKE_SAMPLES : SAMPLES_MIN, warmup: false, throws: true },
+    ...{ time: effort.measureMs, iterations: smoke ? SMOKE_SAMPLES : SAMPLES_MIN, warmup: false, throws: true },
     setup: () => {
       // Not the garbage of the warm-up, or of another bench.
-      if (!isSmoke) collectGarbage();
+      if (!smoke) collectGarbage();
       onStart();
     },
   };
@@ -192,9 +194,9 @@ function usedBytes(): number {
   return heapUsed + arrayBuffers;
 }
 
-function measureMemory(bench: MemoryBench): Round {
+function measureMemory(bench: MemoryBench, isSmoke: boolean): Round {
   // Once for nothing: what the first one leaves behind for ever (compiled code) is not the structure's.
-  bench.build().check();
+  if (!isSmoke) bench.build().check();
   const before = usedBytes();
   const held = bench.build();
   const after = usedBytes();
@@ -205,5 +207,5 @@ function measureMemory(bench: MemoryBench): Round {
 
 /** Throws when the bench's result is wrong. */
 export async function measure(bench: Bench, effort: Effort): Promise<Round> {
-  return bench.kind === 'time' ? measureTime(bench, effort) : measureMemory(bench);
+  return bench.kind === 'time' ? measureTime(bench, effort) : measureMemory(bench, isSmoke(effort));
 }

@@ -17,6 +17,11 @@ export interface Options {
   readonly smoke: boolean;
 }
 
+interface Output {
+  print(text: string): void;
+  error(text: string): void;
+}
+
 const ROUNDS_MAX = 100;
 const SECONDS_MAX = 3600;
 
@@ -43,7 +48,7 @@ against rounds, ${CONFIDENCE * 100} % for all benches together (Bonferroni). "fa
 interval is beyond the noise floor, and so beyond 0: the largest of what the bench drifted by within either command and of
 what code that never changes (group reference) changed by between them. All else is "noise". See bench/README.md.`;
 
-function commandOf(): Command {
+function commandOf({ print, error }: Output): Command {
   return new Command('npm run bench --')
     .description('Micro benches: what the parts of ringcast cost.')
     .argument('[patterns...]', 'which benches (default: all)')
@@ -56,12 +61,13 @@ function commandOf(): Command {
     .option('--smoke', 'everything once, in one process: are the results right? Its figures mean nothing', false)
     .addHelpText('after', NOTES)
     .allowExcessArguments()
+    .configureOutput({ writeOut: (text) => print(text.trimEnd()), writeErr: (text) => error(text.trimEnd()) })
     .exitOverride();
 }
 
 /** Null: help was asked for and printed. Throws Commander's error, which it has printed, for anything else. */
-export function readOptions(args: readonly string[]): Options | null {
-  const command = commandOf();
+export function readOptions(args: readonly string[], output: Output): Options | null {
+  const command = commandOf(output);
   try {
     command.parse(args, { from: 'user' });
   } catch (error) {

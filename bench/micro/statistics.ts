@@ -50,6 +50,18 @@ export function medianInterval(values: readonly number[], confidence: number): I
  * than the other", 1947), here divided by their sum.
  */
 export function mannWhitneyRank(sizeA: number, sizeB: number, significance: number): number {
+  const key = `${sizeA} ${sizeB} ${significance}`;
+  const known = ranks.get(key);
+  if (known !== undefined) return known;
+  const rank = computeRank(sizeA, sizeB, significance);
+  ranks.set(key, rank);
+  return rank;
+}
+
+/** The same for all benches of a comparison. */
+const ranks = new Map<string, number>();
+
+function computeRank(sizeA: number, sizeB: number, significance: number): number {
   const maxU = sizeA * sizeB;
   const share = new Float64Array(maxU + 1);
   share[0] = 1;

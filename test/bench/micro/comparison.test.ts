@@ -6,7 +6,7 @@ import type { Results } from '../../../bench/micro/results.js';
 import { comparisonText, resultsText } from '../../../bench/micro/table.js';
 import { benches, MACHINE, type Session, seededRandom, session } from './synthetic.js';
 
-const BENCHES = 60;
+const BENCHES = 40;
 const DISTURBED: Session = { hasOutliers: true, rounds: 30 };
 const COLOURS = picocolors.createColors(false);
 
@@ -30,17 +30,17 @@ describe('noise is called noise', () => {
     ['rounds that differ by 2 %', 0.02, {}, {}],
     ['rounds that differ by 10 %', 0.1, {}, {}],
     ['rounds with outliers', 0.02, { hasOutliers: true }, { hasOutliers: true }],
-    ['more rounds on one side', 0.02, { rounds: 10 }, { rounds: 30 }],
+    ['more rounds on one side', 0.02, { rounds: 10 }, { rounds: 20 }],
     ['a machine that is 8 % slower during the second command', 0.02, {}, { mood: 1.08 }],
     ['a machine that gets 20 % slower during the first command', 0.02, { lastMood: 1.2 }, { mood: 1.1 }],
-  ])('%s: in at least 95 % of all comparisons no bench of 60 has changed', (_what, noise, before, after) => {
-    expect(falseAlarms(100, 11, noise, before, after)).toBeLessThanOrEqual(5);
+  ])('%s: in at least 95 % of all comparisons no bench of 40 has changed', (_what, noise, before, after) => {
+    expect(falseAlarms(60, 11, noise, before, after)).toBeLessThanOrEqual(3);
   });
 });
 
 describe('a real change is found', () => {
-  const TRIALS = 30;
-  /** Verdicts on one bench among 60 that takes `factor` times as long afterwards. */
+  const TRIALS = 25;
+  /** Verdicts on one bench among 40 that takes `factor` times as long afterwards. */
   function verdicts(trials: number, factor: number, before: Session, after: Session): string[] {
     const random = seededRandom(23);
     return Array.from({ length: trials }, () => {

@@ -40,7 +40,7 @@ nav ul { display: flex; flex-wrap: wrap; gap: 6px 18px; padding: 0; margin: 16px
 .warning li:only-child { list-style: none; margin-left: -1.1em; }
 .missing { padding: 10px 14px; border: 1px dashed var(--line); color: var(--muted); }
 .remark { color: var(--muted); font-size: .85rem; }
-.figures { display: grid; grid-template-columns: repeat(auto-fill, minmax(min(100%, 500px), 1fr)); gap: 20px 28px; }
+.figures { display: grid; grid-template-columns: repeat(auto-fill, minmax(min(100%, 500px), 1fr)); gap: 20px 28px; align-items: start; }
 figure { margin: 0; padding: 14px 14px 10px; background: var(--raised); border: 1px solid var(--line); border-radius: 8px; min-width: 0; }
 figcaption { margin-bottom: 10px; font-size: .92rem; }
 figcaption strong { display: block; font-size: 1rem; }

@@ -10,6 +10,8 @@ const ROW_HEIGHT = 26;
 const TITLE_HEIGHT = 24;
 const AXIS_HEIGHT = 26;
 const VALUE_WIDTH = 84;
+/** A longer unit stands in the title only. */
+const UNIT_MAX = 6;
 
 /** A bar, or the name of a group above its bars. */
 type Row = ({ type: 'bar' } & ChartBar) | { type: 'group'; label: string };
@@ -78,6 +80,7 @@ function bars(rows: readonly Row[]): BarSeriesOption {
 
 /** Names of groups, whiskers, and the values in figures. */
 function values(chart: BarChart, rows: readonly Row[], size: ChartSize): CustomSeriesOption {
+  const unit = chart.value.unit.length <= UNIT_MAX ? chart.value.unit : '';
   return {
     type: 'custom',
     silent: true,
@@ -97,7 +100,7 @@ function values(chart: BarChart, rows: readonly Row[], size: ChartSize): CustomS
         number,
         number,
       ];
-      const value = text(right + 6, y, withUnit(median, chart.value.unit), { fill: 'var(--text)' });
+      const value = text(right + 6, y, withUnit(median, unit), { fill: 'var(--text)' });
       if (min === max) return value;
       const [top, bottom] = [y - 4, y + 4];
       const whisker = {

@@ -8,7 +8,7 @@ import type {
   YAXisComponentOption as YAxisOption,
 } from 'echarts';
 import type { Axis } from '../../support/results.js';
-import { axisTitle, figure, tick } from '../format.js';
+import { axisTitle, tick } from '../format.js';
 import type { Html } from '../html.js';
 import type { Point } from '../merge.js';
 import type { ChartLine, ChartSize, LineChart } from './chart.js';
@@ -87,7 +87,7 @@ function yAxis({ y, yRange, lines }: LineChart, size: ChartSize): YAxisOption {
     axisLine: { show: false },
     axisTick: { show: false },
     splitLine: GRID_LINE,
-    axisLabel: { color: 'var(--muted)', fontSize: size.fontSize - 1, formatter: y.log ? figure : tick },
+    axisLabel: { color: 'var(--muted)', fontSize: size.fontSize - 1, formatter: tick },
   };
   if (!y.log) return { ...shared, type: 'value', min: yRange?.min, max: yRange?.max };
   const ys = lines.flatMap(({ points }) => points.flatMap((point) => [point.y, point.min, point.max]));

@@ -3,6 +3,7 @@
 import type { BarChart, BarGroup, ChartBar } from '../chart/chart.js';
 import type { Dataset, SourcedRun } from '../dataset.js';
 import { barFinding } from '../findings.js';
+import { upperFirst } from '../format.js';
 import { pointOf } from '../merge.js';
 import type { Block, Figure, Section } from '../section.js';
 import { warningsOf } from '../warnings.js';
@@ -73,16 +74,11 @@ function ownFigures(dataset: Dataset, runs: readonly SourcedRun[], all: readonly
       ),
     );
     const isComparison = groups.some(({ bars }) => bars.filter(({ value }) => value !== null).length > 1);
-    return isComparison ? barFigure(label, label, unit, groups) : [];
+    return isComparison ? barFigure(upperFirst(label), label, unit, groups) : [];
   });
 }
 
-function blockOf(dataset: Dataset, scenario: string): Block[] {
-  const all = dataset.runs.filter((run) => run.scenario === scenario);
-  const runs = dataset.runsOf(scenario);
-  const stages = stagesOf(dataset, scenario);
-  const hasSeries = runs.some((run) => Object.keys(run.series ?? {}).length > 0);
-  if (isSweep(stages) && hasSeries) return [];
+function stageFigures(dataset: Dataset, stages: readonly Stage[], all: readonly SourcedRun[]): Figure[] {
   const groups = (pick: (run: SourcedRun, stage: Stage) => number | undefined): BarGroup[] =>
     stages.map((stage) =>
       groupOf(
@@ -105,7 +101,7 @@ function blockOf(dataset: Dataset, scenario: string): Block[] {
       return groupOf(dataset, parts.join(', '), stage.runs, ofVariant, pick);
     });
   });
-  const figures = [
+  return [
     ...barFigure(
       'Server CPU per delivery',
       'CPU per delivery',
@@ -114,8 +110,17 @@ function blockOf(dataset: Dataset, scenario: string): Block[] {
     ),
     ...barFigure('p99 latency', 'p99 latency', 'ms', latencies),
     ...rateFigure(groups((run, stage) => phaseOf(run, stage)?.deliveriesPerSecond)),
-    ...ownFigures(dataset, runs, all),
   ];
+}
+
+function blockOf(dataset: Dataset, scenario: string): Block[] {
+  const all = dataset.runs.filter((run) => run.scenario === scenario);
+  const runs = dataset.runsOf(scenario);
+  const stages = stagesOf(dataset, scenario);
+  const hasSeries = runs.some((run) => Object.keys(run.series ?? {}).length > 0);
+  // What varies in steps is drawn as lines, by its series.
+  const ofStages = isSweep(stages) && hasSeries ? [] : stageFigures(dataset, stages, all);
+  const figures = [...ofStages, ...ownFigures(dataset, runs, all)];
   return figures.length > 0 ? [{ heading: scenario, warnings: warningsOf(dataset, scenario), figures }] : [];
 }
 

@@ -1,20 +1,21 @@
 // Sections of plots that scenarios leave as series: placed where the report knows their names, else under their scenario.
 
+import type { Axis } from '../../support/results.js';
 import type { ChartLine, LineChart } from '../chart/chart.js';
 import type { Dataset } from '../dataset.js';
 import { finding } from '../findings.js';
+import { upperFirst } from '../format.js';
 import { groupBy } from '../groups.js';
 import { type MergedSeries, mergeSeries } from '../merge.js';
 import type { Block, Figure, Section } from '../section.js';
 import { warningsOf } from '../warnings.js';
 import { ALONE, BESIDE } from './isolation.js';
 
-const BY_LOAD = ['deliveries by load', 'latency p50 by load', 'latency p99 by load', 'latency p99.9 by load'];
+const DELIVERIES = 'deliveries by load';
+const BY_LOAD = [DELIVERIES, 'latency p50 by load', 'latency p99 by load', 'latency p99.9 by load'];
 const BY_RATE = ['CPU by rate'];
 const BY_CONNECTIONS = ['memory by connections'];
 const PLACED = [...BY_LOAD, ...BY_RATE, ...BY_CONNECTIONS, ALONE, BESIDE];
-
-const upperFirst = (text: string): string => text.charAt(0).toUpperCase() + text.slice(1);
 
 export function linesOf(dataset: Dataset, series: MergedSeries): ChartLine[] {
   return series.lines.map(({ label, points }) => ({ label, points, style: dataset.styleOf(label) }));
@@ -26,9 +27,21 @@ function figureOf(dataset: Dataset, series: MergedSeries): Figure {
   return { title: upperFirst(series.name), finding: finding(series.x, series.y, lines), chart };
 }
 
-function blocksOf(dataset: Dataset, names: readonly string[]): Block[] {
+/** A knee is a bend on linear axes; only latencies, which span powers of ten, are drawn on a logarithmic one. */
+const linear = (axis: Axis): Axis => ({ ...axis, log: false });
+const linearKnee = (series: MergedSeries): MergedSeries => ({
+  ...series,
+  x: linear(series.x),
+  y: series.name === DELIVERIES ? linear(series.y) : series.y,
+});
+
+function blocksOf(
+  dataset: Dataset,
+  names: readonly string[],
+  adapt: (series: MergedSeries) => MergedSeries = (series) => series,
+): Block[] {
   const byScenario = groupBy(
-    names.flatMap((name) => mergeSeries(dataset, name)),
+    names.flatMap((name) => mergeSeries(dataset, name)).map(adapt),
     ({ scenario }) => scenario,
   );
   return [...byScenario].map(([heading, series]) => ({
@@ -50,7 +63,7 @@ export const loadSection = (dataset: Dataset): Section => ({
   id: 'load',
   title: 'Deliveries and latency by load',
   lead: 'The knee: load is raised in steps until the server cannot follow. Deliveries stop growing there, and latencies leave.',
-  blocks: blocksOf(dataset, BY_LOAD),
+  blocks: blocksOf(dataset, BY_LOAD, linearKnee),
   missing: 'No run raised the load in steps.',
 });
 

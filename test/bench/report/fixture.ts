@@ -9,7 +9,7 @@ import { seededRandom } from '../../support/seeded.js';
 
 const PEERS = ['uws-publish', 'ws', 'nats-server', 'ringcast'] as const;
 type Peer = (typeof PEERS)[number];
-const RUNS = 3;
+const RUNS = 2;
 const LOADS_PERCENT = [25, 50, 75, 90, 100, 110, 125, 150];
 const CAPACITY: Record<Peer, number> = {
   ringcast: 740_000,
@@ -26,7 +26,7 @@ export const MACHINE = {
   system: 'Linux 6.1',
   node: 'v20.20.2',
   commit: '0123456789ab',
-  command: 'npm run bench:fanout -- --runs 3 --json results.json --html report.html',
+  command: 'npm run bench:fanout -- --runs 2 --json results.json --html report.html',
   date: '2026-11-21',
 };
 
@@ -38,7 +38,7 @@ export class Fixture {
   }
 
   /** A long tail: most values near the median, some far away. */
-  histogram(medianMs: number, count = 20_000): LatencyHistogram {
+  histogram(medianMs: number, count = 4000): LatencyHistogram {
     const histogram = new LatencyHistogram();
     for (let n = 0; n < count; n++) histogram.record(medianMs * (0.4 + 0.6 / (1 - this.#random() * 0.9999) ** 0.35));
     return histogram;

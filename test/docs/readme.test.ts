@@ -70,7 +70,7 @@ describe('the commands of the README', () => {
 
   it('are all there are', async () => {
     const { stdout } = await runCli(['--help']);
-    const known = [...stdout.matchAll(/^ {2}([a-z]+)(?: \[options\])/gm)].map(([, name]) => name).sort();
+    const known = [...stdout.matchAll(/^ {2}([a-z-]+)(?: \[options\])/gm)].map(([, name]) => name).sort();
     expect([...helpOf.keys()].sort()).toEqual(known);
   });
 

@@ -124,11 +124,13 @@ async function run(options: Options, measured: Measured, signal: AbortSignal): P
 }
 
 function checksOf(options: Options, measured: Measured, calibration: Calibration): Check[] {
-  return options.workloads.map(({ name, workload }) => ({
-    name,
-    predicted: predict(workload, calibration, options.times),
-    measured: medianFigures(measured.byName.get(name)!),
-  }));
+  return options.workloads
+    .filter(({ name }) => measured.byName.has(name))
+    .map(({ name, workload }) => ({
+      name,
+      predicted: predict(workload, calibration, options.times),
+      measured: medianFigures(measured.byName.get(name)!),
+    }));
 }
 
 const shown = (value: number): string =>
@@ -172,10 +174,18 @@ async function main(args: string[]): Promise<number> {
   );
   for (const note of notes) console.log(`- ${note}`);
   if (options.jsonFile !== null) {
-    const content = { machine, kind: 'sizing', partial: false, workloads: checks, notes, calibration };
+    const content = {
+      machine,
+      kind: 'sizing',
+      partial: controller.signal.aborted,
+      workloads: checks,
+      notes,
+      calibration,
+    };
     writeFileSync(options.jsonFile, `${JSON.stringify(content, null, 2)}\n`);
   }
   const lost = [...measured.byName.values()].flat().reduce((sum, one) => sum + one.lost, 0);
+  if (controller.signal.aborted) return 130;
   return lost > 0 ? 1 : 0;
 }
 

@@ -1,6 +1,5 @@
 /** What `ringcast size` prints. Pure: the same sizing always gives the same text. */
 import Table from 'cli-table3';
-import { formatSizeBytes } from '../config/units.js';
 import type { Alternative } from '../sizing/advice.js';
 import type { Calibration, CoefficientName } from '../sizing/calibration.js';
 import type { Conditions, Sizing } from '../sizing/model.js';
@@ -23,7 +22,7 @@ export function renderAnswer(answer: Answer): string {
   const { sizing, workload, conditions, calibration } = answer;
   const lines = [headline(answer), '', ...needsTable(sizing, conditions)];
   if (sizing.process !== null) lines.push('', ...processLines(sizing, conditions));
-  lines.push('', `First bottleneck: ${bottleneckText(sizing)}`, bestText(answer));
+  lines.push('', ...bottleneckLines(sizing, conditions), bestText(answer));
   if (answer.alternatives.length > 0) lines.push('', ...alternativesTable(answer));
   lines.push('', ...capacityLines(answer));
   lines.push('', ...calibrationLines(calibration));
@@ -87,12 +86,22 @@ function processLines({ process, processes }: Sizing, conditions: Conditions): s
   ];
 }
 
-function bottleneckText({ bottlenecks, processes }: Sizing): string {
+function bottleneckLines({ bottlenecks, processes, network }: Sizing, conditions: Conditions): string[] {
   const [{ what, used }] = bottlenecks;
   if (processes === Number.POSITIVE_INFINITY) {
-    return `${what}, takes ${percent(used)} of what an accept thread may use: split the topics among servers, so that none has to take in all`;
+    const feed = `${what}, takes ${percent(used)} of what an accept thread may use`;
+    return [`First bottleneck: ${feed}. Split the topics among servers, so that none has to take in all of them.`];
   }
-  return `${what} (${percent(used)} of what there is)`;
+  const lines = [
+    `First bottleneck: ${what} (${percent(used)} of what there is${processes === 1 ? '' : ' in each process'})`,
+  ];
+  const interfaces = (8 * network.outBytesPerSecond) / conditions.networkBitsPerSecond;
+  if (interfaces > 1) {
+    lines.push(
+      `All processes together need ${number(interfaces)} network interfaces of ${bits(conditions.networkBitsPerSecond / 8)}.`,
+    );
+  }
+  return lines;
 }
 
 function bestText({ alternatives }: Answer): string {
@@ -191,8 +200,13 @@ function count(value: number): string {
   return value === Number.POSITIVE_INFINITY ? '∞' : value.toLocaleString('en-US', { maximumFractionDigits: 1 });
 }
 
+const SIZES = ['B', 'KiB', 'MiB', 'GiB', 'TiB'];
+
+/** Three digits: a model has no more. */
 function size(bytes: number): string {
-  return bytes === Number.POSITIVE_INFINITY ? '∞' : formatSizeBytes(+bytes.toPrecision(3));
+  if (bytes === Number.POSITIVE_INFINITY) return '∞';
+  const unit = bytes < 1 ? 0 : Math.min(SIZES.length - 1, Math.floor(Math.log2(bytes) / 10));
+  return `${number(bytes / 1024 ** unit)} ${SIZES[unit]}`;
 }
 
 function bits(bytesPerSecond: number): string {

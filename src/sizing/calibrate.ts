@@ -3,6 +3,7 @@ import { parseConfig } from '../config.js';
 import { openFilesMax } from '../load/file-limit.js';
 import { CALIBRATION_FORMAT, type Calibration, thisMachine } from './calibration.js';
 import { fitCoefficients, type MemoryObservation, type Observation } from './fit.js';
+import { Interrupted } from './measure/children.js';
 import { type Measurement, Session } from './measure/session.js';
 import {
   CPU_POINTS,
@@ -124,7 +125,7 @@ class CalibrationRun {
     const cpu: Observation[] = [];
     const memory: MemoryObservation[] = [];
     const startedBytes = [await this.#started(0)];
-    for (let round = 0; round < this.#options.rounds; round++) {
+    const runRound = async (round: number): Promise<void> => {
       const session = await this.#start(1);
       startedBytes.push({ lanes: 1, rssBytes: session.startedRssBytes });
       if (round === 0) for (const point of WARM_UP) await this.#measure(session, point);
@@ -133,6 +134,16 @@ class CalibrationRun {
       await this.close();
       for (const point of MEMORY_POINTS) memory.push(await this.#measureMemory(point));
       await this.#options.afterRound?.();
+    };
+    for (let round = 0; round < this.#options.rounds; round++) {
+      try {
+        await runRound(round);
+      } catch (error) {
+        // One whole round is enough for an answer.
+        if (!(error instanceof Interrupted) || memory.length < MEMORY_POINTS.length) throw error;
+        this.#remarks.push(`PARTIAL: interrupted in round ${round + 1} of ${this.#options.rounds}`);
+        break;
+      }
     }
     return { idle, cpu, memory, startedBytes };
   }

@@ -28,7 +28,7 @@ function lineInToml(lines: readonly string[], path: readonly (string | number)[]
       found = from;
       continue;
     }
-    const field = new RegExp(`(^|[{,]|\\.)\\s*"?${escaped(name)}"?\\s*=|^\\s*\\[[^\\]]*\\b${escaped(name)}\\s*\\]`);
+    const field = new RegExp(`(^|[{,.])\\s*"?${escaped(name)}"?\\s*[.=]|^\\s*\\[[^\\]]*\\b${escaped(name)}\\s*\\]`);
     const [first] = matches(lines, field, from, until);
     if (first === undefined) return found; // missing: where it should have been
     found = first;

@@ -33,6 +33,8 @@ export interface FittedCalibration {
 
 const WAKE_UP_MS_CANDIDATES = [0.02, 0.03, 0.05, 0.075, 0.1, 0.15, 0.2, 0.3, 0.5];
 const WAKING_ROUNDS = 12;
+/** Messages per client from which on the time between two writes tells how long they were collected. */
+const FREQUENT_PER_SECOND = 20 * 0.9;
 /** Socket, inode, dentry, file, and its entry in epoll (bytes): in /proc/slabinfo of Linux 6.18 on x86-64 together 3.8 KiB. */
 const KERNEL_USUAL_BYTES = 3900;
 const KERNEL_PLAUSIBLE_BYTES = [2000, 12_000] as const;
@@ -79,11 +81,8 @@ function fitTiming(observations: readonly Observation[]) {
     observations
       .filter(({ point, measured }) => {
         const [group] = point.topics;
-        return (
-          group.home === home &&
-          (group.maxDelayMs as number) > 0 === isDelayed &&
-          measured.deliveries > measured.clients
-        );
+        const isFrequent = measured.clients > 0 && measured.deliveries / measured.clients >= FREQUENT_PER_SECOND;
+        return group.home === home && (group.maxDelayMs as number) > 0 === isDelayed && isFrequent;
       })
       .map((observation) => ({
         delayMs: observation.point.topics[0].maxDelayMs as number,

@@ -1,6 +1,6 @@
 /** CPU of one process: what its accept thread and its lanes do per second, times what each of it costs. */
 import type { Coefficients } from './calibration.js';
-import { clientTraffic, configuredDelayMs } from './model-writes.js';
+import { clientTraffic } from './model-writes.js';
 import type { TopicGroup, Workload } from './workload.js';
 
 /** Lanes collect messages for at most this part of their delay before they are woken (lane/lane-link.ts, router). */
@@ -67,7 +67,8 @@ export function activityOf(
   const messages = rateOf(workload.topics);
   const events = messages + Math.min(DELAY_ENDS_MAX, sums.delayedWrites);
   const hotWakeUps = hot.reduce((sum, group) => {
-    const collectedMs = LANE_COLLECTS * configuredDelayMs(group, utilisation);
+    // As if `auto` were 0: with a delay that grows with the load, lanes would have less to do as the load grows.
+    const collectedMs = group.maxDelayMs === 'auto' ? 0 : LANE_COLLECTS * group.maxDelayMs;
     return sum + wakeUpsOf(rateOf([group]), Math.max(coefficients.wakeUpMs, collectedMs));
   }, 0);
   const { delayedWrites: _, ...rest } = sums;

@@ -72,14 +72,20 @@ function powerOfTwoFrom(needed: number, smallest: number): number {
   return Math.max(smallest, 2 ** Math.ceil(Math.log2(Math.max(1, needed))));
 }
 
-/** Beyond the smallest log, which is part of what a topic costs. It doubles until it holds what it is to keep. */
+/**
+ * Beyond the smallest log, which is part of what a topic costs. It doubles until it holds what it is to keep. The index is
+ * as large as for messages that are small enough to be kept all: larger ones need less of it, which is no saving to count on.
+ */
 export function coldLogBytes(group: TopicGroup, settings: WorkloadSettings, uptimeSeconds: number): number {
   const frame = frameBytes(group);
-  const history = Math.min(settings.historyMessages, settings.historyBytes / frame);
-  const recent = group.ratePerSecond * COLD_LOG_KEEPS_SECONDS;
   const published = group.ratePerSecond === 0 ? 0 : group.ratePerSecond * uptimeSeconds;
-  const kept = Math.min(published, Math.max(history, recent));
-  const dataBytes = Math.min(powerOfTwoFrom(kept * frame, LOG_DATA_MIN_BYTES), settings.coldLogMaxBytes);
+  const recent = group.ratePerSecond * COLD_LOG_KEEPS_SECONDS;
+  const keptBytes = Math.min(
+    published * frame,
+    Math.max(Math.min(settings.historyMessages * frame, settings.historyBytes), recent * frame),
+  );
+  const kept = Math.min(published, Math.max(settings.historyMessages, recent));
+  const dataBytes = Math.min(powerOfTwoFrom(keptBytes, LOG_DATA_MIN_BYTES), settings.coldLogMaxBytes);
   const frames = Math.min(powerOfTwoFrom(kept + 1, LOG_FRAMES_MIN), settings.coldLogMaxFrames);
   if (dataBytes <= LOG_DATA_MIN_BYTES && frames <= LOG_FRAMES_MIN) return 0;
   return dataBytes + frames * LOG_ENTRY_BYTES;

@@ -77,7 +77,7 @@ export interface Sizing {
   readonly p99Ms: number;
   /** One of the processes; null where no number of them is enough. */
   readonly process: ProcessNeeds | null;
-  /** The first first. */
+  /** Of one process; the first first. */
   readonly bottlenecks: readonly Bottleneck[];
 }
 
@@ -194,7 +194,7 @@ function bottlenecksOf(
   const candidates: Bottleneck[] = [
     { what: `the accept thread, by ${cpu.parts[0].what}`, used: cpu.accept },
     { what: 'the lanes', used: lanes === 0 ? 0 : cpu.lanes / lanes },
-    { what: 'the network', used: (8 * network.outBytesPerSecond) / conditions.networkBitsPerSecond },
+    { what: 'the network', used: (8 * network.outBytesPerSecond) / processes / conditions.networkBitsPerSecond },
     { what: 'maxConnections', used: clientCount(workload) / processes / CONNECTIONS_MAX },
   ];
   return candidates.sort((left, right) => right.used - left.used);

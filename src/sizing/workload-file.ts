@@ -28,9 +28,15 @@ export const LIMITS = {
   maxDelayMs: [0, 1000],
 } as const;
 
-const delaySchema = z.union([z.literal('auto'), number(...LIMITS.maxDelayMs)], {
-  error: `must be "auto" or a number of ms from ${LIMITS.maxDelayMs.join(' to ')}`,
-});
+/** A union of zod would only say of which of its branches a value is no member. */
+function autoOr(what: string, [min, max]: readonly [number, number], isValid: (value: number) => boolean) {
+  return z.custom<'auto' | number>(
+    (value) => value === 'auto' || (typeof value === 'number' && value >= min && value <= max && isValid(value)),
+    `must be "auto" or a ${what} from ${min} to ${max}`,
+  );
+}
+
+const delaySchema = autoOr('number of ms', LIMITS.maxDelayMs, () => true);
 const nameSchema = z.string('must be a name').min(1, 'must be a name');
 
 const topicSchema = z.strictObject({
@@ -49,9 +55,7 @@ const clientSchema = z.strictObject({
 });
 
 const settingsSchema = z.strictObject({
-  lanes: z
-    .union([z.literal('auto'), whole(0, 64)], { error: 'must be "auto" or a whole number from 0 to 64' })
-    .optional(),
+  lanes: autoOr('whole number', [0, 64], Number.isInteger).optional(),
   historyMessages: whole(0, 4_194_304).optional(),
   historyBytes: whole(0, 2 ** 30).optional(),
   hotLogBytes: whole(8192, 2 ** 30).optional(),
@@ -86,7 +90,7 @@ export function parseWorkload(text: string, path: string, defaults: WorkloadSett
   if (!parsed.success)
     throw problemsIn(
       path,
-      parsed.error.issues.flatMap((issue) => describe(issue, text)),
+      parsed.error.issues.flatMap((issue) => describe(issue, text, content)),
     );
   const problems = crossProblems(parsed.data, text);
   if (problems.length > 0) throw problemsIn(path, problems);
@@ -167,7 +171,7 @@ function parseTomlText(text: string, path: string): unknown {
   }
 }
 
-function describe(issue: z.core.$ZodIssue, text: string): Problem[] {
+function describe(issue: z.core.$ZodIssue, text: string, content: unknown): Problem[] {
   const path = issue.path.map((part) => (typeof part === 'number' ? part : String(part)));
   if (issue.code === 'unrecognized_keys') {
     const known = path.length === 0 ? KNOWN_FIELDS : (KNOWN_WITHIN[String(path[0])] ?? KNOWN_FIELDS);
@@ -181,14 +185,18 @@ function describe(issue: z.core.$ZodIssue, text: string): Problem[] {
       };
     });
   }
-  return [{ line: lineOfField(text, path), field: fieldText(path), message: messageOf(issue) }];
+  const isMissing = path.length > 0 && valueAt(content, path) === undefined;
+  const message = isMissing ? `is missing: it ${issue.message}` : plainMessage(issue.message);
+  return [{ line: lineOfField(text, path), field: fieldText(path), message }];
 }
 
-function messageOf(issue: z.core.$ZodIssue): string {
-  if (issue.code !== 'invalid_type') return issue.message;
-  if ('input' in issue && issue.input === undefined) return 'is missing';
-  if (/received undefined/.test(issue.message)) return 'is missing';
-  return issue.message.replace(/^Invalid input: expected/, 'must be of type').replace(/, received/, ', is');
+function valueAt(content: unknown, path: readonly (string | number)[]): unknown {
+  return path.reduce<unknown>((node, part) => (node as Record<string | number, unknown> | undefined)?.[part], content);
+}
+
+/** Of issues that no field has a message for. */
+function plainMessage(message: string): string {
+  return message.replace(/^Invalid input: expected/, 'must be of type').replace(/, received/, ', is');
 }
 
 function fieldText(path: readonly (string | number)[]): string {

@@ -20,7 +20,9 @@ const send = (message: FromLoad): void => {
 
 /** Writer and reader: the main thread of the load process. */
 class Counter implements EventSink {
+  /** All, and of them those that were published while it was counted: what is lost is told by these. */
   deliveries = 0;
+  counted = 0;
   acknowledgements = 0;
   gapMessages = 0;
   nowMs = 0;
@@ -39,8 +41,9 @@ class Counter implements EventSink {
 
   /** Hot path. */
   payload(_connection: number, start: number): void {
-    if (this.#bytes[start + 8] !== 1) return; // from before the measurement
     this.deliveries++;
+    if (this.#bytes[start + 8] !== 1) return; // from before the measurement
+    this.counted++;
     this.latency.record(this.nowMs - this.#view.getFloat64(start, true));
   }
 
@@ -155,12 +158,12 @@ class FeedThread {
 
 /** Waits for what is under way, as long as anything arrives. */
 async function drain(expected: number): Promise<void> {
-  let seen = counter.deliveries;
+  let seen = counter.counted;
   let progressMs = clockMs();
-  while (counter.deliveries < expected && clockMs() - progressMs < DRAIN_STALL_MS) {
+  while (counter.counted < expected && clockMs() - progressMs < DRAIN_STALL_MS) {
     await sleep(5);
-    if (counter.deliveries !== seen) progressMs = clockMs();
-    seen = counter.deliveries;
+    if (counter.counted !== seen) progressMs = clockMs();
+    seen = counter.counted;
   }
 }
 
@@ -197,10 +200,10 @@ async function measure(feed: FeedThread): Promise<LoadResult> {
   return {
     seconds,
     published,
-    deliveries: after.deliveries,
+    deliveries: after.deliveries - before.deliveries,
     writes: after.writes - before.writes,
     deliveredBytes: after.bytes - before.bytes,
-    lost: expected - counter.deliveries,
+    lost: expected - counter.counted,
     problems: counter.problems,
     latencyMs: { p50: counter.latency.quantileMicros(0.5) / 1000, p99: counter.latency.quantileMicros(0.99) / 1000 },
     feedLateMs: lateMs,

@@ -215,15 +215,24 @@ export class Generator {
 
   /** Resolves when every subscription has got a message, where only that shows that it works. Throws LoadError. */
   async probe(): Promise<void> {
+    this.#checkLosses();
     if (this.#dialect.confirms || this.#job.rate === 0) return;
     const wanted = this.#tracker.subscriptionCount;
     const giveUpMs = clockMs() + PROBE_MAX_MS;
     this.#isProbing = true;
     void this.#probeOn();
     while (this.#tracker.probedCount < wanted && !this.#isStopped) {
+      this.#checkLosses();
       if (clockMs() > giveUpMs) throw new LoadError(this.#silence(wanted));
       await sleep(5);
     }
+  }
+
+  /** A server that ends connections before anything is published does not want them. */
+  #checkLosses(): void {
+    if (this.#lost === 0 || (this.#job.allowFewer && this.#lost < this.#opened)) return;
+    const why = this.#tracker.problems[0] ?? 'no reason is known';
+    throw new LoadError(`the server ended ${this.#lost} connections that had just been opened; ${why}`);
   }
 
   /** Again and again until `go`: others may still wait for the probes of this process. */

@@ -36,8 +36,8 @@ ${groupLines(suite)}
   --peers a,b            only these servers (files of bench/peers), where they can do what a scenario does; all: every one
   --runs n               runs of everything; medians and spread are reported (default 1)
   --seconds n            length of a measured phase (default: the scenario's own)
-  --smoke                tiny sizes, seconds in all: checks deliveries, its figures mean nothing;
-                         only ${suite.subject}, unless --peers names others
+  --smoke                tiny sizes, a minute in all: checks deliveries, its figures mean nothing;
+                         every scenario, and only ${suite.subject}, unless named otherwise
   --json file            writes every run and every bar
   --html file            writes a page with plots, bars and all numbers
   --markdown             prints the table as Markdown
@@ -95,7 +95,7 @@ export function readOptions(suite: Suite, args: string[]): Options | null {
     throw new Error('--profile wants server or generator');
   }
   return {
-    scenarios: scenariosOf(suite, positionals),
+    scenarios: scenariosOf(suite, positionals.length === 0 && values.smoke ? ['all'] : positionals),
     peers: values.peers?.split(',') ?? (values.smoke ? [suite.subject] : null),
     runs: Math.round(positive(values.runs, 'runs') ?? 1),
     seconds: positive(values.seconds, 'seconds'),

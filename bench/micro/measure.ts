@@ -4,7 +4,7 @@ import { type NodeGCPerformanceDetail, type PerformanceEntry, PerformanceObserve
 import { setImmediate } from 'node:timers/promises';
 import { setFlagsFromString } from 'node:v8';
 import { runInNewContext } from 'node:vm';
-import { type BenchOptions, Bench as Tinybench } from 'tinybench';
+import { type BenchOptions, type FnReturnedObject, Bench as Tinybench } from 'tinybench';
 import { type Bench, type MemoryBench, type Stopwatch, type TimeBench, verify, type Work } from './bench.js';
 import type { Round } from './results.js';
 import { median } from './statistics.js';
@@ -27,6 +27,8 @@ const isSmoke = ({ measureMs }: Effort): boolean => measureMs === 0;
 const SAMPLES_MIN = 10;
 const SMOKE_SAMPLES = 2;
 const TIMES_MAX = 2 ** 24;
+/** So many times as long may a sample take with all that is not measured. */
+const WHOLE_SAMPLE_MAX = 20;
 /** So many times as long may a warm-up take that waits for a busy machine, or for another thread. */
 const WARM_UP_PATIENCE = 10;
 const NS_PER_MS = 1e6;
@@ -89,14 +91,14 @@ class GarbageWatch {
 /** The last results of what was measured. Exported, so that no compiler may find out that nobody reads it. */
 export const kept = { value: 0 };
 
-async function runOnce(work: Work, times: number, watch: Watch): Promise<number> {
+async function runOnce(work: Work, times: number, watch: Watch): Promise<{ measuredMs: number; wholeMs: number }> {
   watch.reset();
   const startedMs = performance.now();
   const result = await work.run(times, watch);
-  const elapsedMs = performance.now() - startedMs;
+  const wholeMs = performance.now() - startedMs;
   kept.value = result;
   verify(result === work.expected(times), `${times} operations gave ${result} instead of ${work.expected(times)}`);
-  return watch.isUsed ? watch.elapsedMs : elapsedMs;
+  return { measuredMs: watch.isUsed ? watch.elapsedMs : wholeMs, wholeMs };
 }
 
 const cpuMs = (): number => {
@@ -112,8 +114,8 @@ async function warmUp(work: Work, watch: Watch, { warmUpMs, sampleMs }: Effort):
   const [cpuUntilMs, giveUpMs] = [cpuMs() + warmUpMs, performance.now() + warmUpMs * WARM_UP_PATIENCE];
   let times = 1;
   do {
-    const elapsedMs = await runOnce(work, times, watch);
-    if (elapsedMs < sampleMs && times < TIMES_MAX) times *= 2;
+    const { measuredMs, wholeMs } = await runOnce(work, times, watch);
+    if (measuredMs < sampleMs && wholeMs < sampleMs * WHOLE_SAMPLE_MAX && times < TIMES_MAX) times *= 2;
   } while (cpuMs() < cpuUntilMs && performance.now() < giveUpMs);
   return times;
 }
@@ -137,10 +139,11 @@ async function sample(work: Work, effort: Effort): Promise<Round> {
   await runOnce(work, 3, watch);
   const times = await warmUp(work, watch, effort);
   const expected = work.expected(times);
-  const check = (result: number): { overriddenDuration: number } | undefined => {
+  const check = (result: number, calledMs: number): FnReturnedObject | undefined => {
     kept.value = result;
     verify(result === expected, `${times} operations gave ${result} instead of ${expected}`);
-    return watch.isUsed ? { overriddenDuration: watch.elapsedMs } : undefined;
+    if (!watch.isUsed) return undefined;
+    return { overriddenDuration: watch.elapsedMs, overriddenIterationCost: performance.now() - calledMs };
   };
   let startedMs = 0;
   const tinybench = new Tinybench(
@@ -153,11 +156,13 @@ async function sample(work: Work, effort: Effort): Promise<Round> {
   await probe;
   const runSync = (): unknown => {
     watch.reset();
-    return check(work.run(times, watch) as number);
+    const calledMs = performance.now();
+    return check(work.run(times, watch) as number, calledMs);
   };
   const runAsync = async (): Promise<unknown> => {
     watch.reset();
-    return check(await work.run(times, watch));
+    const calledMs = performance.now();
+    return check(await work.run(times, watch), calledMs);
   };
   tinybench.add('', isAsync ? runAsync : runSync, { async: isAsync });
   const garbage = new GarbageWatch();

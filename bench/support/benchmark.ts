@@ -5,7 +5,7 @@ import { writeFileSync } from 'node:fs';
 import type { Bar } from './bars.js';
 import { killChildren } from './children.js';
 import { describeMachine, type Machine, machineLines, oneCoreRemark } from './machine.js';
-import { filesNeeded, fitted, readOpenFilesMax, tooFewFiles } from './open-files.js';
+import { filesNeeded, fitted, moreFilesAdvice, readOpenFilesMax } from './open-files.js';
 import { helpOf, type Options, readOptions } from './options.js';
 import { ALL_PEERS, listPeers, loadPeer } from './peer.js';
 import { barTable, markdownReport, notes, runLines } from './report.js';
@@ -27,8 +27,8 @@ interface Progress {
   interrupted: boolean;
   /** What was left out, or run smaller than it should be, and why. */
   remarks: string[];
-  /** Variants that were left out for want of open files. */
-  leftOut: number;
+  /** Variants that were left out for want of open files: how many each needs. */
+  leftOut: number[];
 }
 
 const knownPeers = (suite: Suite, size: Size): string[] =>
@@ -66,19 +66,30 @@ function remark(progress: Progress, text: string): void {
 
 /** Those that this machine has enough open files for, or what of them it has enough for. */
 function possibleVariants(scenario: Scenario, size: Size, allowFewer: boolean, progress: Progress): Variant[] {
-  const filesMax = readOpenFilesMax();
-  return scenario.variants(size).flatMap((variant) => {
-    if (filesMax === null || filesNeeded(variant) <= filesMax) return [variant];
-    if (allowFewer) {
-      const smaller = fitted(variant, filesMax);
+  const filesMax = readOpenFilesMax() ?? Number.POSITIVE_INFINITY;
+  const [possible, tooLarge] = [true, false].map((fits) =>
+    scenario.variants(size).filter((variant) => filesNeeded(variant) <= filesMax === fits),
+  ) as [Variant[], Variant[]];
+  for (const variant of tooLarge) {
+    const needed = filesNeeded(variant);
+    const problem = `${scenario.name}, ${variant.name}: needs ${needed} open files in one process, ${filesMax} are allowed`;
+    const smaller = fitted(variant, filesMax);
+    if (!allowFewer) {
+      remark(progress, `${problem}: left out`);
+      progress.leftOut.push(needed);
+    } else if (possible.some((other) => isSameLoad(other, smaller))) {
+      remark(progress, `${problem}: left out, a smaller one is as large as can be`);
+    } else {
       const connections = smaller.connections + (smaller.companion?.connections ?? 0);
-      remark(progress, `${scenario.name}, ${variant.name}: SMALLER: ${connections} connections, no more open files`);
-      return [smaller];
+      remark(progress, `${problem}: SMALLER, with ${connections} connections`);
+      possible.push(smaller);
     }
-    remark(progress, tooFewFiles(scenario.name, variant, filesMax));
-    progress.leftOut++;
-    return [];
-  });
+  }
+  return possible;
+}
+
+function isSameLoad(left: Variant, right: Variant): boolean {
+  return JSON.stringify({ ...left, name: '' }) === JSON.stringify({ ...right, name: '' });
 }
 
 async function runAll(suite: Suite, options: Options, progress: Progress): Promise<void> {
@@ -147,7 +158,7 @@ async function run(suite: Suite, args: string[]): Promise<number> {
   for (const peer of options.peers ?? []) await requirePeer(peer, suite);
   const machine = describeMachine(suite.name, args);
   print([...machineLines(machine), ...oneCoreRemark(machine.cores)]);
-  const progress: Progress = { results: new Results(), interrupted: false, remarks: [], leftOut: 0 };
+  const progress: Progress = { results: new Results(), interrupted: false, remarks: [], leftOut: [] };
   const interrupt = (): void => {
     progress.interrupted = true;
     killChildren();
@@ -159,8 +170,11 @@ async function run(suite: Suite, args: string[]): Promise<number> {
   if (progress.interrupted) return 130;
   const faults = progress.results.runs.filter((result) => isFault(suite, options, result)).length;
   if (faults > 0) print(['', `${faults} runs failed or were incomplete`]);
-  if (progress.leftOut > 0) print(['', `${progress.leftOut} variants were left out: too few open files`]);
-  return faults + progress.leftOut > 0 ? 1 : 0;
+  const { leftOut } = progress;
+  if (leftOut.length > 0) {
+    print(['', `${leftOut.length} variants were left out: ${moreFilesAdvice(Math.max(...leftOut))}`]);
+  }
+  return faults + leftOut.length > 0 ? 1 : 0;
 }
 
 /** Runs what the command line asks for; the exit code says whether all of it was right. */

@@ -39,11 +39,10 @@ export function fitted(variant: Variant, filesMax: number): Variant {
   return { ...variant, connections: Math.max(1, variant.connections - excess) };
 }
 
-/** What to say when it does not fit. */
-export function tooFewFiles(scenario: string, variant: Variant, filesMax: number): string {
+/** What to do when variants do not fit that need up to so many. */
+export function moreFilesAdvice(needed: number): string {
   return (
-    `${scenario}, ${variant.name}: needs ${filesNeeded(variant)} open files in one process, ${filesMax} are allowed. ` +
-    `Raise the limit (ulimit -n ${filesNeeded(variant)}; where the shell may not: LimitNOFILE= of a systemd unit, ` +
-    `docker run --ulimit nofile=…, /etc/security/limits.conf), or run with fewer connections: --allow-fewer`
+    `raise the limit of open files to ${needed} (ulimit -n ${needed}; where the shell may not: LimitNOFILE= of a systemd unit, ` +
+    'docker run --ulimit nofile=…, /etc/security/limits.conf), or run with fewer connections: --allow-fewer'
   );
 }

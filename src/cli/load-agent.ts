@@ -45,6 +45,7 @@ function isLoopback(host: string): boolean {
 
 async function serve(listen: AgentAddress, secret: string | null): Promise<void> {
   const agent = new Agent({ ...listen, secret, print: (line) => console.log(line) });
+  const stopped = stopRequest();
   let port: number;
   try {
     port = await agent.listen();
@@ -52,7 +53,7 @@ async function serve(listen: AgentAddress, secret: string | null): Promise<void>
     throw new CommandFailure(`the agent cannot listen: ${(error as Error).message}`);
   }
   console.log(`ringcast load-agent waits at ${listen.host}:${port}`);
-  await stopRequest();
+  await stopped;
   agent.close();
   process.exit(0); // runs that are under way end with it
 }

@@ -6,6 +6,7 @@ export class LoadError extends Error {
   override readonly name = 'LoadError';
 }
 
+const NO_TLS = /^EPROTO$|^ERR_SSL_/;
 const UNTRUSTED = /SELF_SIGNED|UNABLE_TO_(VERIFY|GET)|CERT_/;
 
 /** @param subprotocol that was asked for */
@@ -39,9 +40,8 @@ export function explainConnectFailure(error: unknown, url: string, subprotocol: 
       return `${host} speaks HTTP, but opens no WebSocket at ${pathname} (${said.replace('no upgrade: ', '')}). Is the path in --url right?`;
     case 'NO_SUBPROTOCOL':
       return `the server at ${host} does not speak ${subprotocol ?? 'without a subprotocol'} (${said}). A server of another kind needs --protocol json and templates, or --subprotocol`;
-    case 'EPROTO':
-      return `${host} does not speak TLS (${said.split('\n')[0]}). Is ws:// meant instead of wss://?`;
   }
+  if (NO_TLS.test(code)) return `${host} does not speak TLS (${code}). Is ws:// meant instead of wss://?`;
   if (UNTRUSTED.test(code)) return `the certificate of ${host} is not trusted (${code}); --insecure takes it as it is`;
   return error instanceof ConnectError || error instanceof LoadError || code !== ''
     ? said

@@ -16,7 +16,7 @@ export function finding(x: Axis, y: Axis, lines: readonly ChartLine[]): string {
     return `${lines.map((line) => ownFinding(x, y, line)).join('; ')}.`;
   }
   const values = lines.map((line) => `${line.label} ${withUnit(at(line, common), y.unit)}`);
-  return `At ${withUnit(common, x.unit)}: ${values.join(', ')}.`;
+  return `At ${withUnit(common, x.unit || x.label)}: ${values.join(', ')}.`;
 }
 
 function ownFinding(x: Axis, y: Axis, line: ChartLine): string {
@@ -37,6 +37,15 @@ export function findingAt(places: readonly [string, number][], unit: string, lin
     return values.length > 0 ? [`${name}: ${values.join(', ')}`] : [];
   });
   return `${texts.join('; ')}.`;
+}
+
+/** One place in each of several steps: "p99: 1.4 ms (25 %), 4 ms (75 %)." */
+export function stepFinding([name, x]: [string, number], unit: string, lines: readonly ChartLine[]): string {
+  const values = lines.flatMap((line) => {
+    const point = line.points.find((candidate) => Math.abs(candidate.x - x) < 1e-9);
+    return point?.y == null ? [] : [`${withUnit(point.y, unit)} (${line.label})`];
+  });
+  return `${name}: ${values.join(', ')}.`;
 }
 
 /** Every bar against the first one of its group. */

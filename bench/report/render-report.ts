@@ -5,11 +5,12 @@ import { renderFigure } from './figure-html.js';
 import { plural } from './format.js';
 import { type Html, html } from './html.js';
 import { page } from './page.js';
-import type { BenchResults, ResultsFile, SizingResults } from './results-file.js';
+import type { BenchResults, ResultsFile } from './results-file.js';
 import type { Section } from './section.js';
 import { barSummary, barsHtml } from './sections/bars.js';
 import { isolationSection } from './sections/isolation.js';
 import { machineHtml } from './sections/machine.js';
+import { microSection } from './sections/micro.js';
 import { peersSection } from './sections/peers.js';
 import { percentileSection } from './sections/percentile-curves.js';
 import { rawHtml } from './sections/raw.js';
@@ -19,8 +20,14 @@ import { details } from './table.js';
 import { concerns, remarksOf } from './warnings.js';
 
 /** In the order of the page. */
-function sectionsOf(dataset: Dataset, sizing: readonly SizingResults[]): Section[] {
-  if (dataset.runs.length === 0) return [sizingSection(sizing)];
+function sectionsOf(dataset: Dataset, files: readonly ResultsFile[]): Section[] {
+  const ofParts = [
+    sizingSection(files.filter((file) => file.kind === 'sizing')),
+    microSection(files.filter((file) => file.kind === 'micro')),
+  ];
+  const hasRuns = dataset.runs.length > 0;
+  // Who asks about one thing need not be told of all others.
+  if (!hasRuns && files.some(({ kind }) => kind !== 'bench')) return ofParts.filter(({ blocks }) => blocks.length > 0);
   return [
     loadSection(dataset),
     isolationSection(dataset),
@@ -29,7 +36,7 @@ function sectionsOf(dataset: Dataset, sizing: readonly SizingResults[]): Section
     memorySection(dataset),
     otherSection(dataset),
     percentileSection(dataset),
-    sizingSection(sizing),
+    ...ofParts,
   ].filter((section) => section !== null);
 }
 
@@ -39,7 +46,7 @@ function generalWarnings(files: readonly ResultsFile[], dataset: Dataset): strin
   if (files.some(({ partial }) => partial)) {
     warnings.push('PARTIAL: the command was interrupted. What is missing was not measured.');
   }
-  if (files.some((file) => file.kind === 'bench' && file.options?.smoke)) {
+  if (files.some((file) => file.kind !== 'sizing' && file.options?.smoke)) {
     warnings.push('SMOKE RUN: tiny sizes and fractions of a second. It checks deliveries; its figures mean nothing.');
   }
   if (files.some(({ machine }) => machine.commit.includes('with changes'))) {
@@ -100,9 +107,8 @@ function remarks(files: readonly BenchResults[]): Html | null {
 export function renderReport(files: readonly ResultsFile[]): string {
   if (files.length === 0) throw new Error('a report needs a results file');
   const bench = files.filter((file) => file.kind === 'bench');
-  const sizing = files.filter((file) => file.kind === 'sizing');
   const dataset = new Dataset(bench);
-  const sections = sectionsOf(dataset, sizing);
+  const sections = sectionsOf(dataset, files);
   const figures = new Figures();
   const hasRuns = dataset.runs.length > 0;
   const contents = [

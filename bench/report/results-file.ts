@@ -119,32 +119,57 @@ const sizingFile = z.object({
   notes: texts.default([]),
 });
 
+/** What `npm run bench` writes: bench/micro/results.ts. */
+const MICRO_FORMAT = 'ringcast micro benches 1';
+const microFile = z.object({
+  machine,
+  format: z.literal(MICRO_FORMAT),
+  options: z.object({ smoke: z.boolean() }),
+  partial: z.boolean(),
+  benches: z.array(
+    z.object({
+      id: z.string(),
+      group: z.string(),
+      unit: z.enum(['ns', 'bytes']),
+      item: z.string(),
+      items: z.number().positive(),
+      rounds: z.array(z.object({ value: number })),
+      failed: z.string().nullable(),
+    }),
+  ),
+});
+
 export type Machine = z.infer<typeof machine>;
 export type Run = z.infer<typeof run>;
 export type Phase = z.infer<typeof phase>;
 export type Bar = z.infer<typeof bar>;
 export type BenchResults = z.infer<typeof benchFile> & { kind: 'bench'; file: string };
 export type SizingResults = z.infer<typeof sizingFile> & { file: string };
-export type ResultsFile = BenchResults | SizingResults;
+export type MicroResults = z.infer<typeof microFile> & { kind: 'micro'; file: string };
+export type ResultsFile = BenchResults | SizingResults | MicroResults;
 
 /**
  * @param file only its name, for messages and for the report
  * @throws Error with one line that says where the content is not as expected
  */
 export function parseResults(content: unknown, file: string): ResultsFile {
-  const kind = typeof content === 'object' && content !== null && 'kind' in content ? content.kind : undefined;
-  if (kind !== undefined && kind !== 'bench' && kind !== 'sizing') {
-    throw new Error(`${file}: results of kind ${JSON.stringify(kind)} are unknown to the report`);
-  }
-  const parsed = kind === 'sizing' ? sizingFile.safeParse(content) : benchFile.safeParse(content);
+  const kind = kindOf(content, file);
+  const parsed = { bench: benchFile, sizing: sizingFile, micro: microFile }[kind].safeParse(content);
   if (!parsed.success) {
     const [issue] = parsed.error.issues;
     const place = issue!.path.map(String).join('.') || 'the whole file';
     throw new Error(`${file} is not a results file of this suite (written with --json): ${place}: ${issue!.message}`);
   }
-  return 'workloads' in parsed.data
-    ? ({ ...parsed.data, file } as SizingResults)
-    : ({ ...parsed.data, kind: 'bench', file } as BenchResults);
+  return { ...parsed.data, kind, file } as ResultsFile;
+}
+
+function kindOf(content: unknown, file: string): ResultsFile['kind'] {
+  const { kind, format } = (content ?? {}) as { kind?: unknown; format?: unknown };
+  if (format === MICRO_FORMAT) return 'micro';
+  if (kind === 'sizing') return 'sizing';
+  const other = kind ?? format;
+  if (other === undefined || other === 'bench') return 'bench';
+  throw new Error(`${file}: results of the kind ${JSON.stringify(other)} are unknown to the report`);
 }
 
 /** @throws Error with one line that says what is wrong with the file */

@@ -85,7 +85,8 @@ tbody th { font-weight: 400; }
 @media print {
   :root { ${LIGHT} ${PRINT} }
   @page { margin: 14mm 12mm; }
-  body { max-width: none; padding: 0; font-size: 10pt; }
+  html { font-size: 10pt; }
+  body { max-width: none; padding: 0; font-size: 10pt; line-height: 1.35; }
   nav { display: none; }
   h2 { margin-top: 20pt; }
   h2, h3, caption, .warning { break-after: avoid; }
@@ -93,7 +94,7 @@ tbody th { font-weight: 400; }
   .figures { grid-template-columns: 1fr 1fr; gap: 8pt; }
   .wide { display: none; }
   .narrow { display: block; }
-  .verdict, .warning { border: 1px solid #000; }
+  .verdict.met, .verdict.missed, .warning { border: 1px solid #000; }
   .scroll { overflow: visible; }
   .scroll table { font-size: 7pt; }
   th, td { padding-right: 5pt; }

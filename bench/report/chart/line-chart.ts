@@ -28,7 +28,8 @@ export function renderLineChart(id: string, chart: LineChart, size: ChartSize): 
 }
 
 function optionOf(chart: LineChart, size: ChartSize): EChartsOption {
-  const series = chart.lines.flatMap((line) => [...spreadSeries(chart, line), lineSeries(chart, line)]);
+  // The first line is the subject: drawn last, it lies on top.
+  const series = chart.lines.toReversed().flatMap((line) => [...spreadSeries(chart, line), lineSeries(chart, line)]);
   return {
     title: {
       text: axisTitle(chart.y),

@@ -1,7 +1,11 @@
 // From a chart's options to inline SVG, by echarts' server-side rendering.
 
-import { type EChartsOption, init } from 'echarts';
+import { createRequire } from 'node:module';
+import type { EChartsOption } from 'echarts';
 import { Html } from '../html.js';
+
+/** By `require` it is one file instead of 700, and loads in a third of the time. */
+const { init } = createRequire(import.meta.url)('echarts') as typeof import('echarts');
 
 export const FONT = 'system-ui, -apple-system, "Segoe UI", Roboto, "Helvetica Neue", Arial, sans-serif';
 

@@ -60,7 +60,7 @@ export function barsHtml({ bars, sources }: Dataset): Html {
         : 'These results hold no bars: nothing was held against anything.'
     }</p>`;
   }
-  return html`<p>${barSummary(bars)} Medians of all runs, in brackets their range. A baseline is measured by the same command.</p>
+  return html`<p>Medians of all runs, in brackets their range. A baseline is measured by the same command.</p>
 <table class="cards" role="table" aria-label="Bars">
 <thead role="rowgroup"><tr role="row">${HEADINGS.map((heading) => html`<th role="columnheader" scope="col">${heading}</th>`)}</tr></thead>
 <tbody role="rowgroup">${bars.map(rowOf)}</tbody>

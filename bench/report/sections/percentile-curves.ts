@@ -3,7 +3,7 @@
 import type { ChartLine, LineChart } from '../chart/chart.js';
 import { styleAt } from '../chart/line-style.js';
 import type { Dataset, SourcedRun } from '../dataset.js';
-import { findingAt } from '../findings.js';
+import { findingAt, stepFinding } from '../findings.js';
 import { MEDIAN_NINES, percentileCurve } from '../percentiles.js';
 import type { Block, Figure, Section } from '../section.js';
 import { warningsOf } from '../warnings.js';
@@ -23,11 +23,11 @@ function curveOf(runs: readonly SourcedRun[], stage: Stage, topicClass: string) 
   return percentileCurve(runs.flatMap((run) => phaseOf(run, stage)?.latency[topicClass]?.hdr ?? []));
 }
 
-function figureOf(title: string, lines: readonly ChartLine[], places = PLACES): Figure[] {
+function figureOf(title: string, lines: readonly ChartLine[], describe: (drawn: ChartLine[]) => string): Figure[] {
   const drawn = lines.filter(({ points }) => points.length > 0);
   if (drawn.length === 0) return [];
   const chart: LineChart = { kind: 'lines', x: X, y: Y, lines: drawn, nines: true };
-  return [{ title, finding: findingAt(places, Y.unit, drawn), chart }];
+  return [{ title, finding: describe(drawn), chart }];
 }
 
 const titleOf = (...parts: string[]): string => parts.filter((part) => part !== '').join(', ');
@@ -41,7 +41,9 @@ function comparisons(dataset: Dataset, stages: readonly Stage[]): Figure[] {
         style: dataset.styleOf(label),
         points: curveOf(runs, stage, topicClass),
       }));
-      return figureOf(titleOf(stageName(stage, stages), `${topicClass} topics`), lines);
+      return figureOf(titleOf(stageName(stage, stages), `${topicClass} topics`), lines, (drawn) =>
+        findingAt(PLACES, Y.unit, drawn),
+      );
     }),
   );
 }
@@ -62,8 +64,9 @@ function sweeps(dataset: Dataset, stages: readonly Stage[]): Figure[] {
         style: styleAt(index),
       }));
       const some = lines.length < steps.length ? `${lines.length} of ${steps.length} steps` : '';
-      // All percentiles of all steps would be a table; that is below the drawing.
-      return figureOf(titleOf(label, `${topicClass} topics`, some), lines, [['p99', 2]]);
+      return figureOf(titleOf(label, `${topicClass} topics`, some), lines, (drawn) =>
+        stepFinding(['p99', 2], Y.unit, drawn),
+      );
     });
   });
 }

@@ -133,9 +133,9 @@ export function rawHtml(dataset: Dataset): Html {
 ${dataset.scenarios.map((scenario) => {
   const all = dataset.runs.filter((run) => run.scenario === scenario);
   const runs = dataset.runsOf(scenario);
-  const parts = [failed(dataset, all)];
-  if (runs.length > 0)
-    parts.push(...[server, latencies, deliveries, generator, figures].map((part) => part(dataset, runs)));
+  const hasPhases = runs.some((run) => Object.keys(run.phases).length > 0);
+  const ofPhases = hasPhases ? [server, latencies, deliveries, generator] : [];
+  const parts = [failed(dataset, all), ...[...ofPhases, figures].map((part) => part(dataset, runs))];
   return details(html`<strong>${scenario}</strong>, ${plural(all.length, 'run')}`, parts);
 })}`;
 }

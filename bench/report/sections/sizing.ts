@@ -8,7 +8,7 @@ import type { Block, Section } from '../section.js';
 import { table } from '../table.js';
 import { splitUnit } from './peers.js';
 
-/** How far a prediction may be off, in percent: stated in bench/SIZING.md. Other figures are held against nothing. */
+/** How far a prediction may be off, in percent, as in bench/sizing/check.ts. Other figures are held against nothing. */
 const LIMITS: readonly { matches: RegExp; percent: number }[] = [
   { matches: /\bcpu\b/i, percent: 20 },
   { matches: /\b(ram|rss|memory)\b/i, percent: 15 },

@@ -3,7 +3,7 @@ import { describe, expect, it } from 'vitest';
 import { PALETTE } from '../../../bench/report/chart/line-style.js';
 import { escapeHtml, html } from '../../../bench/report/html.js';
 import { renderReport } from '../../../bench/report/render-report.js';
-import { type BenchResults, parseResults, type Run } from '../../../bench/report/results-file.js';
+import { type BenchResults, parseResults, type Run, readResultsFile } from '../../../bench/report/results-file.js';
 import { contrast, parseColour } from './contrast.js';
 import { Fixture, MACHINE, SIZING } from './fixture.js';
 
@@ -109,6 +109,28 @@ describe('a report', () => {
     expect(renderReport([SIZING])).not.toContain('<section id="bars">');
   });
 
+  it('shows micro benches as tables', () => {
+    const bench = { id: 'ring/push', group: 'ring', unit: 'ns', item: 'record', items: 4, rounds: [], failed: null };
+    const values = [40, 44, 60].map((value) => ({ value }));
+    const micro = {
+      ...{ machine: MACHINE, format: 'ringcast micro benches 1', options: { smoke: false }, partial: true },
+      benches: [
+        { ...bench, rounds: values },
+        { ...bench, id: 'ring/drain' },
+        { ...bench, id: 'ring/wrap', failed: 'wrong sum' },
+      ],
+    };
+    const page = renderReport([parseResults(micro, 'micro.json')]);
+    const text = sectionOf(page, 'micro')
+      .replace(/<[^>]+>/g, ' ')
+      .replace(/\s+/g, ' ');
+    expect(text).toContain('push 44 (40–60) ns 11 ns per record 3 rounds');
+    expect(text).toContain('drain not measured');
+    expect(text).toContain('wrap ✗ failed wrong sum');
+    expect(text).toContain('interrupted');
+    expect(page).not.toContain('<section id="load">');
+  });
+
   it('is made of an interrupted command that measured nothing', () => {
     const page = renderReport([{ ...results, runs: [], bars: [], partial: true }]);
     expect(page).toContain('PARTIAL');
@@ -177,7 +199,13 @@ describe('results files', () => {
       /^a\.json is not a results file .*runs\.1\.phases\.measured\.seconds/,
     );
     expect(() => parseResults([], 'a.json')).toThrow(/the whole file/);
-    expect(() => parseResults({ kind: 'weather' }, 'a.json')).toThrow(/kind "weather"/);
+    expect(() => parseResults({ kind: 'weather' }, 'a.json')).toThrow(/the kind "weather"/);
+  });
+
+  it('are refused in one line when they cannot be read or are no JSON', () => {
+    expect(() => readResultsFile('no-such-folder/a.json')).toThrow(/^cannot read no-such-folder\/a\.json: [^\n]*$/);
+    expect(() => readResultsFile('tsconfig.json')).toThrow(/^tsconfig\.json is not a results file[^\n]*$/);
+    expect(() => readResultsFile('LICENSE')).toThrow(/^LICENSE is not JSON: [^\n]*$/);
   });
 
   it('may have figures that could not be calculated', () => {

@@ -127,7 +127,6 @@ async function measured({ allowFewer }: SizeOptions): Promise<Calibration> {
     barsize: 30,
     gracefulExit: false,
   });
-  if (!process.stderr.isTTY) console.error('ringcast: measuring this machine, about a minute');
   let isStarted = false;
   try {
     return await calibrate({
@@ -136,6 +135,7 @@ async function measured({ allowFewer }: SizeOptions): Promise<Calibration> {
       allowFewer: allowFewer === true,
       signal: controller.signal,
       progress: (done, total, what) => {
+        if (!isStarted && !process.stderr.isTTY) console.error('ringcast: measuring this machine, about a minute');
         if (!isStarted) bar.start(total, 0, { what });
         isStarted = true;
         bar.update(done, { what });

@@ -2,7 +2,7 @@
 import type { Coefficients } from './calibration.js';
 import { median, nonNegativeLeastSquares } from './least-squares.js';
 import type { Measurement } from './measure/session.js';
-import { wakeUpsOf } from './model-cpu.js';
+import { laneWaitMs, wakeUpsOf } from './model-cpu.js';
 import { coldLogBytes, touchedRingBytes } from './model-memory.js';
 import type { Point } from './points.js';
 import type { WorkloadSettings } from './workload.js';
@@ -133,7 +133,7 @@ function workOf({ point, measured }: Observation): Work {
     messages: measured.published,
     events: measured.published + (delayMs > 0 ? Math.min(1000, measured.writes) : 0),
     hotMessages: group.home === 'hot' ? measured.published : 0,
-    hotCollectedMs: delayMs / 4,
+    hotCollectedMs: laneWaitMs(delayMs),
   };
 }
 

@@ -3,8 +3,9 @@ import type { Coefficients } from './calibration.js';
 import { clientTraffic } from './model-writes.js';
 import type { TopicGroup, Workload } from './workload.js';
 
-/** Lanes collect messages for at most this part of their delay before they are woken (lane/lane-link.ts, router). */
-const LANE_COLLECTS = 0.25;
+/** Messages for a lane wait for this part of their delay, and at most so long, before it is woken (router/topic-entry.ts). */
+const LANE_WAIT_SHARE = 0.25;
+const LANE_WAIT_MAX_MS = 5;
 /** Delays end once in a millisecond, whatever the number of connections whose delay it is. */
 const DELAY_ENDS_MAX = 1000;
 const AUTO_STEPS = 40;
@@ -44,6 +45,10 @@ export function wakeUpsOf(perSecond: number, busyMs: number): number {
   return perSecond / (1 + (perSecond * busyMs) / 1000);
 }
 
+export function laneWaitMs(delayMs: number): number {
+  return Math.min(LANE_WAIT_MAX_MS, LANE_WAIT_SHARE * delayMs);
+}
+
 /** @param share part of each class's clients that this process serves */
 export function activityOf(
   workload: Workload,
@@ -68,8 +73,8 @@ export function activityOf(
   const events = messages + Math.min(DELAY_ENDS_MAX, sums.delayedWrites);
   const hotWakeUps = hot.reduce((sum, group) => {
     // As if `auto` were 0: with a delay that grows with the load, lanes would have less to do as the load grows.
-    const collectedMs = group.maxDelayMs === 'auto' ? 0 : LANE_COLLECTS * group.maxDelayMs;
-    return sum + wakeUpsOf(rateOf([group]), Math.max(coefficients.wakeUpMs, collectedMs));
+    const waitMs = laneWaitMs(group.maxDelayMs === 'auto' ? 0 : group.maxDelayMs);
+    return sum + wakeUpsOf(rateOf([group]), Math.max(coefficients.wakeUpMs, waitMs));
   }, 0);
   const { delayedWrites: _, ...rest } = sums;
   return { ...rest, messages, hotMessages: rateOf(hot), wakeUps: wakeUpsOf(events, coefficients.wakeUpMs), hotWakeUps };

@@ -51,11 +51,14 @@ describe('operating errors end with 1 and one line that says what to do', () => 
 });
 
 describe('help', () => {
-  it.each(['serve', 'pub', 'sub', 'top', 'replay', 'config'])('ringcast %s --help ends with 0', async (command) => {
-    const { code, stdout } = await runCli([command, '--help']);
-    expect(code).toBe(0);
-    expect(stdout).toContain(`Usage: ringcast ${command}`);
-  });
+  it.each(['serve', 'pub', 'sub', 'top', 'replay', 'config', 'load', 'load-agent'])(
+    'ringcast %s --help ends with 0',
+    async (command) => {
+      const { code, stdout } = await runCli([command, '--help']);
+      expect(code).toBe(0);
+      expect(stdout).toContain(`Usage: ringcast ${command}`);
+    },
+  );
 
   it('prints the version', async () => {
     expect(await runCli(['--version'])).toMatchObject({ code: 0, stdout: expect.stringMatching(/^\d+\.\d+\.\d+\n$/) });

@@ -29,6 +29,7 @@ const SPEEDS: Speed[] = [
   { name: 'max', speed: null, mayOverload: true },
 ];
 
+const speedsOf = (size: Size): Speed[] => (size.smoke ? SPEEDS.filter(({ speed }) => speed !== 10) : SPEEDS);
 const clients = (size: Size): number => (size.smoke ? 10 : 100);
 
 export const marketData: Scenario = {
@@ -39,7 +40,7 @@ export const marketData: Scenario = {
       ? null
       : `no recorded market data at ${recordingFile}; --data names a file (see ringcast replay)`,
   variants: (size) =>
-    SPEEDS.map(
+    speedsOf(size).map(
       ({ name }): Variant => ({
         name,
         peers: [UWS, RINGCAST],

@@ -156,7 +156,7 @@ export const payload = sweepScenario({
   by: 'payload bytes',
   axis: { label: 'payload', unit: 'bytes', log: true },
   sizes: [32, 128, 512, 2048, 8192, 32_768, 65_536],
-  smokeSizes: [32, 2048, 65_536],
+  smokeSizes: [32, 65_536],
   topicClass: 'hot',
   variant: (count, smoke) => ({
     server: { topics: { hot: 1, cold: 0 }, payloadBytes: count, maxDelayMs: 'auto' },

@@ -65,3 +65,19 @@ export function logSpread(ratios: readonly number[]): number {
   const middle = median(logs);
   return 1.4826 * median(logs.map((log) => Math.abs(log - middle)));
 }
+
+/** Distribution function of the normal distribution, to 1e-7: Abramowitz and Stegun, Handbook of Mathematical Functions, 26.2.17. */
+function normalBelow(z: number): number {
+  if (z < 0) return 1 - normalBelow(-z);
+  const t = 1 / (1 + 0.2316419 * z);
+  const series = t * (0.31938153 + t * (-0.356563782 + t * (1.781477937 + t * (-1.821255978 + t * 1.330274429))));
+  return 1 - (Math.exp((-z * z) / 2) / Math.sqrt(2 * Math.PI)) * series;
+}
+
+/**
+ * The chance that the guard says "over" of a true ratio that is `growth` times the documented one (1: no loss), when the
+ * logarithms of the rounds' ratios are spread normally around it.
+ */
+export function chanceAt(growth: number, { tolerance, spread }: { tolerance: number; spread: number }): number {
+  return chanceOfOver(normalBelow((Math.log(growth) - Math.log(1 + tolerance)) / spread));
+}

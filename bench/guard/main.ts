@@ -12,7 +12,7 @@ import { RINGCAST, UWS } from '../support/scenario.js';
 import { type GuardResult, guard, isCalm } from './guard.js';
 import { type Limit, limitsOf, MEASURED, otherMachine } from './limits.js';
 import { type Options, readOptions } from './options.js';
-import { checkLines, partLine, roundLines, verdictLines } from './output.js';
+import { checkLines, partLine, powerLines, roundLines, verdictLines } from './output.js';
 import { isProven, proofLines, slowdownLines } from './proof.js';
 import { type Contestants, type Costs, costs, faultOf, PLAIN, type Round, runRound } from './rounds.js';
 import { guarded } from './scenario.js';
@@ -36,6 +36,9 @@ class Command {
   readonly #limits: readonly Limit[] = limitsOf(MEASURED);
   readonly #abort = new AbortController();
   readonly #results: GuardResult[] = [];
+  /** Of an update, or before a build was slowed. */
+  readonly #unjudged: Round[] = [];
+  #isFinished = false;
 
   constructor(options: Options, args: readonly string[]) {
     this.#options = options;
@@ -55,6 +58,14 @@ class Command {
       killChildren();
     };
     process.once('SIGINT', interrupt).once('SIGTERM', interrupt);
+    this.#writeJson();
+    const exitCode = await this.#carryOut();
+    this.#isFinished = !this.#abort.signal.aborted;
+    this.#writeJson();
+    return exitCode;
+  }
+
+  async #carryOut(): Promise<number> {
     const { smoke, updateRounds, slowedPercent } = this.#options;
     if (smoke) return this.#smoke();
     if (updateRounds !== null) return this.#update(updateRounds);
@@ -72,6 +83,7 @@ class Command {
   async #smoke(): Promise<number> {
     const round = await this.#round(1, PLAIN);
     if (round === null) return EXIT_INTERRUPTED;
+    this.#unjudged.push(round);
     return round.parts.every((part) => faultOf(part) === null) ? 0 : EXIT_LOSS;
   }
 
@@ -123,7 +135,7 @@ class Command {
     const measured = measuredBy(rounds, checks, PLAIN, this.#machine);
     const source = readFileSync(LIMITS_FILE, 'utf8');
     writeFileSync(LIMITS_FILE, withMeasured(source, measured));
-    print(['', JSON.stringify(measured.figures, null, 2), '', 'written into bench/guard/limits.ts']);
+    print(['', ...powerLines(limitsOf(measured)), '', 'written into bench/guard/limits.ts']);
     return 0;
   }
 
@@ -134,6 +146,7 @@ class Command {
       const round = await this.#round(number, contestants);
       if (round === null) return null;
       if (round.parts.some((part) => part.peer === contestants.subject && faultOf(part) !== null)) return null;
+      this.#unjudged.push(round);
       print(roundLines(round));
       if (isCalm(round) || !calmOnly) counted.push(round);
     }
@@ -142,12 +155,13 @@ class Command {
     return null;
   }
 
+  /** First before anything is measured: a file that cannot be written is found at once. */
   #writeJson(): void {
     const { jsonFile } = this.#options;
     if (jsonFile === null) return;
     const content = {
-      ...{ machine: this.#machine, options: this.#options, partial: this.#abort.signal.aborted },
-      ...{ measured: MEASURED, results: this.#results },
+      ...{ machine: this.#machine, options: this.#options, partial: !this.#isFinished },
+      ...{ measured: MEASURED, results: this.#results, unjudged: this.#unjudged },
     };
     // Whole histograms: nobody looks for latencies here.
     const withoutHistograms = (key: string, value: unknown): unknown => (key === 'hdr' ? undefined : value);

@@ -39,6 +39,8 @@ interface Part {
   schedule: Schedule;
   seconds: number;
   warmUpSeconds: number;
+  /** The warm-up is not paced: many connections see many messages within a short time. */
+  warmUpInFlight?: number;
 }
 
 const bursts = (firstTopic: number, burst: number, burstsPerSecond: number): Schedule => ({
@@ -47,7 +49,11 @@ const bursts = (firstTopic: number, burst: number, burstsPerSecond: number): Sch
 });
 
 const PARTS: readonly Part[] = [
-  { check: 'saturation', schedule: bursts(SATURATION_TOPIC, 4, 8), seconds: 1, warmUpSeconds: 1 },
+  {
+    check: 'saturation',
+    schedule: bursts(SATURATION_TOPIC, 4, 8),
+    ...{ seconds: 1, warmUpSeconds: 2, warmUpInFlight: 4 },
+  },
   { check: 'burst', schedule: bursts(BURST_TOPIC, 50, 4), seconds: 2, warmUpSeconds: 1 },
   { check: 'small-burst', schedule: bursts(SMALL_BURST_TOPIC, 20, 20), seconds: 1, warmUpSeconds: 1 },
   {
@@ -75,6 +81,14 @@ async function subscribe(load: Load, { saturationSubscribers, burstSubscribers, 
   await load.subscribe(0, saturationSubscribers, () => [SATURATION_TOPIC]);
   await load.subscribe(saturationSubscribers, burstSubscribers, () => [BURST_TOPIC, SMALL_BURST_TOPIC]);
   await load.subscribe(saturationSubscribers + burstSubscribers, clients, watchlists());
+}
+
+/** For compilers and caches to settle, and for TCP: Linux acknowledges the first segments of a connection one by one. */
+async function warmUp(load: Load, { check, schedule, warmUpInFlight }: Part, seconds: number): Promise<void> {
+  const name = `${check} warm-up`;
+  if (warmUpInFlight === undefined) await load.schedules(name, seconds, [schedule]);
+  else await load.closedLoop(name, seconds, schedule.firstTopic, warmUpInFlight);
+  load.warmedUp(name);
 }
 
 export const guarded: Scenario = {
@@ -106,10 +120,7 @@ export const guarded: Scenario = {
   async drive(load, _, size) {
     const secondsOf = (full: number): number => (size.smoke ? SMOKE_SECONDS : full);
     await subscribe(load, sizesOf(size));
-    for (const { check, schedule, warmUpSeconds } of PARTS) {
-      await load.schedules(`${check} warm-up`, secondsOf(warmUpSeconds), [schedule]);
-      load.warmedUp(`${check} warm-up`);
-    }
+    for (const part of PARTS) await warmUp(load, part, secondsOf(part.warmUpSeconds));
     for (let cycle = 1; cycle <= CYCLES; cycle++) {
       for (const { check, schedule, seconds } of PARTS) {
         await load.schedules(`${check} ${cycle}`, secondsOf(seconds), [schedule]);

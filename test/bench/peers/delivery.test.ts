@@ -1,6 +1,6 @@
 // Every peer that can run here delivers a small load, once each and in order, and its process leaves nothing behind.
 import { existsSync, readFileSync } from 'node:fs';
-import { afterEach, beforeAll, describe, expect, it } from 'vitest';
+import { afterEach, beforeAll, describe, expect, it, type TestContext } from 'vitest';
 import type { ServerOptions } from '../../../bench/support/peer.js';
 import { until } from '../../support/until.js';
 import { build, builtPeer, PEER_NAMES } from './build.js';
@@ -22,11 +22,14 @@ const SUBSCRIBED = [[0, 1], [1, 2], [2, 3], [0], [4]];
 let server: RunningServer | null = null;
 let load: SmallLoad | null = null;
 
-async function start(name: string, options: ServerOptions): Promise<boolean> {
+/** Skips the test where the peer cannot run. */
+async function start(name: string, options: ServerOptions, context: TestContext): Promise<void> {
   const reason = (await builtPeer(name)).unavailable?.(options) ?? null;
-  if (reason !== null) console.log(`tests of the peer ${name} are skipped: ${reason}`);
-  else server = await RunningServer.start(name, options);
-  return reason === null;
+  if (reason !== null) {
+    console.log(`a test of the peer ${name} is skipped: ${reason}`);
+    context.skip(reason);
+  }
+  server = await RunningServer.start(name, options);
 }
 
 const isGone = (pid: number): boolean =>
@@ -40,8 +43,8 @@ afterEach(async () => {
 });
 
 describe.each(PEER_NAMES)('%s', (name) => {
-  it('delivers every message to every subscriber of its topic, and to no other', async (test) => {
-    if (!(await start(name, SMALL))) test.skip();
+  it('delivers every message to every subscriber of its topic, and to no other', async (context) => {
+    await start(name, SMALL, context);
     const before = await server!.sample();
     load = await server!.load();
     await load.subscribe(SUBSCRIBED);
@@ -56,8 +59,8 @@ describe.each(PEER_NAMES)('%s', (name) => {
     await until(() => programs.every(isGone), 'what it had started has ended');
   });
 
-  it('delivers large messages', async (test) => {
-    if (!(await start(name, LARGE))) test.skip();
+  it('delivers large messages', async (context) => {
+    await start(name, LARGE, context);
     load = await server!.load();
     await load.subscribe(SUBSCRIBED);
     await load.publish(20, 1);
@@ -67,8 +70,8 @@ describe.each(PEER_NAMES)('%s', (name) => {
 });
 
 describe.each(EXTERNAL)('%s, a program of its own', (name) => {
-  it('ends with the process that started it, even when that is killed', async (test) => {
-    if (!(await start(name, SMALL))) test.skip();
+  it('ends with the process that started it, even when that is killed', async (context) => {
+    await start(name, SMALL, context);
     const programs = server!.children();
     expect(programs).toHaveLength(1);
     await server!.kill();

@@ -21,11 +21,10 @@ interface AgentCommandOptions {
 export function loadAgentCommand(): Command {
   const command = new Command('load-agent')
     .description('generate load for "ringcast load --agents …" on another machine')
-    .option(
-      '--listen <host:port>',
-      'where to wait for it; port 0 takes any free one',
-      parseAddress,
-      parseAddress(LISTEN_DEFAULT),
+    .addOption(
+      new Option('--listen <host:port>', 'where to wait for it; port 0 takes any free one')
+        .argParser(parseAddress)
+        .default(parseAddress(LISTEN_DEFAULT), LISTEN_DEFAULT),
     )
     .addOption(new Option('--secret <text>', 'what its --secret must be').env('LOAD_SECRET'))
     .addHelpText('after', NOTES);

@@ -256,6 +256,7 @@ export class Generator {
   /** @param startMs when the first message leaves (clockMs) */
   start(startMs: number): void {
     const { warmupMs, durationMs } = this.#job;
+    startMs = Math.ceil(startMs); // payloads as text hold whole microseconds: the first one must not seem to be too early
     this.#isProbing = false;
     this.#isRunning = true;
     this.#tracker.timedFromMs = startMs + warmupMs;

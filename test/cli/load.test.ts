@@ -1,16 +1,18 @@
 // `ringcast load` as an operator calls it: what it prints, how it ends, and what it says when something is wrong.
-import { spawnSync } from 'node:child_process';
+import { execFile, spawnSync } from 'node:child_process';
 import { once } from 'node:events';
 import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import { type AddressInfo, createServer, type Server } from 'node:net';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
+import { promisify } from 'node:util';
 import { afterEach, describe, expect, it } from 'vitest';
 import { FaultyServer, TEMPLATES } from '../load/faulty-server.js';
 import { hasOpenssl, makeCertificate } from '../support/certificate.js';
 import { startEngine } from '../support/engines.js';
 import { lines, MAIN, RunningCli, runCli } from './run-cli.js';
 
+const hasScript = `${spawnSync('script', ['--version']).stdout}`.includes('util-linux');
 const ends: (() => unknown)[] = [];
 
 afterEach(async () => {
@@ -101,6 +103,16 @@ describe('ringcast load', () => {
     expect(code).toBe(1);
     expect(lines(stderr).at(-1)).toBe('ringcast: ended before anything was published');
   });
+
+  it.skipIf(!hasScript)('shows its progress on a terminal', async () => {
+    const { url } = await startEngine();
+    const args = ['load', '--url', url, ...BRIEF, '--duration', '1500ms'];
+    const command = [process.execPath, MAIN, ...args].join(' ');
+    const { stdout } = await promisify(execFile)('script', ['--quiet', '--return', '--command', command, '/dev/null']);
+    expect(stdout).toMatch(/running \S+ \d+ % \| [\d,]+ deliveries\/s \| p99 [\d.]+ (µs|ms)/);
+    expect(stdout).toContain('all 750 deliveries arrived');
+  });
+  if (!hasScript) console.log('skipped: progress on a terminal; needs script of util-linux (Debian package bsdutils)');
 
   it.skipIf(!hasOpenssl)('takes a self-signed certificate with --insecure only', async () => {
     const { certFile, keyFile } = makeCertificate();

@@ -51,7 +51,8 @@ describe('a run', () => {
         if (seq === 20) for (const socket of sockets.clients) socket.close(1001, 'going');
       },
     });
-    const { connectionsLost, problems, verification } = await run(job(url, { durationMs: 60_000 }));
+    const { connectionsLost, problems, verification, partial } = await run(job(url, { durationMs: 60_000 }));
+    expect(partial).toEqual(['nobody was left to go on']);
     expect(connectionsLost).toBe(6);
     expect(verification.complete).toBe(false);
     expect(problems).toContain('connection 0: closed by the server with 1001 (going)');

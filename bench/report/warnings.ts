@@ -1,7 +1,6 @@
 // What a reader must know about runs before looking at their figures, gathered by peer and variant.
 
-import { notes } from '../support/report.js';
-import { type RunResult, unannounced } from '../support/results.js';
+import { unannounced } from '../support/results.js';
 import type { Dataset, SourcedRun } from './dataset.js';
 import { figure, plural } from './format.js';
 import { groupBy } from './groups.js';
@@ -16,12 +15,15 @@ export function warningsOf(dataset: Dataset, scenario: string): string[] {
   return [...factsOf(dataset, runs), ...remarks];
 }
 
-/** Notes of the files that do not follow from their runs: these are told once, gathered. */
+/** Notes of the files that are not about single runs: those are told by the runs themselves, gathered. */
 export function remarksOf(sources: readonly BenchResults[]): string[] {
   return sources.flatMap((source) => {
-    // Files of an older suite lack figures that no note is about.
-    const known = new Set(notes(source.runs as RunResult[]));
-    return source.notes.filter((note) => !known.has(note) && !note.startsWith('PARTIAL'));
+    const ofRuns = source.runs.map(
+      ({ scenario, peer, variant, run }) => `${scenario}, ${peer}, ${variant}, run ${run + 1}`,
+    );
+    return source.notes.filter(
+      (note) => !note.startsWith('PARTIAL') && !ofRuns.some((start) => note.startsWith(start)),
+    );
   });
 }
 

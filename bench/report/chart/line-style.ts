@@ -11,13 +11,13 @@ export interface LineStyle {
 }
 
 /**
- * Okabe and Ito, "Color Universal Design", 2008 (jfly.uni-koeln.de/color): eight colours that people with any colour vision
- * tell apart. On white, orange, sky blue and yellow are darkened until they reach a contrast of 3 : 1 (WCAG 2.2, 1.4.11); on dark
- * ground blue and black are lightened. A test holds both lists to that contrast.
+ * Okabe and Ito, "Color Universal Design", 2008 (jfly.uni-koeln.de/color), as far as it has a contrast of 3 : 1 with the ground
+ * (WCAG 2.2, 1.4.11; its reddish purple is a little darker here on white); then Paul Tol, "Colour Schemes", SRON/EPS/TN/09-002,
+ * 2021, scheme "muted", without those that look alike to people without red or green cones. A test holds both lists to that.
  */
 export const PALETTE = {
-  light: ['#0072b2', '#d55e00', '#009e73', '#c4699d', '#000000', '#b87a00', '#3a94c9', '#948a00'],
-  dark: ['#56b4e9', '#e8711a', '#009e73', '#cc79a7', '#ffffff', '#e69f00', '#3f8fd0', '#f0e442'],
+  light: ['#0072b2', '#d55e00', '#009e73', '#c4699d', '#000000', '#332288', '#882255', '#117733'],
+  dark: ['#56b4e9', '#d55e00', '#009e73', '#cc79a7', '#ffffff', '#f0e442', '#aa4499', '#ddcc77'],
 } as const;
 
 const DASHES = [[], [7, 3], [2, 3], [9, 3, 2, 3], [12, 4], [4, 2, 4, 6]];

@@ -4,7 +4,7 @@ import { PALETTE } from '../../../bench/report/chart/line-style.js';
 import { escapeHtml, html } from '../../../bench/report/html.js';
 import { renderReport } from '../../../bench/report/render-report.js';
 import { type BenchResults, parseResults, type Run, readResultsFile } from '../../../bench/report/results-file.js';
-import { contrast, parseColour } from './contrast.js';
+import { contrast, distance, parseColour } from './contrast.js';
 import { Fixture, MACHINE, SIZING } from './fixture.js';
 
 const results = new Fixture(1).bench();
@@ -82,9 +82,14 @@ describe('a report', () => {
     expect(header({ ...one, options: { smoke: true } })).toContain('SMOKE RUN');
     expect(header({ ...one, machine: { ...MACHINE, commit: '0123 with changes' } })).toContain('working tree');
     expect(header({ ...one, notes: ['PARTIAL: the command', 'one core only'] })).toContain('one core only');
-    const skipped = { ...one, notes: ['memory, idle, nchan: skipped: no nginx'] };
+    const skipped = {
+      ...one,
+      notes: ['memory, idle, nchan: skipped: no nginx', 'memory, ws, idle, run 1: lost something'],
+    };
     expect(header(skipped)).not.toContain('no nginx');
     expect(sectionOf(renderReport([skipped]), 'memory')).toContain('no nginx');
+    expect(sectionOf(renderReport([skipped]), 'memory')).not.toContain('lost something');
+    expect(sectionOf(renderReport([skipped]), 'bars')).toContain('lost something');
   });
 
   it('keeps files apart, and says of which each line is', () => {
@@ -215,13 +220,21 @@ describe('results files', () => {
   });
 });
 
-it('every colour of the palette has a contrast of 3 : 1 with its ground', () => {
-  for (const [scheme, ground] of [
-    ['light', '#f5f7f9'],
-    ['dark', '#1d2125'],
-  ] as const) {
-    for (const colour of PALETTE[scheme]) {
-      expect(contrast(parseColour(colour), parseColour(ground)), `${colour} on ${ground}`).toBeGreaterThanOrEqual(3);
+describe.each([
+  ['light', '#f5f7f9'],
+  ['dark', '#1d2125'],
+] as const)('the %s palette', (scheme, ground) => {
+  const colours = PALETTE[scheme];
+
+  it.each(colours)('%s has a contrast of 3 : 1 with its ground', (colour) => {
+    expect(contrast(parseColour(colour), parseColour(ground))).toBeGreaterThanOrEqual(3);
+  });
+
+  it('is told apart by people without red or green cones', () => {
+    for (const [index, one] of colours.entries()) {
+      for (const other of colours.slice(0, index)) {
+        expect(distance(parseColour(one), parseColour(other)), `${one} and ${other}`).toBeGreaterThan(15);
+      }
     }
-  }
+  });
 });

@@ -3,7 +3,7 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { renderReport } from '../../../bench/report/render-report.js';
 import { BrowserPage, hasChromium } from '../../support/browser.js';
 import { contrast, parseColour } from './contrast.js';
-import { type Box, type Drawn, type DrawnText, measure } from './drawn.js';
+import { type Box, type Drawn, type DrawnFigure, type DrawnText, measure } from './drawn.js';
 import { Fixture, SIZING } from './fixture.js';
 
 if (!hasChromium) console.log('tests of the drawn report are skipped: install the Debian package chromium');
@@ -26,34 +26,28 @@ const isWithin = (inner: Box, outer: Box): boolean =>
 
 const contrastOf = ({ colour, ground }: DrawnText): number => contrast(parseColour(colour), parseColour(ground));
 
+/** What is wrong with one drawing. */
+function faultsOf({ box, drawing, marks, lines, texts, ground }: DrawnFigure, pageWidth: number): unknown[] {
+  const seen = marks.filter((mark) => mark.box.width > 1 || mark.box.height > 1);
+  const isOnPage = box.left >= 0 && box.left + box.width <= pageWidth;
+  return [
+    ...(isOnPage && drawing.width > 250 && drawing.height > 70 ? [] : ['place or size', box, drawing]),
+    ...(seen.length >= Math.max(1, lines) && texts.length > 4 ? [] : ['too little is drawn', seen, texts]),
+    ...[...seen, ...texts].filter((one) => !isWithin(one.box, drawing)),
+    ...seen.filter(({ colour }) => contrast(parseColour(colour), parseColour(ground)) < MARK_CONTRAST_MIN),
+  ];
+}
+
 function expectDrawn({ figures, pageWidth }: Drawn): void {
   expect(figures.length).toBeGreaterThan(15);
-  for (const { title, box, drawing, marks, lines, texts, ground } of figures) {
-    expect(box.left, title).toBeGreaterThanOrEqual(0);
-    expect(box.left + box.width, title).toBeLessThanOrEqual(pageWidth);
-    expect(drawing.width, title).toBeGreaterThan(250);
-    expect(drawing.height, title).toBeGreaterThan(70);
-    const seen = marks.filter((mark) => mark.box.width > 1 || mark.box.height > 1);
-    expect(seen.length, title).toBeGreaterThanOrEqual(Math.max(1, lines));
-    for (const mark of seen) {
-      expect(isWithin(mark.box, drawing), `${title}: ${JSON.stringify([mark, drawing])}`).toBe(true);
-      expect(contrast(parseColour(mark.colour), parseColour(ground)), title).toBeGreaterThanOrEqual(MARK_CONTRAST_MIN);
-    }
-    expect(texts.length, title).toBeGreaterThan(4);
-    for (const text of texts) {
-      expect(isWithin(text.box, drawing), `${title}: ${JSON.stringify([text, drawing])}`).toBe(true);
-    }
-  }
+  for (const figure of figures) expect(faultsOf(figure, pageWidth), figure.title).toEqual([]);
 }
 
 function expectReadable({ figures, texts }: Drawn): void {
   expect(texts.length).toBeGreaterThan(100);
-  for (const text of [...texts, ...figures.flatMap((figure) => figure.texts)]) {
-    expect(contrastOf(text), JSON.stringify(text)).toBeGreaterThanOrEqual(TEXT_CONTRAST_MIN);
-  }
-  for (const text of figures.flatMap((figure) => figure.texts)) {
-    expect(text.fontPixels, JSON.stringify(text)).toBeGreaterThanOrEqual(FONT_MIN_PIXELS);
-  }
+  const drawn = figures.flatMap((figure) => figure.texts);
+  expect([...texts, ...drawn].filter((text) => contrastOf(text) < TEXT_CONTRAST_MIN)).toEqual([]);
+  expect(drawn.filter(({ fontPixels }) => fontPixels < FONT_MIN_PIXELS)).toEqual([]);
 }
 
 describe.skipIf(!hasChromium)('a report in Chromium', () => {

@@ -16,7 +16,7 @@ import { emptyResult, type Plan, runRounds } from './rounds.js';
 import { comparisonText, resultsText } from './table.js';
 
 const RESULTS_FOLDER = fileURLToPath(new URL('../../bench/results/', import.meta.url));
-const WARM_UP_MS = 100;
+const WARM_UP_MS = 200;
 
 const EXIT_WRONG_RESULT = 1;
 const EXIT_USAGE = 2;

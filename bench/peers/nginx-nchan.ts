@@ -81,12 +81,21 @@ async function startServer(options: ServerOptions): Promise<RunningServer> {
     try {
       server = await startOn(port);
       await greetAll(port, options.topics.hot + options.topics.cold);
-      return { port, pids: server.pids, close: server.close.bind(server) };
+      return { port, pids: server.pids, close: closer(server) };
     } catch (error) {
       await server?.close();
       if (attempt === START_ATTEMPTS || !String(error).includes('Address already in use')) throw error;
     }
   }
+}
+
+/** A worker that crashes is replaced: clients only see that they lose their connections. */
+function closer(server: ExternalServer): () => Promise<void> {
+  return async () => {
+    await server.close();
+    const crashes = server.output.split('\n').filter((line) => line.includes('exited on signal'));
+    if (crashes.length > 0) process.stderr.write(`${crashes.join('\n')}\n`);
+  };
 }
 
 function startOn(port: number): Promise<ExternalServer> {

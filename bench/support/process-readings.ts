@@ -19,13 +19,21 @@ export interface ProcessReading {
 export function readProcesses(pids: readonly number[]): ProcessReading {
   const sum: ProcessReading = { userMicros: 0, systemMicros: 0, rssBytes: 0 };
   for (const pid of pids) {
-    const stat = readFileSync(`/proc/${pid}/stat`, 'utf8');
-    const fields = stat.slice(stat.lastIndexOf(')') + 2).split(' ');
-    sum.userMicros += Number(fields[USER_FIELD]) * MICROS_PER_TICK;
-    sum.systemMicros += Number(fields[SYSTEM_FIELD]) * MICROS_PER_TICK;
-    sum.rssBytes += pids.length === 1 ? residentBytes(pid) : proportionalBytes(pid);
+    try {
+      add(sum, pid, pids.length > 1);
+    } catch (error) {
+      throw new Error(`process ${pid} of the server cannot be read: ${error instanceof Error ? error.message : error}`);
+    }
   }
   return sum;
+}
+
+function add(sum: ProcessReading, pid: number, sharesMemory: boolean): void {
+  const stat = readFileSync(`/proc/${pid}/stat`, 'utf8');
+  const fields = stat.slice(stat.lastIndexOf(')') + 2).split(' ');
+  sum.userMicros += Number(fields[USER_FIELD]) * MICROS_PER_TICK;
+  sum.systemMicros += Number(fields[SYSTEM_FIELD]) * MICROS_PER_TICK;
+  sum.rssBytes += sharesMemory ? proportionalBytes(pid) : residentBytes(pid);
 }
 
 function residentBytes(pid: number): number {

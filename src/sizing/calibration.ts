@@ -12,10 +12,14 @@ const cost = z.number().nonnegative();
 const coefficientsSchema = z.strictObject({
   /** CPU time of the accept thread (µs). */
   perWriteMicros: cost,
+  /** More, for a write to one of very many connections: it finds nothing of its own in the caches. */
+  perFarWriteMicros: cost,
   perRowMicros: cost,
   perByteNanos: cost,
   perMessageMicros: cost,
   perWakeUpMicros: cost,
+  /** For the first of the writes that follow one another. */
+  perFanOutMicros: cost,
   perHotWakeUpMicros: cost,
   /** Part of a core that an idle server takes. */
   idleCpu: cost,

@@ -2,7 +2,7 @@
 import type { Coefficients } from './calibration.js';
 import { median, nonNegativeLeastSquares } from './least-squares.js';
 import type { Measurement } from './measure/session.js';
-import { laneWaitMs, wakeUpsOf } from './model-cpu.js';
+import { farShare, laneWaitMs, wakeUpsOf } from './model-cpu.js';
 import { coldLogBytes, touchedRingBytes } from './model-memory.js';
 import type { Point } from './points.js';
 import type { WorkloadSettings } from './workload.js';
@@ -31,7 +31,10 @@ export interface FittedCalibration {
   readonly fitResidual: number;
 }
 
-const WAKE_UP_MS_CANDIDATES = [0.02, 0.03, 0.05, 0.075, 0.1, 0.15, 0.2, 0.3, 0.5];
+const WAKE_UP_MS_CANDIDATES = [0.02, 0.03, 0.05, 0.075, 0.1, 0.15, 0.2, 0.3];
+/** Columns of the fit that count only while the thread has nothing else to do. */
+const WAKE_UPS = 4;
+const FAN_OUTS = 6;
 const WAKING_ROUNDS = 12;
 /** Messages per client from which on the time between two writes tells how long they were collected. */
 const FREQUENT_PER_SECOND = 20 * 0.9;
@@ -116,6 +119,8 @@ interface Work {
   readonly bytes: number;
   readonly messages: number;
   readonly events: number;
+  readonly fanOuts: number;
+  readonly farWrites: number;
   readonly hotMessages: number;
   readonly hotCollectedMs: number;
 }
@@ -125,13 +130,16 @@ function workOf({ point, measured }: Observation): Work {
   const delayMs = group.maxDelayMs as number;
   const perSubscription = measured.deliveries / Math.max(1, measured.subscriptions);
   const collected = measured.clients === 0 || measured.writes === 0 ? 0 : collectedMs({ point, measured });
+  const delayEnds = delayMs > 0 ? Math.min(1000, measured.writes) : 0;
   return {
     cpu: measured.acceptCpu,
     writes: measured.writes,
+    farWrites: measured.writes * farShare(measured.clients),
+    fanOuts: Math.min(measured.writes, delayMs > 0 ? delayEnds : measured.published),
     rows: measured.deliveries / (1 + (perSubscription * collected) / 1000),
     bytes: measured.deliveredBytes,
     messages: measured.published,
-    events: measured.published + (delayMs > 0 ? Math.min(1000, measured.writes) : 0),
+    events: measured.published + delayEnds,
     hotMessages: group.home === 'hot' ? measured.published : 0,
     hotCollectedMs: laneWaitMs(delayMs),
   };
@@ -153,6 +161,8 @@ function fitAccept(observations: readonly Observation[], idleCpu: number) {
     'perMessageMicros',
     'perWakeUpMicros',
     'perHotWakeUpMicros',
+    'perFanOutMicros',
+    'perFarWriteMicros',
   ] as const;
   const named = (values: readonly number[]) =>
     Object.fromEntries(names.map((name, index) => [name, values[index]])) as Record<(typeof names)[number], number>;
@@ -178,6 +188,8 @@ function fitAcceptAt(work: readonly Work[], idleCpu: number, wakeUpMs: number) {
         each.messages / 1e6,
         (free * wakeUpsOf(each.events, wakeUpMs)) / 1e6,
         hotWakeUps(each, wakeUpMs) / 1e6,
+        (free * wakeUpsOf(each.fanOuts, wakeUpMs)) / 1e6,
+        each.farWrites / 1e6,
       ];
       return features.map((feature) => feature / each.cpu);
     });
@@ -186,7 +198,11 @@ function fitAcceptAt(work: readonly Work[], idleCpu: number, wakeUpMs: number) {
       work.map(({ cpu }) => Math.max(0, cpu - idleCpu) / cpu),
     );
     if (round === WAKING_ROUNDS) return { fit };
-    wakingCpu = rows.map((row, index) => row[4] * work[index].cpu * fit.coefficients[4]);
+    wakingCpu = rows.map((row, index) => {
+      return (
+        work[index].cpu * (row[WAKE_UPS] * fit.coefficients[WAKE_UPS] + row[FAN_OUTS] * fit.coefficients[FAN_OUTS])
+      );
+    });
   }
 }
 

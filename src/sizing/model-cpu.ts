@@ -1,7 +1,7 @@
 /** CPU of one process: what its accept thread and its lanes do per second, times what each of it costs. */
 import type { Coefficients } from './calibration.js';
-import { clientTraffic } from './model-writes.js';
-import type { TopicGroup, Workload } from './workload.js';
+import { clientTraffic, hasFixedDelay } from './model-writes.js';
+import { clientCount, subscriptionsTo, type TopicGroup, type Workload } from './workload.js';
 
 /** Messages for a lane wait for this part of their delay, and at most so long, before it is woken (router/topic-entry.ts). */
 const LANE_WAIT_SHARE = 0.25;
@@ -10,9 +10,14 @@ const LANE_WAIT_MAX_MS = 5;
 const DELAY_ENDS_MAX = 1000;
 const AUTO_STEPS = 40;
 
+/** With so many connections half of what `perFarWriteMicros` is comes on top of a write. */
+const FAR_CLIENTS = 1000;
+
 /** Everything that costs time, per second of one process. */
 export interface Activity {
   readonly writes: number;
+  /** The part of them that finds the caches cold. */
+  readonly farWrites: number;
   readonly rows: number;
   readonly bytes: number;
   /** Deliveries: messages × subscribers. */
@@ -20,6 +25,8 @@ export interface Activity {
   readonly messages: number;
   readonly hotMessages: number;
   readonly wakeUps: number;
+  /** Wake-ups that lead to writes. */
+  readonly fanOuts: number;
   /** Of lanes, and of the accept thread by lanes. */
   readonly hotWakeUps: number;
 }
@@ -70,20 +77,34 @@ export function activityOf(
     groups.reduce((sum, { count, ratePerSecond }) => sum + count * ratePerSecond, 0);
   const hot = workload.topics.filter(({ home }) => home === 'hot');
   const messages = rateOf(workload.topics);
-  const events = messages + Math.min(DELAY_ENDS_MAX, sums.delayedWrites);
   const hotWakeUps = hot.reduce((sum, group) => {
     // As if `auto` were 0: with a delay that grows with the load, lanes would have less to do as the load grows.
     const waitMs = laneWaitMs(group.maxDelayMs === 'auto' ? 0 : group.maxDelayMs);
     return sum + wakeUpsOf(rateOf([group]), Math.max(coefficients.wakeUpMs, waitMs));
   }, 0);
-  const { delayedWrites: _, ...rest } = sums;
-  return { ...rest, messages, hotMessages: rateOf(hot), wakeUps: wakeUpsOf(events, coefficients.wakeUpMs), hotWakeUps };
+  const { delayedWrites, ...rest } = sums;
+  const delayEnds = Math.min(DELAY_ENDS_MAX, delayedWrites);
+  const undelayed = workload.topics.filter((group) => !hasFixedDelay(group) && subscriptionsTo(workload, group) > 0);
+  const fanOuts = Math.min(sums.writes, rateOf(undelayed) + delayEnds);
+  const { wakeUpMs } = coefficients;
+  return {
+    ...rest,
+    farWrites: sums.writes * farShare(clientCount(workload)),
+    messages,
+    hotMessages: rateOf(hot),
+    wakeUps: wakeUpsOf(messages + delayEnds, wakeUpMs),
+    fanOuts: wakeUpsOf(fanOuts, wakeUpMs),
+    hotWakeUps,
+  };
 }
 
 export function cpuOf(activity: Activity, coefficients: Coefficients): Cpu {
   const c = coefficients;
   const work = [
-    { what: 'socket writes', cpu: (activity.writes * c.perWriteMicros) / 1e6 },
+    {
+      what: 'socket writes',
+      cpu: (activity.writes * c.perWriteMicros + activity.farWrites * c.perFarWriteMicros) / 1e6,
+    },
     { what: 'finding what each subscription gets', cpu: (activity.rows * c.perRowMicros) / 1e6 },
     { what: 'copying bytes', cpu: (activity.bytes * c.perByteNanos) / 1e9 },
     { what: 'taking messages in', cpu: (activity.messages * c.perMessageMicros) / 1e6 },
@@ -91,7 +112,7 @@ export function cpuOf(activity: Activity, coefficients: Coefficients): Cpu {
     { what: 'housekeeping', cpu: c.idleCpu },
   ];
   const busy = work.reduce((sum, { cpu }) => sum + cpu, 0);
-  const waking = { what: 'waking up', cpu: wakingCpu(activity.wakeUps, busy, c) };
+  const waking = { what: 'waking up', cpu: wakingCpu(activity, busy, c) };
   const parts = [...work, waking].sort((left, right) => right.cpu - left.cpu);
   const lanes = (activity.hotMessages * c.laneMessageMicros + activity.hotWakeUps * c.laneWakeUpMicros) / 1e6;
   const accept = busy + waking.cpu;
@@ -99,8 +120,14 @@ export function cpuOf(activity: Activity, coefficients: Coefficients): Cpu {
 }
 
 /** Who is busy with something else need not be woken. At most `1 − busy`, so that more work never costs less in all. */
-export function wakingCpu(wakeUps: number, busy: number, { perWakeUpMicros }: Coefficients): number {
-  return Math.min(1, (wakeUps * perWakeUpMicros) / 1e6) * Math.max(0, 1 - busy);
+export function wakingCpu(activity: Pick<Activity, 'wakeUps' | 'fanOuts'>, busy: number, c: Coefficients): number {
+  const alone = (activity.wakeUps * c.perWakeUpMicros + activity.fanOuts * c.perFanOutMicros) / 1e6;
+  return Math.min(1, alone) * Math.max(0, 1 - busy);
+}
+
+/** Of the whole workload's clients, not of one process's: so that splitting them is not a saving to count on. */
+export function farShare(clients: number): number {
+  return clients / (clients + FAR_CLIENTS);
 }
 
 /**

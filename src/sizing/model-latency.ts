@@ -1,16 +1,17 @@
 /** From publishing to the subscriber's machine: what 99 of 100 deliveries stay below. Rough: see bench/SIZING.md. */
 import type { Coefficients } from './calibration.js';
-import type { Cpu } from './model-cpu.js';
-import { configuredDelayMs, frameBytes } from './model-writes.js';
-import { subscriptionsTo, type TopicGroup, type Workload } from './workload.js';
+import { type Cpu, farShare } from './model-cpu.js';
+import { collectingMs, configuredDelayMs, frameBytes } from './model-writes.js';
+import { clientCount, subscriptionsTo, type TopicGroup, type Workload } from './workload.js';
 
-/** ln(100) / ρ at ρ = 0.6: of a wait that is exponential where there is one, the 99th percentile in means. */
-const P99_IN_MEANS = 7.7;
+/** ln(100): of a wait that is exponential, the 99th percentile in means. */
+const P99_IN_MEANS = 4.6;
 
 /** The work that one message of a group causes at once: a write to each subscriber of its topic (s). */
 function fanOutSeconds(workload: Workload, group: TopicGroup, share: number, c: Coefficients): number {
   const subscribers = (share * subscriptionsTo(workload, group)) / group.count;
-  const perSubscriber = (c.perWriteMicros + c.perRowMicros) / 1e6 + (frameBytes(group) * c.perByteNanos) / 1e9;
+  const write = c.perWriteMicros + c.perFarWriteMicros * farShare(clientCount(workload));
+  const perSubscriber = (write + c.perRowMicros) / 1e6 + (frameBytes(group) * c.perByteNanos) / 1e9;
   return subscribers * perSubscriber;
 }
 
@@ -23,7 +24,9 @@ export function p99Ms(workload: Workload, share: number, cpu: Cpu, c: Coefficien
   if (cpu.accept >= 1) return Number.POSITIVE_INFINITY;
   let squares = 0;
   for (const group of workload.topics) {
-    squares += group.count * group.ratePerSecond * fanOutSeconds(workload, group, share, c) ** 2;
+    // What is collected goes out together.
+    const fanOuts = group.ratePerSecond / (1 + (group.ratePerSecond * collectingMs(group, cpu.accept, c)) / 1000);
+    squares += group.count * fanOuts * fanOutSeconds(workload, group, share, c) ** 2;
   }
   const waitMs = (1000 * squares) / (2 * Math.max(0.01, 1 - cpu.accept));
   const read = workload.topics.filter((group) => group.ratePerSecond > 0 && subscriptionsTo(workload, group) > 0);

@@ -27,6 +27,10 @@ export function configuredDelayMs(group: TopicGroup, utilisation: number): numbe
   return (Math.max(0, Math.min(1, utilisation) - from) / (1 - from)) * AUTO_DELAY_MAX_MS;
 }
 
+export function hasFixedDelay({ maxDelayMs }: TopicGroup): boolean {
+  return maxDelayMs !== 'auto' && maxDelayMs > 0;
+}
+
 /** How long messages of a group are really collected (ms). Continuous and rising in `maxDelayMs`. */
 export function collectingMs(group: TopicGroup, utilisation: number, coefficients: Coefficients): number {
   const delayMs = configuredDelayMs(group, utilisation);
@@ -109,8 +113,6 @@ export function clientTraffic(
       sum + (subscriptions * group.ratePerSecond) / (1 + (group.ratePerSecond * shortestMs) / 1000),
     0,
   );
-  const isDelayed = shares.some(
-    ({ group, subscriptions }) => subscriptions > 0 && group.maxDelayMs !== 'auto' && group.maxDelayMs > 0,
-  );
+  const isDelayed = shares.some(({ group, subscriptions }) => subscriptions > 0 && hasFixedDelay(group));
   return { messages, writes, rows: messages === 0 ? 0 : rows, bytes, delayedWrites: isDelayed ? writes : 0 };
 }

@@ -2,7 +2,7 @@
 import { describe, expect, it } from 'vitest';
 import { clientsAllowed, remarksOn, requireLinux } from '#src/sizing/calibrate.js';
 import { fitCoefficients, type Observation } from '#src/sizing/fit.js';
-import { bufferPages, slabKib } from '#src/sizing/measure/kernel-memory.js';
+import { bufferPages, cacheBytes, slabKib } from '#src/sizing/measure/kernel-memory.js';
 import { seededRandom } from '#src/sizing/measure/random.js';
 import type { Measurement } from '#src/sizing/measure/session.js';
 import { activityOf, cpuOf } from '#src/sizing/model-cpu.js';
@@ -124,6 +124,8 @@ describe('what a machine must have', () => {
 
   it('reads the kernel’s memory', () => {
     expect(bufferPages('sockets: used 16\nTCP: inuse 1 orphan 0 tw 0 alloc 1 mem 14\nUDP: inuse 0 mem 3\n')).toBe(14);
+    const slabinfo = 'slabinfo - version: 2.1\nTCP  10 12 2368 13 8\nfilp 20 30 192 21 1\nTCPv6 1 1 2500 1 1\n';
+    expect(cacheBytes(slabinfo, ['TCP', 'filp'])).toBe(10 * 2368 + 20 * 192);
     expect(slabKib('MemFree: 1 kB\nSlab:             186104 kB\n')).toBe(186_104);
   });
 });

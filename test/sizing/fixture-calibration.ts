@@ -4,10 +4,12 @@ import type { WorkloadSettings } from '#src/sizing/workload.js';
 
 export const coefficients: Coefficients = {
   perWriteMicros: 6,
+  perFarWriteMicros: 3,
   perRowMicros: 0.5,
   perByteNanos: 1,
   perMessageMicros: 2,
   perWakeUpMicros: 40,
+  perFanOutMicros: 20,
   perHotWakeUpMicros: 30,
   idleCpu: 0.005,
   laneMessageMicros: 1,

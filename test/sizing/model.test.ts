@@ -65,8 +65,8 @@ describe('CPU', () => {
     const { accept, activity, lanes } = processCpu(workload, 1, { ...coefficients, undelayedMs: 0 });
     expect(activity.writes).toBeCloseTo(10_000, 6);
     expect(activity.bytes).toBeCloseTo(1_000_000, 6);
-    const busy = 10_000 * 6e-6 + 10_000 * 0.5e-6 + 1e6 * 1e-9 + 10 * 2e-6 + 0.005;
-    const waking = (10 / 1.001) * 40e-6 * (1 - busy);
+    const busy = 10_000 * (6e-6 + 3e-6 / 2) + 10_000 * 0.5e-6 + 1e6 * 1e-9 + 10 * 2e-6 + 0.005;
+    const waking = (10 / 1.001) * (40e-6 + 20e-6) * (1 - busy);
     expect(accept).toBeCloseTo(busy + waking, 9);
     expect(lanes).toBe(0);
   });

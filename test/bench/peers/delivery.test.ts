@@ -1,6 +1,8 @@
 // Every peer that can run here delivers a small load, once each and in order, and its process leaves nothing behind.
-import { existsSync, readFileSync } from 'node:fs';
-import { afterEach, beforeAll, describe, expect, it, type TestContext } from 'vitest';
+import { existsSync, mkdtempSync, readFileSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { afterAll, afterEach, beforeAll, describe, expect, it, type TestContext } from 'vitest';
 import type { ServerOptions } from '../../../bench/support/peer.js';
 import { until } from '../../support/until.js';
 import { build, builtPeer, PEER_NAMES } from './build.js';
@@ -35,7 +37,14 @@ async function start(name: string, options: ServerOptions, context: TestContext)
 const isGone = (pid: number): boolean =>
   !existsSync(`/proc/${pid}/stat`) || / Z /.test(readFileSync(`/proc/${pid}/stat`, 'utf8'));
 
-beforeAll(build, PATIENCE_MS);
+/** What a killed process cannot delete lies here: servers inherit it. */
+const folder = mkdtempSync(join(tmpdir(), 'ringcast-peers-'));
+
+beforeAll(() => {
+  process.env.TMPDIR = folder;
+  build();
+}, PATIENCE_MS);
+afterAll(() => rmSync(folder, { recursive: true, force: true }));
 afterEach(async () => {
   load?.close();
   await server?.stop();

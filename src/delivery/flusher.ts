@@ -124,17 +124,20 @@ export class Flusher {
       if (cursor[row] < stream.floorSeq || cursor[row] < stream.log.tailSeq) {
         if (!this.#settleLag(consumer, stream, row)) return false;
       }
-      const isPerFrame = consumer.publishesNoEcho || consumer.encoder.isText;
-      const gathered = isPerFrame
-        ? this.#gatherFrames(consumer, stream, row)
-        : this.#gatherSlice(consumer, stream, row);
-      if (!gathered) return false;
+      if (!this.#gather(consumer, stream, row)) return false;
       row = isHot ? consumer.hotHead : consumer.coldHead;
     }
     return true;
   }
 
   /** Appends as much of the row's slice as fits. False: the row stays pending, there is more of it. */
+  #gather(consumer: Consumer, stream: Stream, row: number): boolean {
+    if (consumer.publishesNoEcho) return this.#gatherFrames(consumer, stream, row);
+    return consumer.encoder.isText
+      ? this.#gatherTexts(consumer, stream, row)
+      : this.#gatherSlice(consumer, stream, row);
+  }
+
   #gatherSlice(consumer: Consumer, stream: Stream, row: number): boolean {
     const log = stream.log;
     const from = this.#table.cursor[row];
@@ -157,6 +160,35 @@ export class Flusher {
       if (this.#bufferBytes + bytes > SLICE_MAX_BYTES && this.#bufferBytes > 0) return false;
     }
     if (!this.#append(stream, from, until, bytes)) return false;
+    this.#advance(consumer, stream, row, until, until - from, bytes);
+    return until > log.headSeq;
+  }
+
+  /** The same for one message per frame: still one copy, but noting where each message ends. */
+  #gatherTexts(consumer: Consumer, stream: Stream, row: number): boolean {
+    const log = stream.log;
+    const ends = this.#ends;
+    const from = this.#table.cursor[row];
+    let until = Math.min(log.headSeq + 1, from + TEXT_FRAMES_MAX - ends.length);
+    if (until <= from) {
+      if (log.headSeq >= from) return false;
+      this.#advance(consumer, stream, row, from, 0, 0);
+      return true;
+    }
+    let bytes = log.sliceBytes(from, until);
+    if (this.#bufferBytes + bytes > SLICE_MAX_BYTES) {
+      until = Math.min(until, log.fit(from, SLICE_MAX_BYTES - this.#bufferBytes));
+      bytes = log.sliceBytes(from, until);
+      if (this.#bufferBytes + bytes > SLICE_MAX_BYTES && this.#bufferBytes > 0) return false;
+    }
+    const knownEnds = ends.length;
+    // Read before the copy, which tells whether the writer has overwritten any of it meanwhile.
+    const shift = this.#bufferBytes - log.positionOf(from);
+    for (let seq = from + 1; seq <= until; seq++) ends.push(log.positionOf(seq) + shift);
+    if (!this.#append(stream, from, until, bytes)) {
+      ends.length = knownEnds;
+      return false;
+    }
     this.#advance(consumer, stream, row, until, until - from, bytes);
     return until > log.headSeq;
   }

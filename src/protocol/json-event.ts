@@ -20,7 +20,14 @@ export function messageFields(event: EventView, frame: Uint8Array): string {
   return `"message":{${id}"payload":${payload}},"seq":${event.seq},"ts":"${isoTime(event.time)}"`;
 }
 
-/** ISO 8601 in UTC with milliseconds. */
+let isoTimeMs = Number.NaN;
+let isoText = '';
+
+/** ISO 8601 in UTC with milliseconds. Messages of one batch have the same. */
 export function isoTime(timeMs: number): string {
-  return new Date(timeMs).toISOString();
+  const wholeMs = Math.trunc(timeMs);
+  if (wholeMs === isoTimeMs) return isoText;
+  isoText = new Date(wholeMs).toISOString();
+  isoTimeMs = wholeMs;
+  return isoText;
 }

@@ -23,7 +23,8 @@ const HELP = `npm run bench:sizing -- [options]    (about 6 minutes)
   --json file       write predictions, measurements and the calibration
   --allow-fewer     with too few file descriptors: calibrate with fewer connections`;
 
-const SETTLE_MS = 2000;
+/** The first seconds of a fresh process are spent compiling. */
+const SETTLE_MS = 3000;
 
 interface Options {
   rounds: number;

@@ -39,7 +39,6 @@ function measured(point: Point, noise: number, random: () => number): Measuremen
       subscriptions * coefficients.subscriptionBytes +
       group!.count * (coefficients.topicBytes + coldLogBytes(group!, settings, UPTIME_SECONDS)) +
       touchedRingBytes(workload, 1, UPTIME_SECONDS),
-    rssBeforeBytes: 0,
     kernelObjectBytes: clients * coefficients.kernelConnectionBytes,
     kernelBufferBytes: 0,
     latencyMs: { p50: 0.5, p99: isHot ? coefficients.hotLatencyMs : coefficients.coldLatencyMs },

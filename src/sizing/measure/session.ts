@@ -33,9 +33,8 @@ export interface Measurement {
   readonly acceptCpu: number;
   readonly lanesCpu: number;
   readonly helpersCpu: number;
+  /** Of the server, at its largest. */
   readonly rssBytes: number;
-  /** Of the server before these clients came. */
-  readonly rssBeforeBytes: number;
   /** Growth of the kernel's memory by these clients, the server's end: half of both ends. */
   readonly kernelObjectBytes: number;
   /** What waits in sockets of both ends. */
@@ -131,8 +130,8 @@ function combine(
     acceptCpu: (last.acceptCpuMs - first.acceptCpuMs) / serverMs,
     lanesCpu: (last.lanesCpuMs - first.lanesCpuMs) / serverMs,
     helpersCpu: (last.helpersCpuMs - first.helpersCpuMs) / serverMs,
-    rssBytes: last.rssBytes,
-    rssBeforeBytes: before.rssBytes,
+    // The largest: what a system has taken back meanwhile (pages of code that did not run) is wanted again.
+    rssBytes: Math.max(before.rssBytes, first.rssBytes, last.rssBytes),
     kernelObjectBytes: (kernel.after.slabBytes - kernel.before.slabBytes) / 2,
     kernelBufferBytes: kernel.after.buffersBytes,
     latencyMs: result.latencyMs,

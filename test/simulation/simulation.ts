@@ -6,7 +6,7 @@ import { Actions, type Crowd, TOPICS, type Trouble } from './actions.js';
 import { faults } from './faults.js';
 import { type Seen, type Shape, World } from './world.js';
 
-const ACTIONS = 90;
+const ACTIONS = 60;
 /** Rounds of a few milliseconds in which everything has to come to rest. */
 const ROUNDS_MAX = 600;
 const ROUND_MS = 10;

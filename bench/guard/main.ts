@@ -12,7 +12,7 @@ import { RINGCAST, UWS } from '../support/scenario.js';
 import { type GuardResult, guard, isCalm } from './guard.js';
 import { type Limit, limitsOf, MEASURED, otherMachine } from './limits.js';
 import { type Options, readOptions } from './options.js';
-import { checkLines, partLine, powerLines, roundLines, verdictLines } from './output.js';
+import { checkLines, powerLines, roundLines, verdictLines } from './output.js';
 import { isProven, proofLines, slowdownLines } from './proof.js';
 import { type Contestants, type Costs, costs, faultOf, PLAIN, type Round, runRound } from './rounds.js';
 import { guarded } from './scenario.js';
@@ -74,15 +74,12 @@ class Command {
   }
 
   #round = async (number: number, contestants: Contestants): Promise<Round | null> =>
-    runRound(number, contestants, {
-      smoke: this.#options.smoke,
-      signal: this.#abort.signal,
-      onPart: (part) => print([partLine(number, part)]),
-    });
+    runRound(number, contestants, { smoke: this.#options.smoke, signal: this.#abort.signal });
 
   async #smoke(): Promise<number> {
     const round = await this.#round(1, PLAIN);
     if (round === null) return EXIT_INTERRUPTED;
+    print(roundLines(round));
     this.#unjudged.push(round);
     return round.parts.every((part) => faultOf(part) === null) ? 0 : EXIT_LOSS;
   }

@@ -35,20 +35,23 @@ export function spreadText(values: readonly number[]): string {
   return `${number(median(values))}${range}`;
 }
 
-export function partLine(round: number, part: Part): string {
-  const head = `round ${round}  ${part.peer.padEnd(15)}`;
-  const fault = faultOf(part);
+function partLine(round: Round, { peer, cycles, run }: Part): string {
+  const head = `round ${round.number}  ${peer.padEnd(15)}`;
+  const fault = faultOf({ peer, cycles, run });
   if (fault !== null) return `${head}  FAULT: ${fault}`;
-  const figures = Object.entries(part.costs).map(([check, cost]) => `${check} ${number(cost)}`);
-  const { strain } = part;
-  const others =
-    strain === null ? '' : `, others ${strain.othersCores.toFixed(2)}, stolen ${strain.stolenCores.toFixed(2)} cores`;
-  return `${head}  ${figures.join('  ')}  µs/delivery${others}`;
+  const figures = Object.entries(cycles).map(([check, values]) => `${check} ${number(median(values))}`);
+  return `${head}  ${figures.join('  ')}  µs/delivery`;
 }
 
+/** What a round has measured, and, where it does not count, why. */
 export function roundLines(round: Round): string[] {
-  if (isCalm(round)) return [];
-  return [`round ${round.number} does not count: ${round.setAside}`];
+  const { parts, strain } = round;
+  const lines = parts.map((part) => partLine(round, part));
+  if (strain !== null) {
+    const cores = `${strain.othersCores.toFixed(2)} cores, stolen: ${strain.stolenCores.toFixed(2)}`;
+    lines.push(`round ${round.number}  taken by other processes: ${cores}`);
+  }
+  return isCalm(round) ? lines : [...lines, `round ${round.number} does not count: ${round.setAside}`];
 }
 
 /** Generators that were busy, deliveries that the baseline lost. CPU per delivery is still the server's. */

@@ -1,29 +1,31 @@
-// Rounds: each starts every server once and loads it with the same. What is compared was measured within seconds of each other.
+// Rounds: each starts every server once and loads them with the same, in turn. What is compared was measured within seconds of each other.
 
 import { cpus } from 'node:os';
 import type { RunResult } from '../support/results.js';
-import { wrongDeliveries } from '../support/results.js';
+import { median, wrongDeliveries } from '../support/results.js';
 import { runOnce } from '../support/runner.js';
 import { RINGCAST, UWS } from '../support/scenario.js';
+import { Turns } from '../support/turns.js';
 import type { CheckName } from './limits.js';
 import { costsOf, guarded } from './scenario.js';
 import { disturbance, readCpu, type Strain, strainBetween } from './strain.js';
 import { suite } from './suite.js';
 
+/** CPU µs per delivery of each check. */
 export type Costs = Record<CheckName, number>;
 
 /** One server's part of a round. */
 export interface Part {
   peer: string;
-  /** CPU µs per delivery. */
-  costs: Costs;
-  strain: Strain | null;
+  /** CPU µs per delivery, cycle by cycle: those of the same cycle were measured within seconds of each other. */
+  cycles: Record<CheckName, number[]>;
   run: RunResult;
 }
 
 export interface Round {
   number: number;
   parts: Part[];
+  strain: Strain | null;
   /** Why it is not held against the limits; null when it is. */
   setAside: string | null;
 }
@@ -40,20 +42,20 @@ export interface RoundOptions {
   smoke: boolean;
   /** Whoever aborts it ends the processes, too. */
   signal: AbortSignal;
-  onPart: (part: Part) => void;
 }
 
 const SALTS = 62_500;
 let nextSalt = (process.pid * 31) % SALTS;
 
-async function runPart(peer: string, round: number, smoke: boolean): Promise<Part> {
+async function runPart(peer: string, round: number, smoke: boolean, turns: Turns): Promise<Part> {
   nextSalt = (nextSalt + 1) % SALTS;
   const size = { smoke, seconds: null };
   const variant = guarded.variants(size)[0]!;
-  const before = readCpu();
   const plan = { suite: suite.name, scenario: guarded, variant, size, profile: null };
-  const run = await runOnce({ ...plan, peer, run: round - 1, addressSalt: nextSalt });
-  return { peer, costs: costsOf(run), strain: strainBetween(before, readCpu()), run };
+  const turn = turns.of(peer);
+  const run = await runOnce({ ...plan, peer, run: round - 1, addressSalt: nextSalt, turn });
+  turns.leave(peer);
+  return { peer, cycles: costsOf(run), run };
 }
 
 /** What a server lost or failed at, as one line; null: nothing. */
@@ -64,50 +66,53 @@ export function faultOf({ run }: Part): string | null {
   return `${wrong} deliveries lost or wrong${run.problems.length > 0 ? `; ${run.problems[0]}` : ''}`;
 }
 
-function reasonToSetAside(parts: readonly Part[], subject: string): string | null {
+function reasonToSetAside(parts: readonly Part[], strain: Strain | null, subject: string): string | null {
   for (const part of parts) {
     const fault = faultOf(part);
     if (fault !== null && part.peer !== subject) return `${part.peer}: ${fault}`;
-    const reason = disturbance(part.strain, cpus().length);
-    if (reason !== null) return `beside ${part.peer}, ${reason}`;
   }
-  return null;
+  return disturbance(strain, cpus().length);
 }
 
 /**
- * Rounds go A B, B A, A B …, so that what changes steadily does not favour one. Ends early where the subject is at fault.
+ * All servers run at the same time and are loaded in turn, A B, B A, A B …, a second or less each: a machine changes by more from minute to
+ * minute than what is to be found.
  * @returns null when it was interrupted
  */
 export async function runRound(
   number: number,
   { subject, others }: Contestants,
-  { smoke, signal, onPart }: RoundOptions,
+  { smoke, signal }: RoundOptions,
 ): Promise<Round | null> {
+  if (signal.aborted) return null;
   const order = [...others, subject];
   if (number % 2 === 0) order.reverse();
-  const parts: Part[] = [];
-  for (const peer of order) {
-    if (signal.aborted) return null;
-    const part = await runPart(peer, number, smoke);
-    if (signal.aborted) return null;
-    parts.push(part);
-    onPart(part);
-    if (peer === subject && faultOf(part) !== null) break;
-  }
-  return { number, parts, setAside: reasonToSetAside(parts, subject) };
+  const turns = new Turns(order);
+  const before = readCpu();
+  const parts = await Promise.all(order.map((peer) => runPart(peer, number, smoke, turns)));
+  if (signal.aborted) return null;
+  const strain = strainBetween(before, readCpu());
+  return { number, parts, strain, setAside: reasonToSetAside(parts, strain, subject) };
 }
 
 const partOf = (round: Round, peer: string): Part | undefined => round.parts.find((part) => part.peer === peer);
 
-/** Cost of one server ÷ cost of another, per round. */
-export function ratios(rounds: readonly Round[], check: CheckName, peer: string, reference: string): number[] {
-  return rounds.flatMap((round) => {
-    const ratio =
-      (partOf(round, peer)?.costs[check] ?? Number.NaN) / (partOf(round, reference)?.costs[check] ?? Number.NaN);
-    return Number.isFinite(ratio) ? [ratio] : [];
-  });
+/** Cost of one server ÷ cost of another: the median of a round's cycles. NaN where a part is missing. */
+export function ratioOf({ parts }: Pick<Round, 'parts'>, check: CheckName, peer: string, reference: string): number {
+  const [own, others] = [peer, reference].map((name) => parts.find((part) => part.peer === name)?.cycles[check] ?? []);
+  if (own!.length === 0 || own!.length !== others!.length) return Number.NaN;
+  return median(own!.map((cost, cycle) => cost / others![cycle]!));
 }
 
+/** The same, per round. */
+export function ratios(rounds: readonly Round[], check: CheckName, peer: string, reference: string): number[] {
+  return rounds.map((round) => ratioOf(round, check, peer, reference)).filter(Number.isFinite);
+}
+
+/** CPU µs per delivery of one server, per round. */
 export function costs(rounds: readonly Round[], check: CheckName, peer: string): number[] {
-  return rounds.flatMap((round) => partOf(round, peer)?.costs[check] ?? []);
+  return rounds.flatMap((round) => {
+    const cycles = partOf(round, peer)?.cycles[check] ?? [];
+    return cycles.length === 0 ? [] : [median(cycles)];
+  });
 }

@@ -7,6 +7,7 @@ import type { Order, OrderResult } from './orders.js';
 import type { GeneratorJob, GeneratorMessage, ToGenerator } from './process-port.js';
 import type { Outcome } from './results.js';
 import { findScenario, loadSuite } from './suite.js';
+import type { Turn } from './turns.js';
 
 const job = JSON.parse(process.argv[2]!) as GeneratorJob;
 const send = (message: GeneratorMessage): void => {
@@ -17,10 +18,12 @@ const companion = new Companion(send);
 let onSample: (sample: ServerSample) => void = () => {};
 let onObeyed: (result: OrderResult) => void = () => {};
 let onPublish: () => void = () => {};
+let onTurn: () => void = () => {};
 process.on('message', (message: ToGenerator) => {
   if (message.type === 'sample') onSample(message.sample);
   else if (message.type === 'obeyed') onObeyed(message.result);
   else if (message.type === 'publish') onPublish();
+  else if (message.type === 'turn') onTurn();
   else companion.receive(message);
 });
 process.on('disconnect', () => process.exit(0)); // the main process has what it wants, or is gone
@@ -38,6 +41,15 @@ function orderServer(order: Order): Promise<OrderResult> {
     send({ type: 'order', order });
   });
 }
+
+const turn: Turn = {
+  take: () =>
+    new Promise((resolve) => {
+      onTurn = resolve;
+      send({ type: 'turn' });
+    }),
+  end: () => send({ type: 'turn-over' }),
+};
 
 /** In the companion: says that it is ready, and waits until its traffic is wanted. */
 function told(): Promise<void> {
@@ -64,6 +76,7 @@ async function run(): Promise<Outcome> {
     addressSalt: job.addressSalt,
     sampleServer,
     orderServer,
+    turn,
     serverIsShared: () => isCompanion || companion.publishing,
   });
   if (isCompanion) await scenario.companion!(load, variant, job.size, told);

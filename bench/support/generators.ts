@@ -5,6 +5,7 @@ import type { ChildProcess } from 'node:child_process';
 import { endChild, startChild } from './children.js';
 import type { GeneratorJob, GeneratorMessage, ServerMessage, ToGenerator, ToServer } from './process-port.js';
 import type { Outcome } from './results.js';
+import type { Turn } from './turns.js';
 
 /** The companion's source addresses lie half of all ranges away from those of the measuring process. */
 const COMPANION_SALT = 31_250;
@@ -17,7 +18,12 @@ export function tell(child: ChildProcess, message: ToServer | ToGenerator): void
 }
 
 /** Resolves with the outcome of the measuring process; rejects as soon as any process of the run failed or ended. */
-export async function generate(job: GeneratorJob, server: ChildProcess, nodeFlags: string[]): Promise<Outcome> {
+export async function generate(
+  job: GeneratorJob,
+  server: ChildProcess,
+  nodeFlags: string[],
+  turn: Turn,
+): Promise<Outcome> {
   const generators: ChildProcess[] = [];
   try {
     return await new Promise<Outcome>((resolve, reject) => {
@@ -48,6 +54,8 @@ export async function generate(job: GeneratorJob, server: ChildProcess, nodeFlag
         if (message.type === 'outcome') resolve(message.outcome);
         else if (message.type === 'publish') tell(companion!, message);
         else if (message.type === 'order') tell(server, message);
+        else if (message.type === 'turn') void turn.take().then(() => tell(measuring, message));
+        else if (message.type === 'turn-over') turn.end();
         else if (message.type === 'start-companion') {
           const part: GeneratorJob = { ...job, part: 'companion', addressSalt: job.addressSalt + COMPANION_SALT };
           companion = start(part, (answer) => {

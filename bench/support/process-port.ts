@@ -27,13 +27,18 @@ export type ServerMessage =
   | { type: 'sample'; sample: ServerSample }
   | { type: 'obeyed'; result: OrderResult };
 
-/** Only the measuring process gives orders, one at a time. It asks for a companion, and is told that it is ready; `publish` starts the companion's traffic. */
+/**
+ * Only the measuring process gives orders, one at a time. It asks for a companion, and is told that it is ready; `publish` starts the
+ * companion's traffic. Beside others it asks for its turn, is told that it has it, and says when it is over.
+ */
 export type GeneratorMessage =
   | { type: 'sample'; collectGarbage: boolean }
   | { type: 'order'; order: Order }
   | { type: 'start-companion' }
   | { type: 'ready' }
   | { type: 'publish' }
+  | { type: 'turn' }
+  | { type: 'turn-over' }
   | { type: 'outcome'; outcome: Outcome }
   | { type: 'failed'; error: string };
 export type ToGenerator =
@@ -41,4 +46,5 @@ export type ToGenerator =
   | { type: 'obeyed'; result: OrderResult }
   | { type: 'ready' }
   | { type: 'publish' }
+  | { type: 'turn' }
   | { type: 'outcome'; outcome: Outcome };

@@ -8,6 +8,7 @@ import type { ServerOptions } from './peer.js';
 import type { GeneratorJob, ServerMessage } from './process-port.js';
 import type { Outcome, RunResult } from './results.js';
 import type { Scenario, Size, Variant } from './scenario.js';
+import { ALONE, type Turn } from './turns.js';
 
 const RUN_MAX_MS = 180_000;
 const START_MAX_MS = 15_000;
@@ -22,6 +23,8 @@ export interface RunPlan {
   size: Size;
   addressSalt: number;
   profile: 'server' | 'generator' | null;
+  /** When the machine is this run's, in what the scenario does in turn. Absent: always. */
+  turn?: Turn;
 }
 
 /** What the server is started with. */
@@ -43,7 +46,7 @@ export async function runOnce(plan: RunPlan): Promise<RunResult> {
     const outcome = await within(
       RUN_MAX_MS,
       'the run took too long',
-      generate(jobOf(plan, port), server, generatorFlags),
+      generate(jobOf(plan, port), server, generatorFlags, plan.turn ?? ALONE),
     );
     return { ...result, ...outcome, failed: null };
   } catch (error) {

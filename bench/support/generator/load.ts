@@ -15,6 +15,7 @@ import { Tracker } from '../../../dist/load/tracker.js';
 import type { Order, OrderResult } from '../orders.js';
 import { type Dialect, type EventSink, loadPeer, type TopicPlan } from '../peer.js';
 import type { Outcome, Phase } from '../results.js';
+import type { Turn } from '../turns.js';
 import { PhaseMeter } from './phase-meter.js';
 import { Publisher } from './publisher.js';
 import { burstCount, type PublisherReport, type RecordingSummary, type Schedule, type Step } from './publisher-port.js';
@@ -46,6 +47,7 @@ export interface LoadOptions {
   addressSalt: number;
   sampleServer: (collectGarbage: boolean) => Promise<ServerSample>;
   orderServer: (order: Order) => Promise<OrderResult>;
+  turn: Turn;
   /** Does the server deliver to another generator too? */
   serverIsShared: () => boolean;
 }
@@ -159,6 +161,14 @@ export class Load {
 
   sampleServer(collectGarbage = false): Promise<ServerSample> {
     return this.options.sampleServer(collectGarbage);
+  }
+
+  /** Does something while the machine is this run's. Beside others, each has to do the same number of things so. */
+  async inTurn(action: () => Promise<unknown>): Promise<void> {
+    const { turn } = this.options;
+    await turn.take();
+    await action();
+    turn.end();
   }
 
   /** Has the server do something. Throws when it could not. */

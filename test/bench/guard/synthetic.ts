@@ -1,6 +1,6 @@
 // Rounds with given ratios, as if they had been measured.
 import { type CheckName, type Limit, LOSS_TO_FIND } from '../../../bench/guard/limits.js';
-import type { Costs, Part, Round } from '../../../bench/guard/rounds.js';
+import type { Part, Round } from '../../../bench/guard/rounds.js';
 import type { Phase, RunResult } from '../../../bench/support/results.js';
 import { RINGCAST, UWS } from '../../../bench/support/scenario.js';
 
@@ -41,22 +41,22 @@ export function roundOf(
   ratioOf: (check: CheckName) => number,
   { setAside, subjectLost = 0, saturated = false }: Circumstances = {},
 ): Round {
-  const costsOf = (factor: (check: CheckName) => number): Costs =>
-    Object.fromEntries(CHECKS.map((check) => [check, 2 * factor(check)])) as Costs;
-  const part = (peer: string, costs: Costs, lost: number): Part => ({
-    ...{ peer, costs, run: runOf(peer, lost, saturated) },
-    strain: { othersCores: 0.01, stolenCores: 0 },
+  const cyclesOf = (factor: (check: CheckName) => number): Part['cycles'] =>
+    Object.fromEntries(CHECKS.map((check) => [check, [2 * factor(check)]])) as Part['cycles'];
+  const part = (peer: string, cycles: Part['cycles'], lost: number): Part => ({
+    ...{ peer, cycles, run: runOf(peer, lost, saturated) },
   });
   return {
     number,
     parts: [
       part(
         UWS,
-        costsOf(() => 1),
+        cyclesOf(() => 1),
         0,
       ),
-      part(RINGCAST, costsOf(ratioOf), subjectLost),
+      part(RINGCAST, cyclesOf(ratioOf), subjectLost),
     ],
+    strain: { othersCores: 0.01, stolenCores: 0 },
     setAside: setAside ?? null,
   };
 }

@@ -41,17 +41,17 @@ export interface Figure {
 
 // Written by `npm run bench:guard -- --update`, from here to the next comment.
 export const MEASURED: Measured = {
-  commit: '0ef1d4f14c79',
+  commit: 'bc9817d4a0fd',
   date: '2026-11-21',
   node: 'v20.20.2',
   cpu: 'Intel(R) Xeon(R) Processor @ 2.50GHz',
   cores: 2,
-  rounds: 15,
+  rounds: 9,
   figures: {
-    saturation: { ratio: 1.15, spread: 0.0665 },
-    burst: { ratio: 0.0949, spread: 0.0512 },
-    'small-burst': { ratio: 1.17, spread: 0.0703 },
-    watchlist: { ratio: 0.756, spread: 0.0357 },
+    saturation: { ratio: 1.12, spread: 0.00873 },
+    burst: { ratio: 0.0906, spread: 0.0518 },
+    'small-burst': { ratio: 1.13, spread: 0.0657 },
+    watchlist: { ratio: 0.757, spread: 0.0283 },
   },
 };
 // End of what --update writes.

@@ -1,9 +1,9 @@
 // When has a ratio been lost? A sequential sign test over rounds. See "Guard" in bench/README.md.
 //
-// A round is over when its ratio is above the limit. Three rounds of which at most one is over are enough: within. Otherwise
-// rounds are added, and looked at when there are 5, 7 and 9: within, as soon as fewer than half are over; over, as soon as five are.
-// With nine rounds one of the two holds. Nothing is assumed of how the ratios are distributed: a round counts as over or not,
-// however far. All that matters is the chance of a round to be over without a loss, and with one.
+// A round is over when its ratio is above the limit. Three rounds of which none is over are enough: within. Otherwise rounds are added:
+// within with at most one over of five, two of seven, four of nine; over, as soon as five are. With nine rounds one of the two holds.
+// So few at first, because a loss that is passed by mistake would be passed early. Nothing is assumed of how the ratios are distributed:
+// a round counts as over or not, however far. All that matters is the chance of a round to be over without a loss, and with one.
 
 import { median } from '../support/results.js';
 
@@ -19,7 +19,8 @@ const countOver = (ratios: readonly number[], limit: number): number =>
 
 function decideByCount(rounds: number, over: number): Decision {
   if (over >= OVER_TO_FAIL) return 'over';
-  if (rounds >= ROUNDS_MIN && rounds % 2 === 1 && over < rounds / 2) return 'within';
+  if (rounds === ROUNDS_MAX) return 'within';
+  if (rounds >= ROUNDS_MIN && rounds % 2 === 1 && over <= (rounds - ROUNDS_MIN) / 2) return 'within';
   return 'undecided';
 }
 

@@ -35,11 +35,11 @@ export function spreadText(values: readonly number[]): string {
   return `${number(median(values))}${range}`;
 }
 
-function partLine(round: Round, { peer, cycles, run }: Part): string {
-  const head = `round ${round.number}  ${peer.padEnd(15)}`;
-  const fault = faultOf({ peer, cycles, run });
+function partLine(round: Round, part: Part): string {
+  const head = `round ${round.number}  ${part.peer.padEnd(15)}`;
+  const fault = faultOf(part);
   if (fault !== null) return `${head}  FAULT: ${fault}`;
-  const figures = Object.entries(cycles).map(([check, values]) => `${check} ${number(median(values))}`);
+  const figures = Object.entries(part.cycles).map(([check, values]) => `${check} ${number(median(values))}`);
   return `${head}  ${figures.join('  ')}  µs/delivery`;
 }
 

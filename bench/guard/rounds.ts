@@ -95,13 +95,16 @@ export async function runRound(
   return { number, parts, strain, setAside: reasonToSetAside(parts, strain, subject) };
 }
 
-const partOf = (round: Round, peer: string): Part | undefined => round.parts.find((part) => part.peer === peer);
+/** CPU µs per delivery, cycle by cycle; empty where there is none. */
+const cyclesOf = ({ parts }: Round, check: CheckName, peer: string): readonly number[] =>
+  parts.find((part) => part.peer === peer)?.cycles[check] ?? [];
 
 /** Cost of one server ÷ cost of another: the median of a round's cycles. NaN where a part is missing. */
-export function ratioOf({ parts }: Pick<Round, 'parts'>, check: CheckName, peer: string, reference: string): number {
-  const [own, others] = [peer, reference].map((name) => parts.find((part) => part.peer === name)?.cycles[check] ?? []);
-  if (own!.length === 0 || own!.length !== others!.length) return Number.NaN;
-  return median(own!.map((cost, cycle) => cost / others![cycle]!));
+export function ratioOf(round: Round, check: CheckName, peer: string, reference: string): number {
+  const own = cyclesOf(round, check, peer);
+  const others = cyclesOf(round, check, reference);
+  if (own.length === 0 || own.length !== others.length) return Number.NaN;
+  return median(own.map((cost, cycle) => cost / others[cycle]!));
 }
 
 /** The same, per round. */
@@ -112,7 +115,7 @@ export function ratios(rounds: readonly Round[], check: CheckName, peer: string,
 /** CPU µs per delivery of one server, per round. */
 export function costs(rounds: readonly Round[], check: CheckName, peer: string): number[] {
   return rounds.flatMap((round) => {
-    const cycles = partOf(round, peer)?.cycles[check] ?? [];
+    const cycles = cyclesOf(round, check, peer);
     return cycles.length === 0 ? [] : [median(cycles)];
   });
 }

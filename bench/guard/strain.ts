@@ -20,7 +20,7 @@ export interface Strain {
 }
 
 /** Above it a run is not calm. Statistics of the kernel are not exact to the tick, and no machine is quite idle. */
-export const STRAIN_MAX_CORES = 0.3;
+export const STRAIN_MAX_CORES = 0.2;
 
 /** From the texts of /proc/stat and /proc/self/stat (proc(5)); null when they say something else. */
 export function parseReading(machineStat: string, ownStat: string, cores: number): CpuReading | null {

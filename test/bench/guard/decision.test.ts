@@ -39,13 +39,16 @@ function shareOver({ ratio, limit, spread }: Limit, growth: number): { share: nu
 }
 
 describe('decision', () => {
-  it('passes after three rounds of which at most one is over', () => {
+  it('passes after three rounds of which none is over, later with one of five, two of seven, four of nine', () => {
     expect(decide([1, 1], 1.1)).toBe('undecided');
     expect(decide([1, 1, 1], 1.1)).toBe('within');
-    expect(decide([1, 2, 1], 1.1)).toBe('within');
-    expect(decide([2, 2, 1], 1.1)).toBe('undecided');
-    expect(decide([2, 2, 1, 1], 1.1)).toBe('undecided');
-    expect(decide([2, 2, 1, 1, 1], 1.1)).toBe('within');
+    expect(decide([1, 2, 1], 1.1)).toBe('undecided');
+    expect(decide([1, 2, 1, 1], 1.1)).toBe('undecided');
+    expect(decide([1, 2, 1, 1, 1], 1.1)).toBe('within');
+    expect(decide([2, 2, 1, 1, 1], 1.1)).toBe('undecided');
+    expect(decide([2, 2, 1, 1, 1, 1, 1], 1.1)).toBe('within');
+    expect(decide([2, 2, 2, 1, 1, 1, 1], 1.1)).toBe('undecided');
+    expect(decide([2, 2, 2, 2, 1, 1, 1, 1, 1], 1.1)).toBe('within');
   });
 
   it('fails as soon as five rounds are over, and never before', () => {
@@ -109,16 +112,10 @@ describe('the limits, with the noise that they were measured with', () => {
     expect(shares.reduce((sum, share) => sum + share, 0)).toBeLessThan(0.01);
   });
 
-  it.each(limits)('find a loss of 25 % that this check alone shows in more than 90 % of runs: $check', (limit) => {
+  it.each(limits)('find a loss of 25 % in more than 99 % of runs: $check', (limit) => {
     const { share, roundsMost } = shareOver(limit, LOSS);
-    expect(share).toBeGreaterThan(0.9);
+    expect(share).toBeGreaterThan(0.99);
     expect(roundsMost).toBeLessThanOrEqual(ROUNDS_MAX);
-  });
-
-  it('find a loss of 25 % in delivery, which every check shows, in more than 99.9 % of runs', () => {
-    // The best check alone is enough for that, so nothing is assumed of how the noise of the checks hangs together.
-    const shares = limits.map((limit) => shareOver(limit, LOSS).share);
-    expect(Math.max(...shares)).toBeGreaterThan(0.999);
   });
 });
 

@@ -31,7 +31,7 @@ describe('guard', () => {
       jobOf((number) => roundOf(number, (check) => (check === 'burst' && number <= 2 ? 1.3 : 1))),
     );
     expect(result.verdict).toBe('passed');
-    expect(result.rounds).toHaveLength(5);
+    expect(result.rounds).toHaveLength(7);
   });
 
   it('fails when one check has lost, after five rounds, and names it', async () => {

@@ -77,7 +77,7 @@ describe('output', () => {
   });
 
   it('says what the noise of the limits means', () => {
-    expect(lineOf(powerLines(LIMITS), 'burst')).toMatch(/≤ 1\.12 × +0\.\d+ % +99\.\d+ %/);
+    expect(lineOf(powerLines(LIMITS), 'burst')).toMatch(/≤ 1\.12 × +0\.\d+ % +100 %/);
   });
 });
 

@@ -43,6 +43,6 @@ describe('strain', () => {
     expect(disturbance(others, 16)).toBeNull();
     expect(disturbance({ othersCores: 14, stolenCores: 0 }, 16)).toContain('14.00 of 16');
     expect(disturbance({ othersCores: STRAIN_MAX_CORES, stolenCores: 0 }, 2)).toBeNull();
-    expect(disturbance({ othersCores: 0, stolenCores: 0.4 }, 16)).toContain('hypervisor');
+    expect(disturbance({ othersCores: 0, stolenCores: 0.3 }, 16)).toContain('hypervisor');
   });
 });

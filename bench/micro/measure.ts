@@ -31,6 +31,8 @@ const TIMES_MAX = 2 ** 24;
 const WHOLE_SAMPLE_MAX = 20;
 /** So many times as long may a warm-up take that waits for a busy machine, or for another thread. */
 const WARM_UP_PATIENCE = 10;
+/** So many runs in a row have to be long enough: any one of them may be long because the thread had to wait. */
+const LONG_RUNS = 3;
 const NS_PER_MS = 1e6;
 
 setFlagsFromString('--expose-gc');
@@ -110,13 +112,20 @@ const cpuMs = (): number => {
  * Warms up, and finds out how many operations a sample has: doubled until they take long enough, for as long as the
  * compiler makes them faster. Counts CPU time: on a busy machine the compiler's thread waits for its turn, too.
  */
-async function warmUp(work: Work, watch: Watch, { warmUpMs, sampleMs }: Effort): Promise<number> {
+async function warmUp(work: Work, watch: Watch, effort: Effort): Promise<number> {
+  const { warmUpMs, sampleMs } = effort;
   const [cpuUntilMs, giveUpMs] = [cpuMs() + warmUpMs, performance.now() + warmUpMs * WARM_UP_PATIENCE];
-  let times = 1;
+  const longRunsMin = isSmoke(effort) ? 1 : LONG_RUNS;
+  let [times, longRuns] = [1, 0];
   do {
     const { measuredMs, wholeMs } = await runOnce(work, times, watch);
-    if (measuredMs < sampleMs && wholeMs < sampleMs * WHOLE_SAMPLE_MAX && times < TIMES_MAX) times *= 2;
-  } while (cpuMs() < cpuUntilMs && performance.now() < giveUpMs);
+    if (measuredMs < sampleMs && wholeMs < sampleMs * WHOLE_SAMPLE_MAX && times < TIMES_MAX) {
+      times *= 2;
+      longRuns = 0;
+    } else {
+      longRuns++;
+    }
+  } while (longRuns < longRunsMin || (cpuMs() < cpuUntilMs && performance.now() < giveUpMs));
   return times;
 }
 

@@ -75,6 +75,17 @@ describe('what is measured', () => {
     expect(times).toBeGreaterThan(100);
   });
 
+  it('is as many operations when the thread has to wait in the middle of the warm-up', async () => {
+    let calls = 0;
+    const run = (times: number): number => {
+      // The third run is the first one of the warm-up; all of its time is gone afterwards.
+      if (++calls === 3) busyFor(SHORT.warmUpMs * 20);
+      return times;
+    };
+    const { times } = await measure(benchOf({ run }), SHORT);
+    expect(times).toBeGreaterThan(100);
+  });
+
   it('is only what the stopwatch saw, if the bench uses it', async () => {
     const run = (times: number, watch: Stopwatch): number => {
       for (let time = 0; time < times; time++) {

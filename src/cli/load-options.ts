@@ -4,7 +4,7 @@ import { type Command, InvalidArgumentError, Option } from 'commander';
 import { parseDurationMs, parseSizeBytes } from '../config/units.js';
 import { PROTOCOLS, type Protocol, payloadMinBytes } from '../load/dialects.js';
 import { type LoadJob, publishersPerSource } from '../load/job.js';
-import { templateProblem } from '../load/json-template-dialect.js';
+import { type JsonTemplates, templateProblem } from '../load/json-templates.js';
 import type { AgentAddress } from '../load/remote-team.js';
 import { CHOICES, type Choice, parseTopics } from '../load/topics.js';
 import { parseCount, SERVER_URL_DEFAULT } from './server-options.js';
@@ -39,6 +39,8 @@ export interface LoadOptions {
   readonly connectTemplate?: string;
   readonly subscribeTemplate?: string;
   readonly publishTemplate?: string;
+  readonly pingTemplate?: string;
+  readonly pongTemplate?: string;
   readonly subprotocol?: string;
   readonly token?: string;
   readonly header?: readonly string[];
@@ -121,6 +123,8 @@ export function addLoadOptions(command: Command): Command {
     asIs,
   );
   add(TEMPLATES, '--connect-template <json>', 'message that every connection sends first, if any', asIs);
+  add(TEMPLATES, '--ping-template <json>', 'message by which the server asks whether a client is there, if any', asIs);
+  add(TEMPLATES, '--pong-template <json>', 'message that answers it', asIs);
   add(TEMPLATES, '--subprotocol <name>', 'WebSocket subprotocol to ask for, if any', asIs);
   return command;
 }
@@ -133,7 +137,7 @@ export function jobOf(options: LoadOptions): LoadJob | { problem: string } {
   const isJson = protocol === 'json';
   return {
     ...{ url: urlOf(options), protocol, subprotocol, token, topics, choice, seed, rate, burst },
-    ...(isJson ? { templates: templatesOf(options) } : {}),
+    ...(isJson ? { templates: templatesOf(options) as JsonTemplates } : {}),
     headers: options.header ?? [],
     insecure: options.insecure === true,
     connections: options.connections,
@@ -163,9 +167,11 @@ function urlOf({ url, protocol }: LoadOptions): string {
   return parsed.href;
 }
 
-function templatesOf(options: LoadOptions) {
+/** Those that were given. */
+function templatesOf(options: LoadOptions): Partial<JsonTemplates> {
   const { connectTemplate: connect, subscribeTemplate: subscribe, publishTemplate: publish } = options;
-  return { connect, subscribe: subscribe!, publish };
+  const { pingTemplate: ping, pongTemplate: pong } = options;
+  return { connect, subscribe, publish, ping, pong };
 }
 
 function problemOf(options: LoadOptions): string | null {
@@ -189,18 +195,21 @@ function problemOf(options: LoadOptions): string | null {
 }
 
 function templatesProblem(options: LoadOptions): string | null {
-  const { protocol, rate, connectTemplate, subscribeTemplate, publishTemplate, subprotocol } = options;
-  const given = { connect: connectTemplate, subscribe: subscribeTemplate, publish: publishTemplate };
+  const { protocol, rate, subprotocol } = options;
+  const given = templatesOf(options);
   if (protocol !== 'json') {
     const stray = Object.entries({ ...given, subprotocol }).find(([, value]) => value !== undefined)?.[0];
     if (stray === undefined) return null;
     return `--${stray}${stray === 'subprotocol' ? '' : '-template'} goes with --protocol json only`;
   }
-  if (subscribeTemplate === undefined) {
+  if (given.subscribe === undefined) {
     return `--protocol json needs a --subscribe-template, such as '{"op":"sub","ch":"{{topic}}"}'`;
   }
-  if (rate > 0 && publishTemplate === undefined) {
+  if (rate > 0 && given.publish === undefined) {
     return `--protocol json needs a --publish-template, such as '{"op":"pub","ch":"{{topic}}","data":{{payload}}}', or --rate 0`;
+  }
+  if ((given.ping === undefined) !== (given.pong === undefined)) {
+    return '--ping-template and --pong-template go together';
   }
   for (const [kind, template] of Object.entries(given)) {
     if (template === undefined) continue;

@@ -1,6 +1,7 @@
 /** Which protocols the load generator speaks, and the payloads that go with them. */
 
-import { JsonTemplateDialect, type JsonTemplates } from './json-template-dialect.js';
+import { JsonTemplateDialect } from './json-template-dialect.js';
+import type { JsonTemplates } from './json-templates.js';
 import type { LoadDialect } from './load-dialect.js';
 import { BINARY_MIN_BYTES, BinaryPayload, type PayloadForm } from './payload.js';
 import { RingcastJsonDialect } from './ringcast-json-dialect.js';

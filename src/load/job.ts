@@ -6,7 +6,7 @@
  * own machine; verified is everything.
  */
 import type { Protocol } from './dialects.js';
-import type { JsonTemplates } from './json-template-dialect.js';
+import type { JsonTemplates } from './json-templates.js';
 import type { Choice } from './topics.js';
 
 export interface LoadJob {

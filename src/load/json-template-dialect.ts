@@ -2,24 +2,15 @@
  * JSON in whatever shape a server wants it, by templates. Nothing has to be said about what comes back: the payload is a token
  * that is found wherever it stands, and a subscription counts as confirmed when a probe has come through it.
  */
-import type { EventSink } from './dialect.js';
+import type { EventSink, OpenConnection } from './dialect.js';
+import { type JsonTemplates, TemplateWriter } from './json-templates.js';
 import type { LoadDialect, PublishFrame } from './load-dialect.js';
-import { JSON_PAYLOAD_HEAD, JSON_PAYLOAD_TAIL, readTokens } from './text-payload.js';
+import { readTokens } from './text-payload.js';
 import { OPCODE_TEXT } from './websocket.js';
 
 const REMARKS_MAX = 3;
 const REMARK_MAX_CHARACTERS = 200;
-/** Ten digits from the start, so that one can be written over the other. */
-const FIRST_ID = 1_000_000_000;
-const PLACEHOLDER = /\{\{(\w*)\}\}/g;
-const NO_BYTES = new Uint8Array(0);
-
-/** How to speak to a server that knows neither ringcast.v1 nor us. */
-export interface JsonTemplates {
-  readonly connect?: string | undefined;
-  readonly subscribe: string;
-  readonly publish?: string | undefined;
-}
+const NEWLINE = 0x0a;
 
 export interface TemplateOptions {
   readonly path: string;
@@ -29,29 +20,12 @@ export interface TemplateOptions {
   readonly counting: boolean;
 }
 
-const TOPIC = 'topic';
-const ID = 'id';
-const PAYLOAD = 'payload';
-const TOKEN = 'token';
-
-/** What is wrong with a template, or null. */
-export function templateProblem(kind: keyof JsonTemplates, template: string): string | null {
-  const names = [...template.matchAll(PLACEHOLDER)].map(([, name]) => name!);
-  const allowed = { connect: [ID], subscribe: [TOPIC, ID], publish: [TOPIC, ID, PAYLOAD, TOKEN] }[kind];
-  const unknown = names.find((name) => !allowed.includes(name));
-  if (unknown !== undefined) {
-    return `{{${unknown}}} is not known there; there are ${allowed.map((name) => `{{${name}}}`).join(', ')}`;
-  }
-  const payloads = names.filter((name) => name === PAYLOAD || name === TOKEN).length;
-  if (kind === 'publish' && payloads !== 1) {
-    return 'it needs {{payload}} (an object) or {{token}} (text inside quotes) exactly once';
-  }
-  try {
-    JSON.parse(fill(template.replace('{{token}}', 'token'), 'topic', FIRST_ID, JSON_PAYLOAD_HEAD + JSON_PAYLOAD_TAIL));
-  } catch (error) {
-    return `filled in, it is not JSON: ${(error as Error).message}`;
-  }
-  return null;
+/** What the server asks, and what answers it, on which connection. */
+interface KeepAlive {
+  readonly ping: Uint8Array;
+  readonly pong: Uint8Array;
+  /** By index. */
+  readonly connections: OpenConnection[];
 }
 
 /** Writer and reader: one thread. */
@@ -64,8 +38,9 @@ export class JsonTemplateDialect implements LoadDialect {
   readonly remarks: string[] = [];
   readonly #topics: readonly string[];
   readonly #templates: JsonTemplates;
+  readonly #writer = new TemplateWriter();
   readonly #counting: boolean;
-  #id = FIRST_ID;
+  readonly #keepAlive: KeepAlive | null;
 
   constructor({ path, topics, subprotocol, templates, counting }: TemplateOptions) {
     this.path = path;
@@ -73,35 +48,38 @@ export class JsonTemplateDialect implements LoadDialect {
     this.#topics = topics;
     this.#templates = templates;
     this.#counting = counting;
-    const { connect } = templates;
-    this.greeting = connect === undefined ? null : Buffer.from(fill(connect, '', this.#id++, ''));
+    const { connect, ping, pong } = templates;
+    this.greeting = connect === undefined ? null : this.#writer.message(connect, '');
+    this.#keepAlive =
+      ping === undefined || pong === undefined
+        ? null
+        : { ping: Buffer.from(ping), pong: Buffer.from(pong), connections: [] };
+  }
+
+  opened(connection: OpenConnection): void {
+    if (this.#keepAlive !== null) this.#keepAlive.connections[connection.index] = connection;
+    connection.ready();
   }
 
   subscribe(topics: readonly number[]): Uint8Array[] {
-    return topics.map((topic) => Buffer.from(fill(this.#templates.subscribe, this.#topics[topic]!, this.#id++, '')));
+    return topics.map((topic) => this.#writer.message(this.#templates.subscribe, this.#topics[topic]!));
   }
 
   open(): Uint8Array[] {
     return [];
   }
 
-  /** Where the template has an {{id}}, all publishes of a topic have the same. */
   publishFrame(topic: number): PublishFrame {
-    const template = this.#templates.publish!;
-    const [place] = [...template.matchAll(PLACEHOLDER)].filter(([, name]) => name === PAYLOAD || name === TOKEN);
-    const id = this.#id++;
-    const isObject = place![1] === PAYLOAD;
-    const before = fill(template.slice(0, place!.index), this.#topics[topic]!, id, '');
-    const behind = fill(template.slice(place!.index + place![0].length), this.#topics[topic]!, id, '');
-    const tail = (isObject ? JSON_PAYLOAD_TAIL : '') + behind;
-    return {
-      head: Buffer.from(isObject ? before + JSON_PAYLOAD_HEAD : before),
-      tail: tail === '' ? NO_BYTES : Buffer.from(tail),
-    };
+    return this.#writer.publishFrame(this.#templates.publish!, this.#topics[topic]!);
   }
 
   /** Hot path: a search for tokens, nothing is parsed. */
   read(connection: number, bytes: Uint8Array, _view: DataView, start: number, end: number, sink: EventSink): void {
+    if (this.#keepAlive !== null && hasLine(bytes, start, end, this.#keepAlive.ping)) {
+      const { ping, pong, connections } = this.#keepAlive;
+      connections[connection]!.send(pong, OPCODE_TEXT);
+      if (end - start === ping.length) return;
+    }
     if (this.#counting) sink.payload(connection, start, end);
     else if (readTokens(connection, bytes, start, end, sink) > 0) return;
     if (this.remarks.length < REMARKS_MAX) this.#remark(bytes, start, end);
@@ -113,9 +91,13 @@ export class JsonTemplateDialect implements LoadDialect {
   }
 }
 
-function fill(template: string, topic: string, id: number, payload: string): string {
-  return template.replace(PLACEHOLDER, (_, name) => {
-    if (name === TOPIC) return JSON.stringify(topic).slice(1, -1); // stands inside quotes
-    return name === ID ? String(id) : payload;
-  });
+/** Is the message this line, or one of several lines that share it? Hot path where there is a keep-alive. */
+function hasLine(bytes: Uint8Array, start: number, end: number, line: Uint8Array): boolean {
+  let lineStart = start;
+  for (let at = start; at <= end; at++) {
+    if (at < end && bytes[at] !== NEWLINE) continue;
+    if (at - lineStart === line.length && line.every((byte, index) => bytes[lineStart + index] === byte)) return true;
+    lineStart = at + 1;
+  }
+  return false;
 }

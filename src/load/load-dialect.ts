@@ -5,6 +5,8 @@ import type { ReadingDialect } from './dialect.js';
 export interface PublishFrame {
   readonly head: Uint8Array;
   readonly tail: Uint8Array;
+  /** Called before every message: writes what each has of its own into head and tail. Absent: nothing. Hot path. */
+  readonly renew?: () => void;
 }
 
 /** What `ringcast load` needs of a dialect. Topics are numbers here; the dialect knows their names. */

@@ -145,7 +145,9 @@ export class PublishFeed {
   #message(topic: number, seq: number, intendedMs: number): void {
     const { dialect, form, formBytes, firstNumber } = this.#options;
     this.#frames[topic] ??= dialect.publishFrame(topic);
-    const { head, tail } = this.#frames[topic]!;
+    const frame = this.#frames[topic]!;
+    frame.renew?.();
+    const { head, tail } = frame;
     const bodyBytes = head.length + formBytes + tail.length;
     this.#reserve(clientHeadBytes(bodyBytes) + bodyBytes);
     const bytes = this.#bytes;

@@ -79,6 +79,9 @@ describe('options that make no sense', () => {
     [['--protocol', 'json'], /needs a --subscribe-template/],
     [['--protocol', 'json', '--subscribe-template', TEMPLATES.subscribe], /needs a --publish-template.*--rate 0/],
     [['--publish-template', '{{payload}}'], /--publish-template goes with --protocol json only/],
+    [['--ping-template', '{}'], /--ping-template goes with --protocol json only/],
+    [[...BY_TEMPLATES, '--pong-template', '{}'], /--ping-template and --pong-template go together/],
+    [[...BY_TEMPLATES, '--ping-template', '{}', '--pong-template', '}'], /--pong-template: filled in, it is not JSON/],
     [[...BY_TEMPLATES, '--publish-template', '{"ch":"{{topic}}"}'], /--publish-template: it needs \{\{payload\}\}/],
   ])('load %j', (args, message) => {
     expect(problemWith(args)).toMatch(message);

@@ -16,6 +16,8 @@ export interface FaultyServerOptions {
   /** Called per message, before it is delivered. */
   readonly onPublish?: (seq: number, server: FaultyServer) => void;
   readonly onSubscribe?: (socket: WebSocket) => void;
+  /** Called per message that is `{}`. */
+  readonly onEmpty?: (socket: WebSocket) => void;
   /** Subscribes nobody. */
   readonly isDeaf?: boolean;
 }
@@ -55,6 +57,10 @@ export class FaultyServer {
 
   #read(socket: WebSocket, text: string): void {
     const { op, ch, data } = JSON.parse(text);
+    if (op === undefined) {
+      this.#options.onEmpty?.(socket);
+      return;
+    }
     if (op === 'sub') {
       socket.send(JSON.stringify({ ok: true, ch }));
       this.#options.onSubscribe?.(socket);

@@ -63,6 +63,24 @@ describe('a run', () => {
     },
   );
 
+  it('answers pings by template, subscribers and publishers alike', async () => {
+    const silent = new Set<unknown>();
+    const { url } = await startServer({
+      onPublish: (_, { published, sockets }) => {
+        if (published !== 1) return;
+        for (const socket of sockets.clients) {
+          silent.add(socket);
+          socket.send('{}');
+        }
+      },
+      onEmpty: (socket) => silent.delete(socket),
+    });
+    const result = await run(job(url, { templates: { ...TEMPLATES, ping: '{}', pong: '{}' } }));
+    expect(result.published).toBeGreaterThan(0);
+    expect(silent.size).toBe(0);
+    expect(result.verification.complete).toBe(true);
+  });
+
   it('counts what comes at rate 0', async () => {
     const other = await startServer({
       onSubscribe: (socket) => {

@@ -2,12 +2,15 @@
 import { describe, expect, it } from 'vitest';
 import type { EventSink } from '#src/load/dialect.js';
 import { createDialect, createPayloadForm, formBytes } from '#src/load/dialects.js';
-import { templateProblem } from '#src/load/json-template-dialect.js';
+import { type JsonTemplates, templateProblem } from '#src/load/json-templates.js';
+import type { PublishFrame } from '#src/load/load-dialect.js';
 
 const PAYLOAD_BYTES = 120;
 
-function dialectOf(publish: string, counting = false) {
-  const templates = { subscribe: '{"op":"sub","ch":"{{topic}}","id":{{id}}}', publish, connect: '{"hello":{{id}}}' };
+const SUBSCRIBE = '{"op":"sub","ch":"{{topic}}","id":{{id}}}';
+
+function dialectOf(publish: string, more: Partial<JsonTemplates> = {}, counting = false) {
+  const templates = { subscribe: SUBSCRIBE, publish, connect: '{"hello":{{id}}}', ...more };
   return createDialect({
     ...{ protocol: 'json', path: '/', topics: ['a', 'say "hi"'], payloadBytes: PAYLOAD_BYTES },
     ...{ templates, counting },
@@ -16,7 +19,11 @@ function dialectOf(publish: string, counting = false) {
 
 /** The publish message as it would be sent. */
 function published(publish: string, topic: number, seq: number): string {
-  const { head, tail } = dialectOf(publish).publishFrame(topic);
+  return messageOf(dialectOf(publish).publishFrame(topic), topic, seq);
+}
+
+function messageOf({ head, tail, renew }: PublishFrame, topic: number, seq: number): string {
+  renew?.();
   const length = formBytes('json', PAYLOAD_BYTES);
   const bytes = new Uint8Array(head.length + length + tail.length);
   bytes.set(head);
@@ -43,6 +50,34 @@ function found(message: string): unknown[] {
   return payloads;
 }
 
+/** What a message is answered with, and how many payloads are found in it. */
+function heard(text: string, counting = false): { answers: string[]; payloads: number } {
+  const dialect = dialectOf('{{payload}}', KEEP_ALIVE, counting);
+  const answers: string[] = [];
+  dialect.opened!({
+    index: 3,
+    send: (body, opcode) => answers.push(`${opcode} ${Buffer.from(body)}`),
+    ...{ ready: () => {}, upgrade: () => {} },
+  });
+  // Behind other bytes, as in a receive buffer.
+  const bytes = Buffer.from(`{}\n${text}\n{}`);
+  const [start, end] = [3, bytes.length - 3];
+  const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.length);
+  let payloads = 0;
+  const sink: EventSink = {
+    payload: () => {
+      payloads++;
+    },
+    ...{ acknowledged: () => {}, published: () => {}, gap: () => {}, problem: () => {} },
+  };
+  dialect.read(3, bytes, view, start, end, sink, true);
+  expect(dialect.remarks).not.toContain('{}');
+  return { answers, payloads };
+}
+
+const KEEP_ALIVE: Partial<JsonTemplates> = { ping: '{}', pong: '{"pong":1}' };
+const ANSWER = '1 {"pong":1}';
+
 describe('templates', () => {
   it('are filled in: topics as JSON has them, ids that count', () => {
     const dialect = dialectOf('{"op":"pub","ch":"{{topic}}","data":{{payload}}}');
@@ -59,6 +94,52 @@ describe('templates', () => {
     expect(message).toEqual({ ch: 'say "hi"', data: { load: expect.any(String) }, end: 'say "hi"' });
     expect(JSON.stringify(message.data)).toHaveLength(PAYLOAD_BYTES);
     expect(JSON.parse(published('{"text":"<{{token}}>"}', 1, 5)).text).toMatch(/^<rcLoad1\..*\.>$/);
+  });
+
+  it('give every publish an id of its own', () => {
+    const dialect = dialectOf('{"id":{{id}},"ch":"{{topic}}","data":{{payload}},"again":"x{{id}}"}');
+    const ids = dialect.subscribe([0]).map((body) => JSON.parse(Buffer.from(body).toString()).id as number);
+    const frames = [0, 1, 0].map((topic) => dialect.publishFrame(topic));
+    for (let seq = 1; seq <= 12; seq++) {
+      const message = JSON.parse(messageOf(frames[seq % 3]!, seq % 3, seq));
+      expect(message).toEqual({
+        id: ids[0]! + seq,
+        ch: expect.any(String),
+        data: expect.anything(),
+        again: `x${message.id}`,
+      });
+    }
+    expect(dialectOf('{"data":{{payload}}}').publishFrame(0).renew).toBeUndefined();
+  });
+
+  it.each<[string, string]>([
+    ['alone', '{}'],
+    ['before other lines', '{}\n{"id":1}'],
+    ['between them', '{"id":1}\n{}\n{"id":2}'],
+    ['behind them', '{"id":1}\n{}'],
+    ['with the line ended', '{}\n'],
+  ])('a ping %s is answered', (_, text) => {
+    expect(heard(text)).toEqual({ answers: [ANSWER], payloads: 0 });
+  });
+
+  it.each<[string, string]>([
+    ['within a line', '{"a":{}}'],
+    ['longer', '{} '],
+    ['shorter', '{'],
+    ['not there', '\n'],
+  ])('what is %s is no ping', (_, text) => {
+    expect(heard(text)).toEqual({ answers: [], payloads: 0 });
+  });
+
+  it('a ping beside a payload is answered, too', () => {
+    const message = published('{"data":{{payload}}}', 0, 1);
+    expect(heard(`${message}\n{}`)).toEqual({ answers: [ANSWER], payloads: 1 });
+    expect(heard(message)).toEqual({ answers: [], payloads: 1 });
+  });
+
+  it('a ping is no message where messages are counted', () => {
+    expect(heard('{}', true)).toEqual({ answers: [ANSWER], payloads: 0 });
+    expect(heard('{"a":1}', true)).toEqual({ answers: [], payloads: 1 });
   });
 
   it.each<[string, (message: string) => string]>([
@@ -89,6 +170,8 @@ describe('templates', () => {
     ['subscribe', '{"a":{{payload}}}', /\{\{payload\}\} is not known there; there are \{\{topic\}\}, \{\{id\}\}/],
     ['subscribe', '{"ch":{{topic}}}', /filled in, it is not JSON/],
     ['connect', '{"ch":"{{topic}}"}', /not known/],
+    ['ping', '{"at":{{id}}}', /\{\{id\}\} is not known there; there are none/],
+    ['pong', 'pong', /not JSON/],
   ])('%s %s is refused', (kind, template, problem) => {
     expect(templateProblem(kind, template)).toMatch(problem);
   });
@@ -98,6 +181,8 @@ describe('templates', () => {
     ['publish', '["pub","{{topic}}","{{token}}"]'],
     ['subscribe', '{"id":{{id}},"subscribe":{"channel":"{{topic}}"}}'],
     ['connect', '{"id":{{id}},"connect":{}}'],
+    ['ping', '{}'],
+    ['pong', '3'],
   ])('%s %s is fine', (kind, template) => {
     expect(templateProblem(kind, template)).toBeNull();
   });

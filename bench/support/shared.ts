@@ -33,15 +33,18 @@ export function seededRandom(seed: number): () => number {
   };
 }
 
+/** Loads a phase of that name for so long. */
+type Brisk = (name: string, seconds: number) => Promise<unknown>;
+
 /**
- * Warm-up of scenarios in which a server does little: first at a higher rate, until the code has been compiled, then at the
- * scenario's own until the garbage of the start has been collected (V8 does that some 8 s later). Without it a phase of some
- * seconds measures the start of a JavaScript process. All peers alike; verified like every phase.
+ * Warm-up of scenarios in which a server does little: first with thousands of messages, until the code has been compiled, then at
+ * the scenario's own rate until the garbage of the start has been collected (V8 does that some 8 s later). Without it a phase of
+ * some seconds measures the start of a JavaScript process. All peers alike; verified like every phase.
  */
-export async function warmUp(load: Load, size: Size, brisk: Schedule, own: Schedule): Promise<void> {
+export async function warmUp(load: Load, size: Size, brisk: Brisk, own: Schedule): Promise<void> {
   // Whatever --seconds says: a shorter warm-up would be none.
   const fixed = { ...size, seconds: null };
-  await load.schedules('brisk warm-up', secondsOf(fixed, 3), [brisk]);
+  await brisk('brisk warm-up', secondsOf(fixed, 3));
   load.warmedUp('brisk warm-up');
   await load.schedules('warm-up', secondsOf(fixed, 10), [own]);
   load.warmedUp('warm-up');

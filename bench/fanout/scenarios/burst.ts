@@ -7,7 +7,6 @@ import { cpuPerDelivery, MEASURED, PAYLOAD_BYTES, warmUp } from '../../support/s
 
 const VARIANT = 'open loop';
 const BURSTS_PER_SECOND = 4;
-const BURSTS_PER_SECOND_BRISK = 10;
 
 function burstScenario(name: string, burst: number, peers: string[], ratioMax: number): Scenario {
   return {
@@ -26,7 +25,7 @@ function burstScenario(name: string, burst: number, peers: string[], ratioMax: n
       const schedule = { firstTopic: 0, topicCount: 1, perSecond: burst * BURSTS_PER_SECOND, burst };
       await load.connect(variant.connections);
       await load.subscribe(0, variant.connections, () => [0]);
-      await warmUp(load, size, { ...schedule, perSecond: burst * BURSTS_PER_SECOND_BRISK }, schedule);
+      await warmUp(load, size, (name, seconds) => load.closedLoop(name, seconds, 0, burst), schedule);
       await load.schedules(MEASURED, secondsOf(size, 16), [schedule]);
     },
     bars(results) {

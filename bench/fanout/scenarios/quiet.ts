@@ -25,7 +25,8 @@ export const quiet: Scenario = {
     const schedule = { firstTopic: 0, topicCount: 1, perSecond: 200, burst: 1 };
     await load.connect(1);
     await load.subscribe(0, 1, () => [0]);
-    await warmUp(load, size, { ...schedule, perSecond: 5000 }, schedule);
+    const brisk = { ...schedule, perSecond: 5000 };
+    await warmUp(load, size, (name, seconds) => load.schedules(name, seconds, [brisk]), schedule);
     await load.schedules(MEASURED, secondsOf(size, 6), [schedule]);
   },
   bars(results) {

@@ -25,7 +25,7 @@ export interface Search {
   readonly aspect: Aspect;
   /** Macros: the model's bounds, or a rule to break. */
   readonly defines: readonly string[];
-  /** Small searches are done sooner than an optimised one is compiled. */
+  /** Small searches are done sooner than an optimised one is compiled; at any size -O2 takes longer to compile than it saves. */
   readonly isSmall: boolean;
 }
 
@@ -62,7 +62,7 @@ async function searchIn(directory: string, { model, aspect, defines, isSmall }: 
   const macros = defines.map((define) => `-D${define}`);
   await run('spin', [...macros, '-a', source], options);
   const kind = aspect === 'safety' ? '-DSAFETY' : '-DNP';
-  await run('gcc', [isSmall ? '-O0' : '-O2', '-w', kind, `-DMEMLIM=${MEMORY_MAX_MB}`, '-o', 'pan', 'pan.c'], options);
+  await run('gcc', [isSmall ? '-O0' : '-O1', '-w', kind, `-DMEMLIM=${MEMORY_MAX_MB}`, '-o', 'pan', 'pan.c'], options);
   const wish = aspect === 'safety' ? [] : ['-l'];
   const { stdout } = await run(join(directory, 'pan'), [`-m${DEPTH_MAX}`, ...wish], options);
   return read(stdout);

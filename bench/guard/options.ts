@@ -24,7 +24,7 @@ const UPDATE_ROUNDS = 15;
 
 const NOTES = `
 Measures ringcast's CPU per delivery against uws-publish's in the same rounds, and holds the ratios against
-bench/guard/limits.ts. ${ROUNDS_MIN} rounds are enough when none is over the limit; else up to ${ROUNDS_MAX}. About half a minute each.
+bench/guard/limits.ts. ${ROUNDS_MIN} rounds are enough when none is over the limit; else up to ${ROUNDS_MAX}. Some 40 s each.
 
 Exit code 0: within the limits, or inconclusive (said loudly); 1: a loss, or deliveries that are wrong; 2: bad usage;
 3: inconclusive, with --strict. --prove ends with 0 when no run failed (with --slowed: when every run did) and at least one was conclusive.`;

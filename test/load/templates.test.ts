@@ -50,6 +50,10 @@ function found(message: string): unknown[] {
   return payloads;
 }
 
+const KEEP_ALIVE: Partial<JsonTemplates> = { ping: '{}', pong: '{"pong":1}' };
+/** Opcode and body. */
+const ANSWER = '1 {"pong":1}';
+
 /** What a message is answered with, and how many payloads are found in it. */
 function heard(text: string, counting = false): { answers: string[]; payloads: number } {
   const dialect = dialectOf('{{payload}}', KEEP_ALIVE, counting);
@@ -74,9 +78,6 @@ function heard(text: string, counting = false): { answers: string[]; payloads: n
   expect(dialect.remarks).not.toContain('{}');
   return { answers, payloads };
 }
-
-const KEEP_ALIVE: Partial<JsonTemplates> = { ping: '{}', pong: '{"pong":1}' };
-const ANSWER = '1 {"pong":1}';
 
 describe('templates', () => {
   it('are filled in: topics as JSON has them, ids that count', () => {

@@ -15,7 +15,8 @@ import type { Router } from '../router/router.js';
 import { Session } from '../router/session.js';
 import { Connection, type ConnectionHost, type ConnectionRequest } from './connection.js';
 import { Heartbeat } from './heartbeat.js';
-import { READ_MAX_MS, ReadLimit } from './read-limit.js';
+import { FLOOD, FLOOD_MS, Intake } from './intake.js';
+import { Offenders } from './offenders.js';
 import { type Codec, parseUpgrade } from './upgrade-url.js';
 import {
   type HttpRequest,
@@ -45,7 +46,6 @@ export interface GatewayCounters {
   acceptedConnections: number;
   refusedConnections: number;
   badFrames: number;
-  receivedMessages: number;
 }
 
 /** What a socket carries: uWebSockets.js copies the properties of the object it is given, not the object. */
@@ -57,7 +57,11 @@ interface SocketData {
 const RECEIVE_LIMIT_FACTOR = 2;
 /** The range that uWebSockets.js takes for its own idle timer, which only has to catch sockets that linger after a close. */
 const UWS_IDLE_TIMEOUT_S = { min: 8, max: 960 };
-const TOO_FAST = `faster than the server reads, for ${READ_MAX_MS} ms: wait for answers before sending more`;
+const TOO_FAST = `faster than the server reads, for ${FLOOD_MS} ms: send no more than is answered`;
+/** Answers are made only while few are unread, so only acks of messages that are on their way can reach this. */
+const BACKPRESSURE_MAX_BYTES = 4 * 1024 * 1024;
+/** What all connections may leave unread of their answers; beyond it the one that has not read for longest is cut. */
+export const UNREAD_TOTAL_MAX_BYTES = 64 * 1024 * 1024;
 /** How often a stop looks whether everything has been sent. */
 const FLUSH_POLL_MS = 10;
 /**
@@ -75,7 +79,6 @@ export class Gateway implements ConnectionHost {
     acceptedConnections: 0,
     refusedConnections: 0,
     badFrames: 0,
-    receivedMessages: 0,
   };
   readonly maxPayloadBytes: number;
   readonly readers: Readonly<Record<Codec, FrameReader>> = { msgpack: new MsgpackReader(), json: new JsonReader() };
@@ -88,7 +91,11 @@ export class Gateway implements ConnectionHost {
   readonly #scheduler: Scheduler;
   /** Holds all open connections. */
   readonly #heartbeat: Heartbeat<Connection>;
-  readonly #readLimit: ReadLimit<Connection>;
+  readonly intake: Intake<Connection>;
+  readonly #offenders = new Offenders();
+  /** Who has unread answers; who has read most recently comes last. */
+  readonly #unread = new Set<Connection>();
+  #unreadBytes = 0;
   #upgradesUnderWay = 0;
   #withReplies: Connection[] = [];
   readonly #flushReplies = (): void => this.flushReplies();
@@ -107,7 +114,7 @@ export class Gateway implements ConnectionHost {
     this.maxPayloadBytes = options.maxPayloadBytes;
     this.encoders = { msgpack: msgpackEncoder, json: createJsonEncoder(() => scheduler.epochMs()) };
     this.#heartbeat = new Heartbeat(options);
-    this.#readLimit = new ReadLimit(scheduler);
+    this.intake = new Intake(scheduler, options.maxPayloadBytes * RECEIVE_LIMIT_FACTOR);
   }
 
   get connectionCount(): number {
@@ -201,7 +208,6 @@ export class Gateway implements ConnectionHost {
   }
 
   beginBatch(): void {
-    this.counters.receivedMessages++;
     this.#router.beginBatch();
   }
 
@@ -224,6 +230,35 @@ export class Gateway implements ConnectionHost {
 
   blocked(session: Session): void {
     this.#delivery.blocked(session.consumer);
+  }
+
+  drained(session: Session): void {
+    this.#delivery.drained(session.consumer);
+  }
+
+  unread(connection: Connection, bytes: number): void {
+    if (bytes < connection.unreadBytes) this.#unread.delete(connection);
+    this.#unreadBytes += bytes - connection.unreadBytes;
+    connection.unreadBytes = bytes;
+    if (bytes > 0) this.#unread.add(connection);
+    if (this.#unreadBytes <= UNREAD_TOTAL_MAX_BYTES) return;
+    // A close frame would only wait behind the rest.
+    for (const longest of this.#unread) {
+      longest.cut();
+      return;
+    }
+  }
+
+  flooded(connection: Connection): void {
+    this.#offenders.add(connection.remoteAddress, this.#scheduler.nowMs());
+  }
+
+  fault(fault: unknown): void {
+    this.#router.onFault(fault);
+  }
+
+  nowMs(): number {
+    return this.#scheduler.nowMs();
   }
 
   scheduleReplies(connection: Connection): void {
@@ -269,8 +304,7 @@ export class Gateway implements ConnectionHost {
     const idleTimeoutS = Math.ceil((idleTimeoutMs * 2) / 1000);
     const behavior: Parameters<typeof app.ws<SocketData>>[1] = {
       maxPayloadLength: maxPayloadBytes * RECEIVE_LIMIT_FACTOR + 1024,
-      // Delivery leaves a connection alone while bytes wait; only answers that nobody reads can reach this.
-      maxBackpressure: maxPayloadBytes * RECEIVE_LIMIT_FACTOR,
+      maxBackpressure: BACKPRESSURE_MAX_BYTES,
       idleTimeout: Math.min(UWS_IDLE_TIMEOUT_S.max, Math.max(UWS_IDLE_TIMEOUT_S.min, idleTimeoutS)),
       sendPingsAutomatically: false,
       upgrade: (res, req, context) => this.#upgrade(res, req, context),
@@ -283,19 +317,14 @@ export class Gateway implements ConnectionHost {
       message: (ws, message, isBinary) => {
         const { connection } = ws.getUserData();
         const nowMs = this.#scheduler.nowMs();
-        if (this.#readLimit.isExceededBy(connection, message.byteLength, nowMs)) connection.refuseToRead(TOO_FAST);
-        else connection.received(message, isBinary, nowMs);
+        connection.lastReceivedMs = nowMs | 0;
+        const verdict = this.intake.judge(connection, nowMs);
+        if (verdict === FLOOD) connection.refuseToRead(TOO_FAST);
+        else connection.received(message, isBinary, verdict);
       },
-      pong: (ws) => {
-        ws.getUserData().connection.lastReceivedMs = this.#scheduler.nowMs() | 0;
-      },
-      ping: (ws) => {
-        ws.getUserData().connection.lastReceivedMs = this.#scheduler.nowMs() | 0;
-      },
-      drain: (ws) => {
-        const { session, bufferedBytes } = ws.getUserData().connection;
-        if (bufferedBytes === 0 && session !== null) this.#delivery.drained(session.consumer);
-      },
+      ping: (ws) => this.#controlFrame(ws.getUserData().connection),
+      pong: (ws) => this.#controlFrame(ws.getUserData().connection),
+      drain: (ws) => ws.getUserData().connection.drained(),
       close: (ws, code, reason) => this.#closed(ws.getUserData().connection, code, reason),
     };
     app.ws<SocketData>('/ws', behavior);
@@ -377,11 +406,21 @@ export class Gateway implements ConnectionHost {
     res.writeStatus(status).end(`${message}\n`);
   }
 
+  #controlFrame(connection: Connection): void {
+    const nowMs = this.#scheduler.nowMs();
+    connection.lastReceivedMs = nowMs | 0;
+    if (this.intake.judge(connection, nowMs) === FLOOD) connection.refuseToRead(TOO_FAST);
+  }
+
   #closed(connection: Connection, code: number, reason: ArrayBuffer): void {
     this.#heartbeat.remove(connection);
     const { session } = connection;
     connection.closed();
-    if (session !== null) this.#router.end(session, code, Buffer.from(reason).toString());
+    try {
+      if (session !== null) this.#router.end(session, code, Buffer.from(reason).toString());
+    } catch (fault) {
+      this.fault(fault);
+    }
   }
 
   #lingerMs(deadlineMs: number): number {

@@ -8,11 +8,11 @@ import {
   type ConnectedResult,
   FRAMES,
   type GapReason,
+  type HistoryExtent,
   JSON_HISTORY_RESULT,
   type RequestId,
   type StreamRef,
   type SubscribedResult,
-  type TopicPosition,
   type Welcome,
 } from './messages.js';
 import { encodeUtf8 } from './utf8.js';
@@ -72,8 +72,13 @@ export function createJsonEncoder(nowMs: () => number): FrameEncoder {
     published(id: RequestId, topic: string, seq: number, epoch: string, timeMs: number, pressure: number): Uint8Array {
       return ack(id, { topic, status: 'ok', epoch, seq, pressure }, isoTime(timeMs));
     },
-    history(id: RequestId, { topic, epoch, seq }: TopicPosition, frames: readonly FrameRange[]): Uint8Array {
-      const head = JSON.stringify({ type: JSON_HISTORY_RESULT, ...withId(id), topic, epoch, seq });
+    history(
+      id: RequestId,
+      { topic, epoch, seq, isTruncated }: HistoryExtent,
+      frames: readonly FrameRange[],
+    ): Uint8Array {
+      const truncated = isTruncated === true ? { truncated: true } : {};
+      const head = JSON.stringify({ type: JSON_HISTORY_RESULT, ...withId(id), topic, epoch, seq, ...truncated });
       return encodeUtf8(`${head.slice(0, -1)},"messages":${historyEntries(frames)},"ts":"${ts()}"}`);
     },
     pong(id: RequestId, timeMs: number): Uint8Array {

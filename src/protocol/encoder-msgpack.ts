@@ -6,11 +6,11 @@ import { EventView } from './event.js';
 import {
   type ConnectedResult,
   type GapReason,
+  type HistoryExtent,
   OP,
   type RequestId,
   type StreamRef,
   type SubscribedResult,
-  type TopicPosition,
   type Welcome,
 } from './messages.js';
 import { encode } from './msgpack.js';
@@ -49,9 +49,11 @@ function historyEntries(frames: readonly FrameRange[]): Uint8Array[] {
   return parts;
 }
 
-function history(id: RequestId, { topic, epoch, seq }: TopicPosition, frames: readonly FrameRange[]): Uint8Array {
+function history(id: RequestId, extent: HistoryExtent, frames: readonly FrameRange[]): Uint8Array {
+  const { topic, epoch, seq, isTruncated } = extent;
+  const truncated = isTruncated === true ? { truncated: true } : {};
   // `messages` is the last key and nil here: the one byte of the nil is replaced by the array.
-  const head = ok(id, { topic, epoch, seq: integer(seq), messages: null });
+  const head = ok(id, { topic, epoch, seq: integer(seq), ...truncated, messages: null });
   const arrayHead = new Uint8Array(5);
   arrayHead[0] = ARRAY32;
   new DataView(arrayHead.buffer).setUint32(1, frames.length);

@@ -4,10 +4,10 @@ import type { ErrorCode } from '../errors.js';
 import type {
   ConnectedResult,
   GapReason,
+  HistoryExtent,
   RequestId,
   StreamRef,
   SubscribedResult,
-  TopicPosition,
   Welcome,
 } from './messages.js';
 
@@ -32,7 +32,7 @@ export interface FrameEncoder {
   unsubscribed(id: RequestId, stream: StreamRef): Uint8Array;
   /** `pressure`: how full the ring of the topic's lane is, a whole number of per cent; 0 for a cold topic. */
   published(id: RequestId, topic: string, seq: number, epoch: string, timeMs: number, pressure: number): Uint8Array;
-  history(id: RequestId, position: TopicPosition, frames: readonly FrameRange[]): Uint8Array;
+  history(id: RequestId, extent: HistoryExtent, frames: readonly FrameRange[]): Uint8Array;
   pong(id: RequestId, timeMs: number): Uint8Array;
   error(id: RequestId, code: ErrorCode, message: string, details?: unknown): Uint8Array;
   /** The subscriber does not get the messages fromSeq … toSeq, both included. */

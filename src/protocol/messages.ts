@@ -200,6 +200,12 @@ export interface TopicPosition {
   readonly seq: number;
 }
 
+/** What a history covers. */
+export interface HistoryExtent extends TopicPosition {
+  /** Older messages that were asked for are left out: the answer would be too large. */
+  readonly isTruncated?: boolean;
+}
+
 export interface SubscribedResult extends TopicPosition {
   readonly alias: number;
 }

@@ -201,9 +201,10 @@ export class Router implements LinkEvents {
         this.#refuse(session, id, new RingcastError('TOPIC_NOT_FOUND', `no topic ${JSON.stringify(topic)}`));
         return;
       }
-      const { frames, seq } = readHistory(entry.log, entry.spec, lastN);
       if (id === null) return;
-      session.reply(session.consumer.encoder.history(id, { topic, epoch: entry.spec.epoch, seq }, frames));
+      const { frames, seq, isTruncated } = readHistory(entry.log, entry.spec, lastN);
+      const { epoch } = entry.spec;
+      session.reply(session.consumer.encoder.history(id, { topic, epoch, seq, isTruncated }, frames));
     });
   }
 

@@ -114,6 +114,23 @@ describe.each(CASES)('$codec, $home topic, $lanes lanes', ({ codec, home, lanes 
     expect((await client.history(topic, { lastN: 0 })).messages).toEqual([]);
   });
 
+  it('HISTORY answers with 1 MiB at most, and says so; with one message that is larger; lastN replays everything', async () => {
+    const limits = { historyBytes: '4MiB', maxPayloadBytes: '2MiB', ringBytes: '8MiB', hotLogBytes: '8MiB' } as const;
+    const { url } = await startEngine({ lanes, topics: TOPICS, coldLogMaxBytes: '8MiB', ...limits });
+    const client = await TestClient.open(url, codec);
+    for (let n = 0; n < 30; n++) await client.publish(topic, `${n}`.padEnd(100_000));
+    const part = await client.history(topic);
+    expect(part).toMatchObject({ seq: 30, truncated: true });
+    expect((part.messages as [number][]).map(([seq]) => seq)).toEqual([21, 22, 23, 24, 25, 26, 27, 28, 29, 30]);
+    expect(await client.history(topic, { lastN: 10 })).not.toHaveProperty('truncated');
+    expect((await client.subscribe(topic, { lastN: 30 })).seq).toBe(0);
+    await client.untilEvents(30);
+    await client.publish(topic, 'x'.repeat(1_500_000));
+    const large = await client.history(topic);
+    expect(large).toMatchObject({ seq: 31, truncated: true });
+    expect((large.messages as [number][]).map(([seq]) => seq)).toEqual([31]);
+  });
+
   it('noEcho: the publisher itself does not get the message, everyone else does', async () => {
     const { url } = await start();
     const [author, reader] = [await TestClient.open(url, codec), await TestClient.open(url, codec)];

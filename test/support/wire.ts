@@ -137,6 +137,7 @@ interface JsonFrame extends JsonEntry {
   readonly connection_id?: string;
   readonly client_id?: string;
   readonly messages: readonly JsonEntry[];
+  readonly truncated?: boolean;
   readonly msg: string;
   readonly details: unknown;
 }
@@ -160,8 +161,14 @@ export function hearJson(text: string): Heard {
       const { connection_id: connectionId, client_id: clientId } = frame;
       return { type: 'ok', id, result: defined({ topic, epoch, seq, connectionId, clientId, time: timeMs }) };
     }
-    case 'history':
-      return { type: 'ok', id, result: { topic, epoch, seq, messages: frame.messages.map(historyEntry) } };
+    case 'history': {
+      const { truncated } = frame;
+      return {
+        type: 'ok',
+        id,
+        result: defined({ topic, epoch, seq, truncated, messages: frame.messages.map(historyEntry) }),
+      };
+    }
     case 'info':
       return { type: 'notice', id, topic, fields: { kind: frame.msg, details: frame.details } };
     case 'welcome':

@@ -1,0 +1,149 @@
+/**
+ * Intake: how much of what arrives is handled at once. The rest waits for later turns of the event loop.
+ *
+ * uWebSockets.js reads from a socket on and on, without a turn, for as long as each read fills its buffer (512 KiB), and
+ * has no way to pause it. So a turn has a budget of time: within it messages are handled as they come, beyond it they are
+ * held back, which costs little more than the copy, and handled in turns, a little of each connection in turn. Whoever
+ * sends so many messages that even this takes too long, or more bytes than may wait, is closed.
+ */
+
+import type { Scheduler } from '../delivery/delivery.js';
+
+/** What of a turn may go into handling messages as they are read, and, after that, those that wait (ms). */
+const TURN_MAX_MS = 5;
+/** What of it one connection gets before the next one has its turn (ms). */
+const QUANTUM_MS = 1;
+/** Both have to be exceeded by one connection in a turn, so that a pause of the process makes nobody a flooder. */
+export const FLOOD_MS = 25;
+export const FLOOD_MESSAGES = 4096;
+/** What may wait to be handled of one connection: so many messages of the largest size, within these limits … */
+const HELD_BACK_MAX_MESSAGES = 16;
+const HELD_BACK_MIN_BYTES = 1024 * 1024;
+const HELD_BACK_MAX_BYTES = 16 * 1024 * 1024;
+/** … and of all together. Where a message may be larger, two of them. */
+export const HELD_BACK_TOTAL_MAX_BYTES = 64 * 1024 * 1024;
+
+/** What may wait to be handled of one connection. */
+export function heldBackMaxBytes(messageMaxBytes: number): number {
+  const bytes = Math.max(HELD_BACK_MIN_BYTES, HELD_BACK_MAX_MESSAGES * messageMaxBytes);
+  return Math.max(Math.min(bytes, HELD_BACK_MAX_BYTES), 2 * messageMaxBytes);
+}
+
+export const HANDLE = 0;
+export const HOLD_BACK = 1;
+export const FLOOD = 2;
+
+/** A connection, as the intake needs it. */
+export interface Worker {
+  /** Handles what waits until `deadlineMs`. True: there is more that can be handled. */
+  work(deadlineMs: number): boolean;
+  /** What waits, in memory. */
+  readonly heldBackBytes: number;
+  /** Ends the connection: too much waits. Nothing waits afterwards. */
+  overflowed(): void;
+}
+
+/** Writer and reader: the accept thread. */
+export class Intake<Connection extends Worker> {
+  readonly #scheduler: Scheduler;
+  readonly #maxBytes: number;
+  readonly #totalMaxBytes: number;
+  /** Whom something waits of. */
+  readonly #holders = new Set<Connection>();
+  /** Those of them that wait for nothing but their turn, in its order. */
+  readonly #due = new Set<Connection>();
+  #totalBytes = 0;
+  /** Whom the newest message of this turn came from; null: there has been none. */
+  #sender: Connection | null = null;
+  #senderSinceMs = 0;
+  #senderMessages = 0;
+  #turnEndMs = 0;
+  #isTurnBegun = false;
+  readonly #nextTurn = (): void => this.#runTurn();
+
+  constructor(scheduler: Scheduler, messageMaxBytes: number) {
+    this.#scheduler = scheduler;
+    this.#maxBytes = heldBackMaxBytes(messageMaxBytes);
+    this.#totalMaxBytes = Math.max(HELD_BACK_TOTAL_MAX_BYTES, this.#maxBytes);
+  }
+
+  /** What waits of all connections, in memory. */
+  get heldBackBytes(): number {
+    return this.#totalBytes;
+  }
+
+  /** When this turn's budget is used up. */
+  get deadlineMs(): number {
+    return this.#turnEndMs;
+  }
+
+  /** Hot path: per message or ping. HANDLE it until `deadlineMs`, HOLD_BACK, or end the connection: FLOOD. */
+  judge(sender: Connection, nowMs: number): typeof HANDLE | typeof HOLD_BACK | typeof FLOOD {
+    if (!this.#isTurnBegun) this.#beginTurn(nowMs);
+    if (sender !== this.#sender) {
+      this.#sender = sender;
+      this.#senderSinceMs = nowMs;
+      this.#senderMessages = 0;
+    }
+    this.#senderMessages++;
+    if (nowMs < this.#turnEndMs) return HANDLE;
+    return this.#senderMessages > FLOOD_MESSAGES && nowMs - this.#senderSinceMs > FLOOD_MS ? FLOOD : HOLD_BACK;
+  }
+
+  /** What waits of the connection has changed by so many bytes. Ends it, or whoever has the most, if that is too much. */
+  held(connection: Connection, changeBytes: number): void {
+    this.#totalBytes += changeBytes;
+    if (connection.heldBackBytes === 0) {
+      this.#holders.delete(connection);
+      this.#due.delete(connection);
+      return;
+    }
+    this.#holders.add(connection);
+    if (connection.heldBackBytes > this.#maxBytes) connection.overflowed();
+    else if (this.#totalBytes > this.#totalMaxBytes) this.#largest().overflowed();
+  }
+
+  /** The connection waits for nothing but its turn. It comes at once if this turn's budget allows. */
+  resume(connection: Connection): void {
+    const nowMs = this.#scheduler.nowMs();
+    if (!this.#isTurnBegun) this.#beginTurn(nowMs);
+    if (nowMs >= this.#turnEndMs || connection.work(this.#turnEndMs)) this.#due.add(connection);
+  }
+
+  /** The same, but not within this call. */
+  resumeLater(connection: Connection): void {
+    if (!this.#isTurnBegun) this.#beginTurn(this.#scheduler.nowMs());
+    this.#due.add(connection);
+  }
+
+  #beginTurn(nowMs: number): void {
+    this.#isTurnBegun = true;
+    this.#turnEndMs = nowMs + TURN_MAX_MS;
+    this.#scheduler.soon(this.#nextTurn);
+  }
+
+  #runTurn(): void {
+    this.#isTurnBegun = false;
+    this.#sender = null;
+    if (this.#due.size === 0) return;
+    let nowMs = this.#scheduler.nowMs();
+    this.#beginTurn(nowMs);
+    // In the order of insertion: whoever is added again comes last.
+    for (const connection of this.#due) {
+      this.#due.delete(connection);
+      if (connection.work(Math.min(nowMs + QUANTUM_MS, this.#turnEndMs))) this.#due.add(connection);
+      nowMs = this.#scheduler.nowMs();
+      if (nowMs >= this.#turnEndMs) break;
+    }
+    // What is read next has a budget of its own: who was not served by now must not keep all others waiting.
+    this.#turnEndMs = nowMs + TURN_MAX_MS;
+  }
+
+  #largest(): Connection {
+    let largest: Connection | null = null;
+    for (const holder of this.#holders) {
+      if (largest === null || holder.heldBackBytes > largest.heldBackBytes) largest = holder;
+    }
+    return largest as Connection;
+  }
+}

@@ -48,6 +48,12 @@ export const ERROR_TABLE = {
     meaning: 'The position asked for is no longer retained, or belongs to another epoch.',
   },
   SHUTTING_DOWN: { httpStatus: 503, closeCode: 1001, retry: true, meaning: 'The server is about to stop.' },
+  TIMEOUT: {
+    httpStatus: 504,
+    closeCode: null,
+    retry: true,
+    meaning: 'No answer came in time; whether the request took effect is not known.',
+  },
   INTERNAL: { httpStatus: 500, closeCode: 1011, retry: true, meaning: 'A fault of the server.' },
 } as const satisfies Record<string, ErrorEntry>;
 
@@ -63,5 +69,13 @@ export class RingcastError extends Error {
     super(message);
     this.code = code;
     this.details = details;
+  }
+
+  /** Whether the same request may succeed later without a change: what `details` say, else the table. */
+  get retry(): boolean {
+    const given = (this.details as { readonly retry?: unknown } | null | undefined)?.retry;
+    if (typeof given === 'boolean') return given;
+    // A later version of the server may have codes that this table lacks.
+    return Object.hasOwn(ERROR_TABLE, this.code) && ERROR_TABLE[this.code].retry;
   }
 }

@@ -5,9 +5,11 @@
 
 import { RingcastError } from '../errors.js';
 import type { ConnectOptions, GapReason, HistoryEntry, Welcome } from '../protocol/messages.js';
-import { addressProblem, topicNameProblem } from '../protocol/topic-name.js';
+import { addressProblem, STATS_TOPIC } from '../protocol/topic-name.js';
+import { type CallOptions, limited } from './call.js';
 import { type ClosedInfo, Connection, type PushedMessage } from './connection.js';
 import { Emitter } from './emitter.js';
+import { checkFields } from './fields.js';
 import { type ClientPublishOptions, type Published, Publisher, toPublished, wireOptions } from './publisher.js';
 import { type WebSocketConstructor, webSocketConstructor } from './socket.js';
 import {
@@ -21,22 +23,37 @@ import {
 export { type ErrorCode, RingcastError } from '../errors.js';
 export type { GapReason, SlowConsumerPolicy, Welcome } from '../protocol/messages.js';
 export { STATS_TOPIC } from '../protocol/topic-name.js';
+export type { CallOptions } from './call.js';
 export type { ClosedInfo } from './connection.js';
-export type { ClientPublishOptions, Published, Publisher } from './publisher.js';
+export type { ClientPublishOptions, Published, Publisher, SendOptions } from './publisher.js';
 export type { WebSocketConstructor, WebSocketLike } from './socket.js';
 export type { ClientSubscribeOptions, EventHandler, Subscription, TopicEvent } from './subscriptions.js';
 
 const CONNECT_TIMEOUT_DEFAULT_MS = 10_000;
+const REQUEST_TIMEOUT_DEFAULT_MS = 30_000;
 
 export interface ClientOptions {
-  /** Whatever the server's `onConnect` hook wants to see. */
+  /**
+   * Whatever the server's `authorize` hook wants to see. `onConnect` has answered before it arrives: what that hook wants
+   * goes into the address, or with a WebSocket class of your own into headers.
+   */
   token?: string;
   /** A name for the server's logs, at most 128 bytes. */
   clientId?: string;
   /** The constructor to use; by default the runtime's own. Node 20 has none: pass the one of the package `ws`. */
   WebSocket?: WebSocketConstructor;
-  /** Fail when the server has not answered by then (default 10,000). */
+  /** Fail with TIMEOUT when the server has not answered by then (default 10,000; 0: never). */
   connectTimeoutMs?: number;
+  /** The same for each call that says nothing else (default 30,000; 0: never). */
+  requestTimeoutMs?: number;
+  /**
+   * When nothing has come for so long, the client asks the server for a sign of life, and after as long again without one
+   * the connection ends with 1006. Default: what the server announces, at least 1000; 0: never. Choose more where a
+   * single message may take longer than that to arrive.
+   */
+  heartbeatMs?: number;
+  /** Ends the attempt to connect; of no effect afterwards. */
+  signal?: AbortSignal;
 }
 
 /** The server's settings, and the name it gave this connection. */
@@ -65,7 +82,10 @@ export interface UnsubscribedEvent {
 export interface ClientEvents {
   /** Messages were skipped, because this client was too slow for them. */
   gap: GapEvent;
-  /** An error that belongs to no call: a refused `send`, a payload that cannot be decoded. */
+  /**
+   * An error that belongs to no call: a refused `send`, or a payload that cannot be decoded, for which `details` has
+   * `topic`, `epoch` and `seq`.
+   */
   error: RingcastError;
   notice: NoticeEvent;
   /** The server ended a subscription. */
@@ -74,7 +94,7 @@ export interface ClientEvents {
   close: ClosedInfo;
 }
 
-export interface HistoryOptions {
+export interface HistoryOptions extends CallOptions {
   /** How many messages at most; all that are retained when absent. */
   lastN?: number;
 }
@@ -84,7 +104,9 @@ export interface History {
   readonly epoch: string;
   /** Of the topic's last message. */
   readonly seq: number;
-  /** Oldest first. */
+  /** Older messages that were asked for are left out: an answer holds 1 MiB. `subscribe` with `lastN` replays them all. */
+  readonly isTruncated: boolean;
+  /** Oldest first. A payload that cannot be decoded is undefined. */
   readonly messages: readonly TopicEvent[];
 }
 
@@ -104,25 +126,22 @@ export interface History {
  * });
  * ```
  *
- * Rejects with a RingcastError when there is no server, when it refuses, or when it does not answer in time.
+ * Rejects with a RingcastError: when there is no server, when it does not answer in time (TIMEOUT), or when it refuses.
+ * Why it refuses is known where the WebSocket shows it (the one of `ws` does, browsers don't): UNAUTHORIZED, FORBIDDEN,
+ * SHUTTING_DOWN, …, with `retry` and the HTTP status in `details`.
  */
 export async function connect(url: string, options: ClientOptions = {}): Promise<Client> {
-  const WebSocket = webSocketConstructor(options.WebSocket);
-  const client = new Client(url, WebSocket);
-  const timeoutMs = options.connectTimeoutMs ?? CONNECT_TIMEOUT_DEFAULT_MS;
-  let timer: ReturnType<typeof setTimeout> | undefined;
-  const tooLate = new Promise<never>((_, reject) => {
-    const error = new RingcastError('INTERNAL', `cannot connect: no answer from ${url} within ${timeoutMs} ms`);
-    timer = setTimeout(() => reject(error), timeoutMs);
-  });
+  const { signal, connectTimeoutMs = CONNECT_TIMEOUT_DEFAULT_MS } = options;
+  signal?.throwIfAborted();
+  const client = new Client(url, options);
   try {
-    await Promise.race([client.start(options), tooLate]);
-    return client;
+    return await limited('cannot connect', { signal, timeoutMs: connectTimeoutMs }, (resolve, reject) => {
+      client.start(options).then(() => resolve(client), reject);
+      return () => {};
+    });
   } catch (error) {
     void client.close();
     throw error;
-  } finally {
-    clearTimeout(timer);
   }
 }
 
@@ -136,13 +155,17 @@ export class Client {
   #refusal: RingcastError | null = null;
 
   /** Use `connect`. */
-  constructor(url: string, WebSocket: WebSocketConstructor) {
-    this.#connection = new Connection(url, WebSocket, {
+  constructor(url: string, options: ClientOptions) {
+    const { requestTimeoutMs = REQUEST_TIMEOUT_DEFAULT_MS, heartbeatMs = null } = options;
+    const WebSocket = webSocketConstructor(options.WebSocket);
+    const settings = { requestTimeoutMs, heartbeatMs };
+    this.#connection = new Connection(url, WebSocket, settings, {
       onPush: (message) => this.#onPush(message),
       onError: (error) => this.#onError(error),
       onClose: (closed) => this.#events.emit('close', closed),
     });
-    this.#subscriptions = new SubscriptionTable(this.#connection, (error) => this.#events.emit('error', error));
+    const onUndecodable = (error: RingcastError): void => this.#events.emit('error', error);
+    this.#subscriptions = new SubscriptionTable(this.#connection, requestTimeoutMs, onUndecodable);
   }
 
   /** Introduces the client to the server; `connect` has done it. */
@@ -151,7 +174,7 @@ export class Client {
     const wire: ConnectOptions = {};
     if (options.token !== undefined) wire.token = options.token;
     if (options.clientId !== undefined) wire.clientId = options.clientId;
-    await this.#connection.request({ type: 'connect', options: wire }, () => undefined);
+    await this.#connection.request({ type: 'connect', options: wire }, () => undefined, { timeoutMs: 0 });
   }
 
   /** What the server said about itself; null when it said nothing. */
@@ -166,8 +189,8 @@ export class Client {
 
   /**
    * Calls `handler` for every message of a topic from now on, with `lastN` for retained ones first. A second
-   * subscription to the same topic shares the first one's: its options count for nothing but `encoded`, and it gets
-   * what comes from then on.
+   * subscription to the same topic shares the first one's and gets what comes from then on, that is behind its `seq`
+   * (what came before is in `history`). With other options it rejects with CONFLICT; only `encoded` is each handler's own.
    */
   async subscribe(topic: string, options: ClientSubscribeOptions, handler: EventHandler): Promise<Subscription> {
     check(addressProblem(topic));
@@ -176,34 +199,40 @@ export class Client {
 
   /** Publishes a value (anything that MessagePack knows) and waits until the server has accepted it. */
   async publish(topic: string, value: unknown, options?: ClientPublishOptions): Promise<Published> {
-    check(topicNameProblem(topic));
+    checkForPublish(topic);
     return this.#connection.request(
       { type: 'publish', topic, payload: value, options: wireOptions(options) },
       toPublished,
+      options,
     );
   }
 
   /** The same for a value that is MessagePack already. */
   async publishEncoded(topic: string, payloadBytes: Uint8Array, options?: ClientPublishOptions): Promise<Published> {
-    check(topicNameProblem(topic));
+    checkForPublish(topic);
     return this.#connection.request(
       { type: 'publish', topic, payloadBytes, options: wireOptions(options) },
       toPublished,
+      options,
     );
   }
 
   /** Opens a topic for publishing by alias: for feeds. The topic is created if it does not exist. */
-  async openPublisher(topic: string): Promise<Publisher> {
-    check(topicNameProblem(topic));
+  async openPublisher(topic: string, options?: CallOptions): Promise<Publisher> {
+    checkForPublish(topic);
     return this.#connection.request(
       { type: 'publish', topic, payload: null, options: { open: true } },
-      (result) => new Publisher(this.#connection, topic, result.alias as number, () => this.flush()),
+      (result) => {
+        checkFields(result, { alias: 'number' });
+        return new Publisher(this.#connection, topic, result.alias as number, (limits) => this.flush(limits));
+      },
+      options,
     );
   }
 
   /** See Publisher.flush(); it covers all of this client's publishers. */
-  async flush(): Promise<void> {
-    await this.ping();
+  async flush(options?: CallOptions): Promise<void> {
+    await this.ping(options);
     const refusal = this.#refusal;
     this.#refusal = null;
     if (refusal !== null) throw refusal;
@@ -213,23 +242,19 @@ export class Client {
   async history(topic: string, options: HistoryOptions = {}): Promise<History> {
     check(addressProblem(topic));
     const wire = options.lastN === undefined ? {} : { options: { lastN: options.lastN } };
-    return this.#connection.request({ type: 'history', topic, ...wire }, (result) => ({
-      topic,
-      epoch: result.epoch as string,
-      seq: result.seq as number,
-      messages: (result.messages as HistoryEntry[]).map(([seq, time, payload, id]) =>
-        id === undefined ? { topic, seq, time, payload } : { topic, seq, time, payload, id },
-      ),
-    }));
+    return this.#connection.request({ type: 'history', topic, ...wire }, (result) => toHistory(topic, result), options);
   }
 
   /** Round-trip time in milliseconds. */
-  async ping(): Promise<number> {
+  async ping(options?: CallOptions): Promise<number> {
     const sentMs = performance.now();
-    return this.#connection.request({ type: 'ping' }, () => performance.now() - sentMs);
+    return this.#connection.request({ type: 'ping' }, () => performance.now() - sentMs, options);
   }
 
-  /** Ends the connection; pending calls reject. Resolves when it is closed. */
+  /**
+   * Ends the connection; pending calls reject. Resolves when it is closed: with code 1006 when the server does not answer
+   * for two seconds in which nothing leaves either. To be sure that everything arrives, wait for `flush()` before.
+   */
   close(): Promise<ClosedInfo> {
     return this.#connection.close();
   }
@@ -240,8 +265,8 @@ export class Client {
         this.#subscriptions.deliver(message);
         break;
       case 'gap': {
-        const topic = this.#subscriptions.topicOf(message.alias);
-        const { fromSeq, toSeq, reason } = message;
+        const { alias, fromSeq, toSeq, reason } = message;
+        const topic = this.#subscriptions.skip(alias, toSeq);
         if (topic !== undefined) this.#events.emit('gap', { topic, fromSeq, toSeq, reason });
         break;
       }
@@ -265,7 +290,21 @@ export class Client {
   }
 }
 
+function toHistory(topic: string, result: Record<string, unknown>): History {
+  checkFields(result, { epoch: 'string', seq: 'number', messages: 'object' });
+  const epoch = result.epoch as string;
+  const messages = (result.messages as HistoryEntry[]).map(([seq, time, payload, id]): TopicEvent => {
+    return id === undefined ? { topic, epoch, seq, time, payload } : { topic, epoch, seq, time, payload, id };
+  });
+  return { topic, epoch, seq: result.seq as number, isTruncated: result.truncated === true, messages };
+}
+
 /** Throws what the server would answer, without the way there. */
 function check(problem: string | null): void {
   if (problem !== null) throw new RingcastError('BAD_REQUEST', problem);
+}
+
+function checkForPublish(topic: string): void {
+  if (topic === STATS_TOPIC) throw new RingcastError('FORBIDDEN', `only the server publishes to ${topic}`);
+  check(addressProblem(topic));
 }

@@ -9,6 +9,7 @@ export class Outbox {
   readonly #buffer = new Uint8Array(MESSAGE_TARGET_BYTES);
   #targetBytes = MESSAGE_TARGET_BYTES;
   #usedBytes = 0;
+  #pushedBytes = 0;
   #isScheduled = false;
 
   constructor(send: (message: Uint8Array) => void) {
@@ -20,8 +21,14 @@ export class Outbox {
     this.#targetBytes = Math.min(MESSAGE_TARGET_BYTES, maxBytes);
   }
 
+  /** Everything that was ever pushed. */
+  get pushedBytes(): number {
+    return this.#pushedBytes;
+  }
+
   /** Takes a frame; it leaves with the others of this turn, or earlier when they fill a message. */
   push(frame: Uint8Array): void {
+    this.#pushedBytes += frame.length;
     if (this.#usedBytes + frame.length > this.#targetBytes) this.flush();
     if (frame.length > this.#targetBytes) {
       this.#send(frame);

@@ -1,14 +1,18 @@
 /** Publishing to one topic by its alias: the way for feeds, which have many messages for few topics. */
 
 import type { PublishOptions } from '../protocol/messages.js';
+import type { CallOptions } from './call.js';
 import type { Connection } from './connection.js';
+import { checkFields } from './fields.js';
 
-export interface ClientPublishOptions {
+export interface SendOptions {
   /** Message id of at most 64 bytes, handed on to the subscribers. */
   id?: string;
   /** This client, if it is subscribed too, does not get the message. */
   noEcho?: boolean;
 }
+
+export interface ClientPublishOptions extends SendOptions, CallOptions {}
 
 export interface Published {
   readonly seq: number;
@@ -35,24 +39,28 @@ export class Publisher {
   readonly topic: string;
   readonly alias: number;
   readonly #connection: Connection;
-  readonly #flush: () => Promise<void>;
+  readonly #flush: (options?: CallOptions) => Promise<void>;
 
   /** Made by `client.openPublisher(topic)`. */
-  constructor(connection: Connection, topic: string, alias: number, flush: () => Promise<void>) {
+  constructor(connection: Connection, topic: string, alias: number, flush: (options?: CallOptions) => Promise<void>) {
     this.#connection = connection;
     this.topic = topic;
     this.alias = alias;
     this.#flush = flush;
   }
 
-  /** Publishes without an answer. A refusal is told to the client's 'error' listeners and by `flush()`. */
-  send(value: unknown, options?: ClientPublishOptions): void {
-    this.#connection.send({ type: 'publish', topic: this.alias, payload: value, options: wireOptions(options) });
+  /**
+   * Publishes without an answer. Never throws, so that a feed's timer cannot end the process: a refusal, the server's or
+   * that of a value which cannot be sent, is told to the client's 'error' listeners and by `flush()`. False: the message
+   * is not on its way, for such a reason or because the connection has ended ('close' has told, and `flush()` rejects).
+   */
+  send(value: unknown, options?: SendOptions): boolean {
+    return this.#connection.send({ type: 'publish', topic: this.alias, payload: value, options: wireOptions(options) });
   }
 
   /** The same for a value that is MessagePack already. */
-  sendEncoded(payloadBytes: Uint8Array, options?: ClientPublishOptions): void {
-    this.#connection.send({ type: 'publish', topic: this.alias, payloadBytes, options: wireOptions(options) });
+  sendEncoded(payloadBytes: Uint8Array, options?: SendOptions): boolean {
+    return this.#connection.send({ type: 'publish', topic: this.alias, payloadBytes, options: wireOptions(options) });
   }
 
   /** Publishes and waits until the server has accepted it. */
@@ -60,6 +68,7 @@ export class Publisher {
     return this.#connection.request(
       { type: 'publish', topic: this.alias, payload: value, options: wireOptions(options) },
       toPublished,
+      options,
     );
   }
 
@@ -68,6 +77,7 @@ export class Publisher {
     return this.#connection.request(
       { type: 'publish', topic: this.alias, payloadBytes, options: wireOptions(options) },
       toPublished,
+      options,
     );
   }
 
@@ -76,13 +86,13 @@ export class Publisher {
    * that was sent without wanting an answer since the last flush. A feed that waits for it now and then cannot outrun
    * the connection.
    */
-  flush(): Promise<void> {
-    return this.#flush();
+  flush(options?: CallOptions): Promise<void> {
+    return this.#flush(options);
   }
 }
 
 /** Undefined where there is nothing to say: a PUBLISH without options is the server's fast path. */
-export function wireOptions(options: ClientPublishOptions | undefined): PublishOptions | undefined {
+export function wireOptions(options: SendOptions | undefined): PublishOptions | undefined {
   if (options === undefined || (options.id === undefined && options.noEcho !== true)) return undefined;
   const wire: PublishOptions = {};
   if (options.id !== undefined) wire.id = options.id;
@@ -90,6 +100,9 @@ export function wireOptions(options: ClientPublishOptions | undefined): PublishO
   return wire;
 }
 
+const PUBLISHED_FIELDS = { seq: 'number', time: 'number', pressure: 'number' } as const;
+
 export function toPublished(result: Record<string, unknown>): Published {
+  checkFields(result, PUBLISHED_FIELDS);
   return { seq: result.seq as number, time: result.time as number, pressure: result.pressure as number };
 }

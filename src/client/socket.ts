@@ -7,8 +7,12 @@ export interface WebSocketLike {
   onmessage: unknown;
   onerror: unknown;
   onclose: unknown;
+  /** Bytes that `send` has taken and the system has not. */
+  readonly bufferedAmount: number;
   send(data: Uint8Array): void;
   close(code?: number, reason?: string): void;
+  /** Ends it without asking the peer, where the runtime can do that (`ws`). */
+  terminate?(): void;
 }
 
 export type WebSocketConstructor = new (url: string, protocols?: string | string[]) => WebSocketLike;

@@ -6,12 +6,16 @@
 import { RingcastError } from '../errors.js';
 import type { EventMessage, SubscribedResult, SubscribeOptions } from '../protocol/messages.js';
 import { decode } from '../protocol/msgpack.js';
+import { type CallOptions, limited } from './call.js';
 import type { Connection } from './connection.js';
 import { callUser } from './emitter.js';
+import { checkFields } from './fields.js';
 
 /** A message of a topic, as a handler gets it. */
 export interface TopicEvent {
   readonly topic: string;
+  /** Names the incarnation of the topic: sequence numbers of different epochs have nothing to do with each other. */
+  readonly epoch: string;
   readonly seq: number;
   /** When the server accepted it: milliseconds since 1970. */
   readonly time: number;
@@ -21,9 +25,14 @@ export interface TopicEvent {
   readonly id?: string;
 }
 
-export type EventHandler = (event: TopicEvent) => void;
+/**
+ * Gets each message, and the subscription that it belongs to: the first ones may come before `subscribe` has resolved.
+ * An exception, or the rejection of a promise that it returns, surfaces as an uncaught exception; other handlers and
+ * messages go on.
+ */
+export type EventHandler = (event: TopicEvent, subscription: Subscription) => void;
 
-export interface ClientSubscribeOptions extends SubscribeOptions {
+export interface ClientSubscribeOptions extends SubscribeOptions, CallOptions {
   /** Hand over payloads as they came, as MessagePack bytes. */
   encoded?: boolean;
 }
@@ -32,7 +41,7 @@ export interface ClientSubscribeOptions extends SubscribeOptions {
 export interface Subscription {
   readonly topic: string;
   readonly alias: number;
-  /** Names the incarnation of the topic: sequence numbers of different epochs have nothing to do with each other. */
+  /** Of the topic, see TopicEvent. */
   readonly epoch: string;
   /** The last message before the first one that this handler gets. */
   readonly seq: number;
@@ -43,50 +52,52 @@ export interface Subscription {
 interface Target {
   readonly handler: EventHandler;
   readonly encoded: boolean;
+  isOpen: boolean;
+  /** Null until the server has answered; there are no events before. */
+  subscription: Subscription | null;
 }
 
 interface Stream {
   readonly topic: string;
-  readonly targets: Set<Target>;
+  /** What the server was asked for, in a form that can be compared. */
+  readonly optionsText: string;
+  /** Replaced, never changed: whoever joins or leaves while a message is handed out does not change who gets it. */
+  targets: readonly Target[];
   /** −1 until the server has answered. */
   alias: number;
   epoch: string;
-  /** Of the last message before the next one: from the answer to SUBSCRIBE, then from each event. */
+  /** Of the last message before the next one: from the answer to SUBSCRIBE, then from each event and gap. */
   seq: number;
-  /** Resolves with the answer to SUBSCRIBE. */
-  subscribed: Promise<{ seq: number }>;
+  /** Settles with the answer to SUBSCRIBE. */
+  readonly subscribed: Promise<void>;
+  /** Forgets the SUBSCRIBE that nobody waits for any more. */
+  readonly request: AbortController;
 }
 
 /** Writers: the client's calls and its connection's messages, all in one thread. */
 export class SubscriptionTable {
   readonly #connection: Connection;
+  readonly #requestTimeoutMs: number;
   readonly #onUndecodable: (error: RingcastError) => void;
   readonly #byTopic = new Map<string, Stream>();
   readonly #byAlias = new Map<number, Stream>();
 
-  constructor(connection: Connection, onUndecodable: (error: RingcastError) => void) {
+  constructor(connection: Connection, requestTimeoutMs: number, onUndecodable: (error: RingcastError) => void) {
     this.#connection = connection;
+    this.#requestTimeoutMs = requestTimeoutMs;
     this.#onUndecodable = onUndecodable;
   }
 
-  async subscribe(topic: string, options: ClientSubscribeOptions, handler: EventHandler): Promise<Subscription> {
-    const { encoded = false, ...wireOptions } = options;
-    const stream = this.#byTopic.get(topic) ?? this.#open(topic, wireOptions);
-    const target: Target = { handler, encoded };
-    stream.targets.add(target);
-    // A handler that joins a running stream starts behind what was handed out so far.
-    const seq = stream.alias < 0 ? (await stream.subscribed).seq : stream.seq;
-    let end: Promise<void> | undefined;
-    return {
-      topic,
-      alias: stream.alias,
-      epoch: stream.epoch,
-      seq,
-      close: () => {
-        end ??= this.#remove(stream, target);
-        return end;
-      },
-    };
+  subscribe(topic: string, options: ClientSubscribeOptions, handler: EventHandler): Promise<Subscription> {
+    const { encoded = false, signal, timeoutMs = this.#requestTimeoutMs, ...given } = options;
+    return limited('subscribe', { signal, timeoutMs }, (resolve, reject) => {
+      const stream = this.#streamFor(topic, given);
+      const target: Target = { handler, encoded, isOpen: true, subscription: null };
+      stream.targets = [...stream.targets, target];
+      if (stream.alias >= 0) resolve(this.#begin(stream, target));
+      else stream.subscribed.then(() => resolve(target.subscription as Subscription), reject);
+      return () => void this.#remove(stream, target);
+    });
   }
 
   /** Hot path of a receiving client: per event; decodes once for all handlers. */
@@ -94,30 +105,32 @@ export class SubscriptionTable {
     const stream = this.#byAlias.get(event.alias);
     if (stream === undefined) return; // closed here while the event was under way
     stream.seq = event.seq;
-    let decoded: TopicEvent | null = null;
-    for (const target of stream.targets) {
-      if (target.encoded) {
-        callUser(target.handler, topicEvent(stream.topic, event, event.payloadBytes));
-        continue;
-      }
-      decoded ??= this.#decode(stream.topic, event);
-      if (decoded === null) return;
-      callUser(target.handler, decoded);
+    let decoded: TopicEvent | null | undefined;
+    for (const { handler, encoded, isOpen, subscription } of stream.targets) {
+      if (!isOpen) continue;
+      if (!encoded && decoded === undefined) decoded = this.#decode(stream, event);
+      const given = encoded ? topicEvent(stream, event, event.payloadBytes) : decoded;
+      if (given != null) callUser(handler, given, subscription as Subscription);
     }
   }
 
-  #decode(topic: string, event: EventMessage): TopicEvent | null {
+  #decode(stream: Stream, event: EventMessage): TopicEvent | null {
     try {
-      return topicEvent(topic, event, decode(event.payloadBytes));
+      return topicEvent(stream, event, decode(event.payloadBytes));
     } catch (error) {
-      const problem = `the payload of message ${event.seq} of ${topic} cannot be decoded: ${(error as Error).message}`;
-      this.#onUndecodable(new RingcastError('BAD_REQUEST', problem));
+      const { topic, epoch } = stream;
+      const { seq } = event;
+      const problem = `the payload of message ${seq} of ${topic} cannot be decoded: ${(error as Error).message}`;
+      this.#onUndecodable(new RingcastError('BAD_REQUEST', problem, { topic, epoch, seq }));
       return null;
     }
   }
 
-  topicOf(alias: number): string | undefined {
-    return this.#byAlias.get(alias)?.topic;
+  /** Messages up to `toSeq` are left out. Returns the topic's name. */
+  skip(alias: number, toSeq: number): string | undefined {
+    const stream = this.#byAlias.get(alias);
+    if (stream !== undefined) stream.seq = toSeq;
+    return stream?.topic;
   }
 
   /** The server ended it: topic deleted, access revoked. Returns the topic's name. */
@@ -127,30 +140,62 @@ export class SubscriptionTable {
     return stream?.topic;
   }
 
-  #open(topic: string, options: SubscribeOptions): Stream {
-    const request = Object.keys(options).length === 0 ? { topic } : { topic, options };
-    const subscribed = this.#connection.request({ type: 'subscribe', ...request }, (result) => {
-      const { alias, epoch, seq } = result as unknown as SubscribedResult;
-      stream.alias = alias;
-      stream.epoch = epoch;
-      stream.seq = seq;
-      this.#byAlias.set(alias, stream);
-      return { seq };
-    });
-    const stream: Stream = { topic, targets: new Set(), alias: -1, epoch: '', seq: 0, subscribed };
+  /** The topic's stream if it is as asked for; a new one if there is none. */
+  #streamFor(topic: string, options: SubscribeOptions): Stream {
+    const set = Object.entries(options).filter(([, value]) => value !== undefined);
+    const optionsText = JSON.stringify(set.sort());
+    const known = this.#byTopic.get(topic);
+    if (known === undefined) return this.#open(topic, Object.fromEntries(set), optionsText);
+    if (known.optionsText === optionsText) return known;
+    const problem = `this client is subscribed to ${topic} with other options; handlers of a topic share them`;
+    throw new RingcastError('CONFLICT', problem, { topic });
+  }
+
+  #open(topic: string, options: SubscribeOptions, optionsText: string): Stream {
+    const request = new AbortController();
+    const subscribed = this.#connection.request(
+      { type: 'subscribe', topic, ...(optionsText === '[]' ? {} : { options }) },
+      (result) => {
+        checkFields(result, { alias: 'number', epoch: 'string', seq: 'number' });
+        const { alias, epoch, seq } = result as unknown as SubscribedResult;
+        stream.alias = alias;
+        stream.epoch = epoch;
+        stream.seq = seq;
+        this.#byAlias.set(alias, stream);
+        for (const target of stream.targets) this.#begin(stream, target);
+      },
+      { signal: request.signal, timeoutMs: 0 }, // each subscribe() that waits has limits of its own
+    );
+    const stream: Stream = { topic, optionsText, targets: [], alias: -1, epoch: '', seq: 0, subscribed, request };
     this.#byTopic.set(topic, stream);
     subscribed.catch(() => this.#forget(stream)); // each subscribe() that waits for it reports the error
     return stream;
   }
 
+  /** A handler that joins a running stream starts behind what was handed out so far. */
+  #begin(stream: Stream, target: Target): Subscription {
+    const { topic, alias, epoch, seq } = stream;
+    let end: Promise<void> | undefined;
+    const close = (): Promise<void> => {
+      end ??= this.#remove(stream, target);
+      return end;
+    };
+    target.subscription = { topic, alias, epoch, seq, close };
+    return target.subscription;
+  }
+
   async #remove(stream: Stream, target: Target): Promise<void> {
-    stream.targets.delete(target);
-    if (stream.targets.size > 0 || this.#byTopic.get(stream.topic) !== stream) return;
+    target.isOpen = false;
+    stream.targets = stream.targets.filter((other) => other !== target);
+    if (stream.targets.length > 0 || this.#byTopic.get(stream.topic) !== stream) return;
     this.#forget(stream);
+    stream.request.abort();
+    // Frames take effect in their order: a SUBSCRIBE that is not answered yet is undone as well.
+    const address = stream.alias < 0 ? stream.topic : stream.alias;
     try {
-      await this.#connection.request({ type: 'unsubscribe', topic: stream.alias }, () => undefined);
+      await this.#connection.request({ type: 'unsubscribe', topic: address }, () => undefined);
     } catch {
-      // Refused or disconnected: either way the subscription is over, which is all that was asked for.
+      // Refused, disconnected or too late: the handler gets nothing more, which is all that was asked for.
     }
   }
 
@@ -160,7 +205,6 @@ export class SubscriptionTable {
   }
 }
 
-function topicEvent(topic: string, event: EventMessage, payload: unknown): TopicEvent {
-  if (event.id === null) return { topic, seq: event.seq, time: event.time, payload };
-  return { topic, seq: event.seq, time: event.time, payload, id: event.id };
+function topicEvent({ topic, epoch }: Stream, { seq, time, id }: EventMessage, payload: unknown): TopicEvent {
+  return id === null ? { topic, epoch, seq, time, payload } : { topic, epoch, seq, time, payload, id };
 }

@@ -2,7 +2,8 @@
 import { describe, expect, it } from 'vitest';
 import { eventLine, toJson } from '#src/cli/event-line.js';
 
-const EVENT = { topic: 'prices:AAPL', seq: 18, time: Date.UTC(2026, 10, 20, 10, 0, 0, 123), payload: { price: 1.5 } };
+const timeMs = Date.UTC(2026, 10, 20, 10, 0, 0, 123);
+const EVENT = { topic: 'prices:AAPL', epoch: 'e1', seq: 18, time: timeMs, payload: { price: 1.5 } };
 
 describe('an event as a line', () => {
   it('text: time, topic, sequence number, payload', () => {
@@ -10,7 +11,8 @@ describe('an event as a line', () => {
   });
 
   it('json: all fields, the id only where there is one', () => {
-    const fields = '"topic":"prices:AAPL","seq":18,"time":"2026-11-20T10:00:00.123Z","payload":{"price":1.5}';
+    const position = '"topic":"prices:AAPL","epoch":"e1","seq":18';
+    const fields = `${position},"time":"2026-11-20T10:00:00.123Z","payload":{"price":1.5}`;
     expect(eventLine(EVENT, 'json')).toBe(`{${fields}}`);
     expect(eventLine({ ...EVENT, id: 'm' }, 'json')).toBe(`{${fields},"id":"m"}`);
   });

@@ -3,7 +3,7 @@ import { describe, expect, it } from 'vitest';
 import type { Client, Publisher } from '#src/client/client.js';
 import { OP } from '#src/protocol/messages.js';
 import { encode } from '#src/protocol/msgpack.js';
-import { answerSubscribe, connected, subscribed } from './connected.js';
+import { answerSubscribe, connected, openedPublisher, subscribed } from './connected.js';
 import { eventFrame, type FakeSocket, server, settle, WELCOME } from './fake-socket.js';
 
 describe('subscribing', () => {
@@ -21,8 +21,8 @@ describe('subscribing', () => {
     );
     expect(await subscribing).toMatchObject({ topic: 't', alias: 7, epoch: 'e1', seq: 4 });
     expect(seen).toEqual([
-      { topic: 't', seq: 5, time: 1234.5, payload: { price: 1 } },
-      { topic: 't', seq: 6, time: 1235, payload: 'x', id: 'm-6' },
+      { topic: 't', epoch: 'e1', seq: 5, time: 1234.5, payload: { price: 1 } },
+      { topic: 't', epoch: 'e1', seq: 6, time: 1235, payload: 'x', id: 'm-6' },
     ]);
   });
 
@@ -113,50 +113,16 @@ describe('subscribing', () => {
     expect(payloads[1]).toBe(payloads[2]);
   });
 
-  it('reports a payload that cannot be decoded, and goes on', async () => {
-    const { client, socket } = await connected();
-    const errors: string[] = [];
-    client.on('error', ({ message }) => errors.push(message));
-    const { seen } = await subscribed(client, socket, 't', 7);
-    const foreignExtension = new Uint8Array([0xd4, 5, 0]);
-    socket.serverSends(
-      eventFrame({ alias: 7, seq: 1, payloadBytes: foreignExtension }),
-      eventFrame({ alias: 7, seq: 2 }),
-    );
-    expect(errors).toEqual([expect.stringMatching(/^the payload of message 1 of t cannot be decoded/)]);
-    expect(seen).toEqual([[2, null]]);
-  });
-
   it('refuses impossible topic names without asking the server', async () => {
     const { client, socket } = await connected();
     for (const topic of ['', 'x'.repeat(256), '$sys', 'a\nb']) {
       await expect(client.subscribe(topic, {}, () => {})).rejects.toMatchObject({ code: 'BAD_REQUEST' });
       await expect(client.publish(topic, 1)).rejects.toMatchObject({ code: 'BAD_REQUEST' });
+      await expect(client.openPublisher(topic)).rejects.toMatchObject({ code: 'BAD_REQUEST' });
     }
+    await expect(client.publish('$stats', 1)).rejects.toMatchObject({ code: 'FORBIDDEN' });
+    await expect(client.openPublisher('$stats')).rejects.toMatchObject({ code: 'FORBIDDEN' });
     expect(socket.takeFrames()).toEqual([]);
-  });
-
-  it('keeps a handler that throws from harming the next one; its exception surfaces as uncaught', async () => {
-    const { client, socket } = await connected();
-    const subscribing = client.subscribe('t', {}, () => {
-      throw new Error('a fault in the handler');
-    });
-    await settle();
-    answerSubscribe(socket, 't', 7, 0);
-    await subscribing;
-    const seen: number[] = [];
-    await client.subscribe('t', {}, ({ seq }) => seen.push(seq));
-    const uncaught = new Promise((resolve) => {
-      const others = process.listeners('uncaughtException');
-      process.removeAllListeners('uncaughtException');
-      process.once('uncaughtException', (error) => {
-        for (const listener of others) process.on('uncaughtException', listener);
-        resolve(error);
-      });
-    });
-    socket.serverSends(eventFrame({ alias: 7, seq: 1 }));
-    expect(await uncaught).toMatchObject({ message: 'a fault in the handler' });
-    expect(seen).toEqual([1]);
   });
 });
 
@@ -210,12 +176,7 @@ describe('publishing', () => {
 describe('publishers', () => {
   async function publisher(): Promise<{ client: Client; socket: FakeSocket; prices: Publisher }> {
     const { client, socket } = await connected();
-    const opening = client.openPublisher('t');
-    await settle();
-    const [op, id, ...rest] = socket.takeFrame();
-    expect([op, ...rest]).toEqual([OP.PUBLISH, 't', null, { open: true }]);
-    socket.serverSends(server.subscribed(id as number, { topic: 't', alias: 3, epoch: 'e', seq: 0 }));
-    return { client, socket, prices: await opening };
+    return { client, socket, prices: await openedPublisher(client, socket) };
   }
 
   it('send many frames by alias in one WebSocket message, without asking for answers', async () => {
@@ -243,6 +204,34 @@ describe('publishers', () => {
     expect(Math.max(...sizes.slice(0, 4))).toBeLessThanOrEqual(65_536);
     const frames = socket.takeFrames();
     expect(frames.map(([op]) => op)).toEqual([...Array(11).fill(OP.PUBLISH), OP.PING]);
+  });
+
+  it('never throw from send: what cannot be sent is told like what the server refuses', async () => {
+    const limits = { ...WELCOME.limits, maxPayloadBytes: 100 };
+    const { client, socket } = await connected({}, { ...WELCOME, limits });
+    const prices = await openedPublisher(client, socket);
+    const errors: string[] = [];
+    client.on('error', ({ code }) => errors.push(code));
+    expect(prices.send('x'.repeat(100))).toBe(false);
+    expect(prices.sendEncoded(encode('x'.repeat(100)))).toBe(false);
+    const getter = {
+      get price(): number {
+        throw new Error('a getter that throws');
+      },
+    };
+    expect(prices.send(getter)).toBe(false);
+    expect(prices.send('short')).toBe(true);
+    expect(errors).toEqual(['TOO_LARGE', 'TOO_LARGE', 'BAD_REQUEST']);
+    const flushing = prices.flush();
+    await settle();
+    const [publish, ping] = socket.takeFrames();
+    expect(publish).toEqual([OP.PUBLISH, null, 3, 'short']);
+    socket.serverSends(server.pong(ping?.[1] as number, 5));
+    await expect(flushing).rejects.toMatchObject({ code: 'TOO_LARGE' });
+    socket.closes(1006);
+    expect(prices.send('late')).toBe(false);
+    expect(errors).toHaveLength(3);
+    await expect(prices.flush()).rejects.toThrow('the connection was closed (1006)');
   });
 
   it('publish with an answer by alias', async () => {
@@ -302,8 +291,8 @@ describe('the rest of the protocol', () => {
       epoch: 'e',
       seq: 5,
       messages: [
-        { topic: 't', seq: 4, time: 1, payload: 'a' },
-        { topic: 't', seq: 5, time: 2, payload: 'b', id: 'm' },
+        { topic: 't', epoch: 'e', seq: 4, time: 1, payload: 'a' },
+        { topic: 't', epoch: 'e', seq: 5, time: 2, payload: 'b', id: 'm' },
       ],
     });
   });

@@ -1,6 +1,6 @@
 // Clients that have got through their first exchange with a scripted server.
 import { expect } from 'vitest';
-import { type Client, type ClientOptions, connect } from '#src/client/client.js';
+import { type Client, type ClientOptions, connect, type Publisher } from '#src/client/client.js';
 import { OP } from '#src/protocol/messages.js';
 import { FakeSocket, server, settle, WELCOME } from './fake-socket.js';
 
@@ -32,4 +32,26 @@ export async function subscribed(client: Client, socket: FakeSocket, topic: stri
   await settle();
   answerSubscribe(socket, topic, alias, seq);
   return { subscription: await subscribing, seen };
+}
+
+export async function openedPublisher(client: Client, socket: FakeSocket): Promise<Publisher> {
+  const [topic, alias] = ['t', 3];
+  const opening = client.openPublisher(topic);
+  await settle();
+  const [op, id, ...rest] = socket.takeFrame();
+  expect([op, ...rest]).toEqual([OP.PUBLISH, topic, null, { open: true }]);
+  socket.serverSends(server.subscribed(id as number, { topic, alias, epoch: 'e', seq: 0 }));
+  return opening;
+}
+
+/** The next uncaught exception of this process, which then is none. */
+export function nextUncaught(): Promise<unknown> {
+  return new Promise((resolve) => {
+    const others = process.listeners('uncaughtException');
+    process.removeAllListeners('uncaughtException');
+    process.once('uncaughtException', (error) => {
+      for (const listener of others) process.on('uncaughtException', listener);
+      resolve(error);
+    });
+  });
 }

@@ -2,8 +2,9 @@
 import { describe, expect, it, vi } from 'vitest';
 import { connect } from '#src/client/client.js';
 import { OP } from '#src/protocol/messages.js';
-import { connected, subscribed, URL } from './connected.js';
-import { FakeSocket, server, settle, WELCOME } from './fake-socket.js';
+import { encode } from '#src/protocol/msgpack.js';
+import { connected, openedPublisher, subscribed, URL } from './connected.js';
+import { eventFrame, FakeSocket, server, settle, WELCOME } from './fake-socket.js';
 
 describe('connecting', () => {
   it('offers the MessagePack subprotocol and introduces itself with token and client id', async () => {
@@ -35,19 +36,18 @@ describe('connecting', () => {
     expect(socket.closeCalls).toHaveLength(1);
   });
 
+  it('says so where the socket does not say what is wrong', async () => {
+    const connecting = connect(URL, { WebSocket: FakeSocket });
+    FakeSocket.latest().closes(1006);
+    await expect(connecting).rejects.toThrow('cannot connect: no server, or it refused; this WebSocket does not say');
+  });
+
   it('rejects with what the socket says when there is no server', async () => {
     const connecting = connect(URL, { WebSocket: FakeSocket });
     const socket = FakeSocket.latest();
     socket.fails('connect ECONNREFUSED 127.0.0.1:1');
     socket.closes(1006);
     await expect(connecting).rejects.toThrow('cannot connect: connect ECONNREFUSED 127.0.0.1:1');
-  });
-
-  it('rejects and closes when the server says nothing in time', async () => {
-    const connecting = connect(URL, { WebSocket: FakeSocket, connectTimeoutMs: 5 });
-    const socket = FakeSocket.latest();
-    await expect(connecting).rejects.toThrow(`cannot connect: no answer from ${URL} within 5 ms`);
-    expect(socket.closeCalls).toHaveLength(1);
   });
 
   it('says in one line what to do where there is no WebSocket', async () => {
@@ -122,18 +122,13 @@ describe('the end of a connection', () => {
   it('close() sends what is gathered, closes with 1000, and resolves when the socket is closed', async () => {
     const { client, socket } = await connected();
     const { subscription } = await subscribed(client, socket, 't', 7);
-    const opening = client.openPublisher('p');
-    await settle();
-    socket.serverSends(
-      server.subscribed(socket.takeFrame()[1] as number, { topic: 'p', alias: 3, epoch: 'e', seq: 0 }),
-    );
-    const prices = await opening;
+    const prices = await openedPublisher(client, socket);
     prices.send('last words');
     const pinging = client.ping();
     const closing = client.close();
     expect(socket.takeFrames()[0]).toEqual([OP.PUBLISH, null, 3, 'last words']);
     expect(socket.closeCalls).toEqual([{ code: 1000, reason: '' }]);
-    expect(() => prices.send('too late')).toThrow('the client was closed');
+    expect(prices.send('too late')).toBe(false);
     socket.closes(1000);
     await expect(pinging).rejects.toMatchObject({ code: 'CONFLICT' });
     expect(await closing).toEqual({ code: 1000, reason: '' });
@@ -141,15 +136,50 @@ describe('the end of a connection', () => {
     expect(await client.close()).toEqual({ code: 1000, reason: '' });
   });
 
+  it('an error code that this version does not know is handed on, and ends nothing', async () => {
+    const { client, socket } = await connected();
+    const errors: unknown[] = [];
+    client.on('error', ({ code, retry }) => errors.push([code, retry]));
+    socket.serverSends(server.error(null, 'NEW_CODE' as 'INTERNAL', 'of a later version'));
+    const pinging = client.ping();
+    socket.closes(4999);
+    await expect(pinging).rejects.toMatchObject({ code: 'INTERNAL' });
+    expect(errors).toEqual([['NEW_CODE', false]]);
+  });
+
+  it('a socket that cannot send is a connection that broke', async () => {
+    const { client, socket } = await connected();
+    const closed = new Promise((resolve) => client.on('close', resolve));
+    socket.send = () => {
+      throw new Error('not open');
+    };
+    await expect(client.ping()).rejects.toThrow('the connection was closed (1006): cannot send: not open');
+    expect(await closed).toEqual({ code: 1006, reason: 'cannot send: not open' });
+    expect(await client.close()).toMatchObject({ code: 1006 });
+  });
+
   it.each([
     ['half a frame', (socket: FakeSocket) => socket.serverSends(new Uint8Array([0x95, 0x23]))],
     ['text', (socket: FakeSocket) => socket.serverSendsText('{}')],
-  ])('a server that sends %s is left', async (_, send) => {
+    ['a WELCOME without limits', (socket: FakeSocket) => socket.serverSends(encode([OP.WELCOME, { heartbeatMs: 1 }]))],
+    ['an answer without its fields', (socket: FakeSocket) => socket.serverSends(encode([OP.OK, 2, { alias: 'x' }]))],
+    ['an error without a code', (socket: FakeSocket) => socket.serverSends(encode([OP.ERROR, null, 5]))],
+  ])('a server that sends %s is left at once, and nothing more is read', async (_, send) => {
     const { client, socket } = await connected();
-    const pinging = client.ping();
+    const closed = new Promise((resolve) => client.on('close', resolve));
+    const seen: unknown[] = [];
+    const pending = Promise.allSettled([client.subscribe('t', {}, ({ seq }) => seen.push(seq)), client.ping()]);
+    await settle();
     send(socket);
+    const unreadable = 'the server sent what is no ringcast.v1';
+    for (const result of await pending) {
+      expect(result).toMatchObject({ reason: { message: expect.stringContaining(unreadable) } });
+    }
+    expect(await closed).toEqual({ code: 4007, reason: expect.stringContaining(unreadable) });
     expect(socket.closeCalls).toEqual([{ code: 4007, reason: 'unreadable frame' }]);
+    socket.serverSends(server.subscribed(2, { topic: 't', alias: 1, epoch: 'e', seq: 0 }), eventFrame({ alias: 1 }));
     socket.closes(1006);
-    await expect(pinging).rejects.toThrow('the server sent what is no ringcast.v1');
+    expect(seen).toEqual([]);
+    expect(await client.close()).toMatchObject({ code: 4007 });
   });
 });

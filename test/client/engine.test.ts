@@ -54,11 +54,12 @@ describe.each(['cold:', 'hot:'])('topics of home %s', (home) => {
     const { events, add, have } = collector();
     const subscription = await subscriber.subscribe(topic, {}, add);
     expect(subscription).toMatchObject({ topic, seq: 0 });
+    const { epoch } = subscription;
     const published = [];
     for (let n = 1; n <= 20; n++) published.push(await publisher.publish(topic, { n }));
     await have(20);
     expect(published.map(({ seq }) => seq)).toEqual(Array.from({ length: 20 }, (_, n) => n + 1));
-    expect(events).toEqual(published.map(({ seq, time }, n) => ({ topic, seq, time, payload: { n: n + 1 } })));
+    expect(events).toEqual(published.map(({ seq, time }, n) => ({ topic, epoch, seq, time, payload: { n: n + 1 } })));
   });
 
   it('take a feed by alias, thousands of messages to a flush', async () => {
@@ -169,7 +170,11 @@ describe('a client', () => {
         super(url, protocols, { headers: { 'x-refuse': '1' } });
       }
     }
-    await expect(connect(engine.url, { WebSocket: Refused })).rejects.toThrow(/cannot connect: .*403/);
+    await expect(connect(engine.url, { WebSocket: Refused })).rejects.toMatchObject({
+      code: 'FORBIDDEN',
+      retry: false,
+      message: expect.stringMatching(/^the server refused the connection \(403\)/),
+    });
   });
 
   const hasOwnWebSocket = globalThis.WebSocket !== undefined;

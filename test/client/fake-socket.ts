@@ -17,11 +17,13 @@ export class FakeSocket implements WebSocketLike {
   onmessage: unknown = null;
   onerror: unknown = null;
   onclose: unknown = null;
+  bufferedAmount = 0;
   readonly url: string;
   readonly protocols: string | string[] | undefined;
   /** WebSocket messages as the client sent them. */
   readonly sent: Uint8Array[] = [];
   closeCalls: { code: number | undefined; reason: string | undefined }[] = [];
+  terminateCalls = 0;
   #framesTaken = 0;
 
   constructor(url: string, protocols?: string | string[]) {
@@ -42,6 +44,10 @@ export class FakeSocket implements WebSocketLike {
 
   close(code?: number, reason?: string): void {
     this.closeCalls.push({ code, reason });
+  }
+
+  terminate(): void {
+    this.terminateCalls += 1;
   }
 
   /** All frames since the last call. */

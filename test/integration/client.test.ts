@@ -1,5 +1,6 @@
 // This package's client where it hurts: a stalled socket, a revoked topic, the end; and in a browser.
 import { readdirSync, readFileSync } from 'node:fs';
+import { type AddressInfo, createConnection, createServer, type Socket } from 'node:net';
 import { fileURLToPath } from 'node:url';
 import { describe, expect, it } from 'vitest';
 import WebSocket from 'ws';
@@ -7,7 +8,7 @@ import { connect, type GapEvent } from '#src/client/client.js';
 import { BrowserPage, hasChromium } from '../support/browser.js';
 import { SMALL_LOGS, startEngine } from '../support/engines.js';
 import { floodOn, floodPayload, floodUntilBlocked } from '../support/flood.js';
-import { until } from '../support/until.js';
+import { until, within } from '../support/until.js';
 
 if (!hasChromium) console.log('browser tests are skipped: install the Debian package chromium');
 
@@ -65,6 +66,63 @@ describe.each(['cold:t', 'hot:t'])('the client, subscribed to %s', (topic) => {
     sockets[0]!.resume();
     expect(await closed).toMatchObject({ code: 1013, reason: expect.stringContaining('SLOW_CONSUMER') });
     await expect(client.publish(topic, 1)).rejects.toMatchObject({ code: 'SLOW_CONSUMER' });
+  });
+});
+
+/** A way to the server that can be made to swallow everything, as a network without a route does. */
+async function swallowingWay(url: string): Promise<{ url: string; swallow: () => void; close: () => void }> {
+  let isSwallowing = false;
+  const sockets: Socket[] = [];
+  const pipe = (from: Socket, to: Socket): void => {
+    sockets.push(from);
+    from.on('data', (bytes) => isSwallowing || to.write(bytes)).on('error', () => {});
+  };
+  const way = createServer((near) => {
+    const far = createConnection(Number(new URL(url).port), '127.0.0.1');
+    pipe(near, far);
+    pipe(far, near);
+  });
+  await new Promise<void>((resolve) => way.listen(0, '127.0.0.1', resolve));
+  return {
+    url: `ws://127.0.0.1:${(way.address() as AddressInfo).port}/ws`,
+    swallow: () => {
+      isSwallowing = true;
+    },
+    close: () => {
+      for (const socket of sockets) socket.destroy();
+      way.close();
+    },
+  };
+}
+
+describe('the client behind a network that swallows everything', () => {
+  it('notices by the heartbeat that the server announced, and close() takes no time', async () => {
+    const { url } = await startEngine({ lanes: 0, heartbeatMs: 1000 });
+    const way = await swallowingWay(url);
+    try {
+      const client = await connect(way.url, { WebSocket });
+      await client.subscribe('t', {}, () => {});
+      const closed = new Promise((resolve) => client.on('close', resolve));
+      way.swallow();
+      await expect(client.publish('t', 1)).rejects.toThrow('the connection was closed (1006): nothing came');
+      expect(await closed).toEqual({ code: 1006, reason: expect.stringContaining('nothing came from the server') });
+      expect(await client.close()).toMatchObject({ code: 1006 });
+    } finally {
+      way.close();
+    }
+  });
+
+  it('and whose server is not noticed yet is closed all the same', async () => {
+    const { url } = await startEngine({ lanes: 0 });
+    const way = await swallowingWay(url);
+    try {
+      const client = await connect(way.url, { WebSocket });
+      way.swallow();
+      const reason = 'the server did not confirm the close';
+      expect(await within(client.close(), 10_000, 'closed')).toEqual({ code: 1006, reason });
+    } finally {
+      way.close();
+    }
   });
 });
 

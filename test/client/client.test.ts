@@ -285,11 +285,12 @@ describe('the rest of the protocol', () => {
       eventFrame({ seq: 5, time: 2, payload: 'b', id: 'm' }),
     ];
     const ranges = frames.map((bytes) => ({ bytes, start: 0, end: bytes.length }));
-    socket.serverSends(server.history(id as number, { topic: 't', epoch: 'e', seq: 5 }, ranges));
+    socket.serverSends(server.history(id as number, { topic: 't', epoch: 'e', seq: 5, isTruncated: true }, ranges));
     expect(await asking).toEqual({
       topic: 't',
       epoch: 'e',
       seq: 5,
+      isTruncated: true,
       messages: [
         { topic: 't', epoch: 'e', seq: 4, time: 1, payload: 'a' },
         { topic: 't', epoch: 'e', seq: 5, time: 2, payload: 'b', id: 'm' },

@@ -1,4 +1,9 @@
-/** The only door to uWebSockets.js: loads the binary for this Node version, or says which versions have one. */
+/**
+ * The only door to uWebSockets.js: loads the binary that fits this Node and this C library, or says what would.
+ *
+ * The application's own installation comes first, so that there is one copy of the library in the process. Then come the
+ * two repacks that ringcast brings (uws-packages.ts): which of them loads depends on the machine, so both are tried.
+ */
 
 import type {
   HttpRequest,
@@ -8,7 +13,11 @@ import type {
   us_socket_context_t,
   WebSocket,
 } from 'uWebSockets.js';
+import { createRequire } from 'node:module';
+import { join } from 'node:path';
 import { RingcastError } from '../errors.js';
+import { adviceFor, thisHost } from './uws-advice.js';
+import { BUNDLED, NAME } from './uws-packages.js';
 
 export type { HttpRequest, HttpResponse, TemplatedApp, us_listen_socket, us_socket_context_t, WebSocket };
 export type Uws = typeof import('uWebSockets.js');
@@ -17,17 +26,34 @@ export type Uws = typeof import('uWebSockets.js');
 export const UWS_SENT = 1;
 export const UWS_BACKPRESSURE = 0;
 
-const HINT =
-  'ringcast needs Node.js 20 or 22 (uWebSockets.js has no binary for this one: %s). Use one of them, or install the official ' +
-  'release for yours: npm install uWebSockets.js@uNetworking/uWebSockets.js#v20.51.0';
-
 /** Throws RingcastError INTERNAL with one line that says what to do. */
 export async function loadUws(): Promise<Uws> {
+  const own = ofApplication();
+  if (own !== null) return own;
+  const faults: unknown[] = [];
+  for (const { specifier, isCommonJs } of BUNDLED) {
+    try {
+      // Not by `import` where there is a choice: what a CommonJS module throws, Node 20 also tells as an unhandled rejection.
+      return isCommonJs ? createRequire(import.meta.url)(specifier) : ((await import(specifier)) as Uws);
+    } catch (fault) {
+      faults.push(fault);
+    }
+  }
+  throw new RingcastError('INTERNAL', adviceFor(thisHost()), { cause: new AggregateError(faults) });
+}
+
+/**
+ * What `require('uWebSockets.js')` gives in the program that was started; null: nothing, or nothing that loads here.
+ * ringcast's own repack is no answer: it has no entry for `require`.
+ */
+function ofApplication(): Uws | null {
+  // Without a program (`node -e`, a REPL) Node itself looks from the current folder.
+  const require = createRequire(process.argv[1] ?? join(process.cwd(), 'any'));
   try {
-    return await import('uWebSockets.js');
-  } catch (fault) {
-    const platform = `Node ${process.version}, ${process.platform} ${process.arch}, ABI ${process.versions.modules}`;
-    throw new RingcastError('INTERNAL', HINT.replace('%s', platform), { cause: fault });
+    const uws: Uws = require(NAME);
+    return typeof uws.us_socket_local_port === 'function' ? uws : null; // older ones lack it
+  } catch {
+    return null; // if the bundled ones do not load either, that is what is told
   }
 }
 

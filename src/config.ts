@@ -6,6 +6,7 @@
  */
 import { readFileSync } from 'node:fs';
 import { CROSS_CHECKS } from './config/cross-checks.js';
+import { type Environment, readEnvironment } from './config/environment.js';
 import { type ConfigProblem, configError, unknownName } from './config/problems.js';
 import {
   configKeys,
@@ -18,6 +19,7 @@ import {
 } from './config/schema.js';
 
 export { MEMORY_BOUND_MEANING, type MemoryBound, type MemoryRow, memoryBound } from './config/memory-bound.js';
+export { openFilesMax } from './config/open-files.js';
 export type { ConfigProblem } from './config/problems.js';
 export { type ConfigKey, configKeys, defaultLanes, topicRuleKeys } from './config/schema.js';
 export { formatDurationMs, formatSizeBytes } from './config/units.js';
@@ -47,12 +49,14 @@ export type ConfigSources = Readonly<Record<string, string>>;
 export interface ResolvedConfig {
   readonly config: EngineConfig;
   readonly sources: ConfigSources;
+  /** Lines about the environment: what was used of it, and what was not although it looks meant. */
+  readonly notices: readonly string[];
 }
 
 export interface ConfigLayers {
   /** Path of a JSON file. */
   readonly file?: string | undefined;
-  readonly env: Readonly<Record<string, string | undefined>>;
+  readonly env: Environment;
   /** By key name (`topics.autoCreate`); text is read as in the environment. Undefined values count as not given. */
   readonly flags: Readonly<Record<string, unknown>>;
 }
@@ -75,16 +79,13 @@ export function resolveConfig({ file, env, flags }: ConfigLayers): ResolvedConfi
     if (file !== undefined && valueAt(tree, name) !== undefined) sources[name] = `file ${file}`;
   }
 
-  problems.push(...unknownVariables(env));
-  for (const { name, environment, fromText } of configKeys) {
-    // An empty variable counts as not set: that is how compose files and shells switch one off.
-    const variable = environment.find((candidate) => (env[candidate] ?? '') !== '');
-    if (variable === undefined) continue;
-    setAt(tree, name, fromText(env[variable] ?? ''));
+  const byName = new Map(configKeys.map((key) => [key.name, key]));
+  const { settings, notices } = readEnvironment(env, configKeys);
+  for (const [name, { variable, text }] of settings) {
+    setAt(tree, name, byName.get(name)!.fromText(text));
     sources[name] = `environment ${variable}`;
   }
 
-  const byName = new Map(configKeys.map((key) => [key.name, key]));
   for (const [name, value] of Object.entries(flags)) {
     if (value === undefined) continue;
     const key = byName.get(name);
@@ -100,7 +101,7 @@ export function resolveConfig({ file, env, flags }: ConfigLayers): ResolvedConfi
   const checked = check(tree, sources, file === undefined ? '' : `file ${file}`);
   problems.push(...checked.problems);
   if (checked.config === null || problems.length > 0) throw configError(problems);
-  return { config: checked.config, sources: Object.freeze(sources) };
+  return { config: checked.config, sources: Object.freeze(sources), notices };
 }
 
 function readConfigFile(path: string): Tree {
@@ -119,15 +120,6 @@ function readConfigFile(path: string): Tree {
   }
   if (!isTree(value)) throw fail('must hold one JSON object');
   return withoutShorthand(value) as Tree;
-}
-
-/** RINGCAST_ is ours alone, so a name there that means nothing is a typing error. */
-function unknownVariables(env: ConfigLayers['env']): ConfigProblem[] {
-  const known = configKeys.flatMap(({ environment }) => environment);
-  const isKnown = new Set(known);
-  return Object.keys(env)
-    .filter((name) => name.startsWith('RINGCAST_') && !isKnown.has(name) && (env[name] ?? '') !== '')
-    .map((name) => ({ key: name, source: 'environment', message: unknownName('variable', name, known) }));
 }
 
 function isTree(value: unknown): value is Tree {

@@ -2,7 +2,7 @@
 
 import { EventEmitter } from 'node:events';
 import { availableParallelism } from 'node:os';
-import { configWarnings, type EngineConfig, type EngineOptions, parseConfig } from './config.js';
+import { configWarnings, type EngineConfig, type EngineOptions, openFilesMax, parseConfig } from './config.js';
 import { Delivery, type Scheduler } from './delivery/delivery.js';
 import { type LocalHandlers, LocalSubscriber, type TopicEvent } from './delivery/local-subscriber.js';
 import { DELAY_OF_STREAM } from './delivery/subscription-table.js';
@@ -162,7 +162,7 @@ export class Engine extends EventEmitter<EngineEvents> {
       this.#coldLink.trim(this.#scheduler.epochMs());
       for (const load of this.#lanes.loads) load.endInterval(this.#scheduler.nowMs());
     }, TRIM_INTERVAL_MS);
-    for (const text of configWarnings(this.config, availableParallelism())) {
+    for (const text of configWarnings(this.config, availableParallelism(), openFilesMax())) {
       if (!this.emit('warning', text)) process.emitWarning(text, 'RingcastWarning');
     }
     try {

@@ -17,7 +17,7 @@ const MAY_IMPORT = {
   control: [],
   client: ['protocol'],
   config: ['protocol'],
-  load: ['protocol'],
+  load: ['config', 'protocol'],
   sizing: ['load', 'config', 'index', 'protocol'],
   engine: [
     'protocol',

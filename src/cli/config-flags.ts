@@ -6,6 +6,7 @@ import {
   configKeys,
   configWarnings,
   type EngineConfig,
+  openFilesMax,
   type ResolvedConfig,
   resolveConfig,
 } from '../config.js';
@@ -36,8 +37,13 @@ export function configFromFlags(
 }
 
 /** To stderr, so that output for scripts stays what it is. */
-export function tellWarnings(config: EngineConfig, cores = availableParallelism()): void {
-  for (const warning of configWarnings(config, cores)) console.error(`ringcast: ${warning}`);
+export function tellWarnings(config: EngineConfig, cores = availableParallelism(), openFiles = openFilesMax()): void {
+  for (const warning of configWarnings(config, cores, openFiles)) console.error(`ringcast: ${warning}`);
+}
+
+/** What of the environment was used, and what was not. */
+export function tellNotices({ notices }: Pick<ResolvedConfig, 'notices'>): void {
+  for (const notice of notices) console.error(`ringcast: ${notice}`);
 }
 
 /** No default here: a flag that was not given must not hide the environment or the file. */

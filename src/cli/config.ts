@@ -13,7 +13,7 @@ import {
   type ResolvedConfig,
   topicRuleKeys,
 } from '../config.js';
-import { addConfigFlags, configFromFlags, defaultText, tellWarnings } from './config-flags.js';
+import { addConfigFlags, configFromFlags, defaultText, tellNotices, tellWarnings } from './config-flags.js';
 
 const HIDDEN = '(hidden)';
 
@@ -29,6 +29,7 @@ export function configCommand(): Command {
       return;
     }
     const resolved = configFromFlags(command);
+    tellNotices(resolved);
     tellWarnings(resolved.config);
     process.stdout.write(json === true ? renderJson(resolved) : renderText(resolved));
   });

@@ -64,6 +64,14 @@ const rulesNameExistingLanes: CrossCheck = {
   },
 };
 
+const onePassphrase: CrossCheck = {
+  reads: ['tls'],
+  check({ tls }) {
+    if (tls?.passphrase === undefined || tls.passphraseFile === undefined) return NONE;
+    return [{ at: 'tls.passphraseFile', message: 'is given beside tls.passphrase: give one of them' }];
+  },
+};
+
 /** A rule that never applies contradicts the one that applies in its place. */
 const rulesAreReachable: CrossCheck = {
   reads: ['topics'],
@@ -154,6 +162,7 @@ export const CROSS_CHECKS: readonly CrossCheck[] = [
   holdsTwoFrames('coldLogMaxBytes', false),
   holdsTwoFrames('coldLogsMaxBytes', false),
   idleAfterHeartbeat,
+  onePassphrase,
   rulesNameExistingLanes,
   rulesAreReachable,
   historyFitsLogs,

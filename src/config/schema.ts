@@ -3,7 +3,7 @@
  * flags and checks all come from this table.
  *
  * A key's name ends in its unit. Names in `environment` are short names beside RINGCAST_<KEY_IN_UPPER_SNAKE>, which
- * every key has.
+ * every key has; environment.ts says when they count.
  */
 import { availableParallelism } from 'node:os';
 import { z } from 'zod';
@@ -119,6 +119,9 @@ const tlsSchema = z.strictObject({
     reason: 'Opens tls.keyFile when it is encrypted.',
     secret: true,
   }).optional(),
+  passphraseFile: keyWithoutDefault(text('path of a file'), {
+    reason: 'A file that holds tls.passphrase as its first line, so that it stands in no argument and no variable.',
+  }).optional(),
 });
 
 const topicsSchema = z.strictObject({
@@ -169,6 +172,8 @@ const rebalanceSchema = z.strictObject({
 export function defaultLanes(cores: number = availableParallelism()): number {
   return Math.min(8, Math.max(1, cores - 1));
 }
+
+export const MAX_CONNECTIONS_DEFAULT = 100_000;
 
 export const engineSchema = z.strictObject({
   host: key(text('address or host name'), {
@@ -259,7 +264,7 @@ export const engineSchema = z.strictObject({
     reason: 'The largest WebSocket message that a client may send.',
   }),
   maxConnections: key(count('connections', 1, 1_000_000), {
-    default: 100_000,
+    default: MAX_CONNECTIONS_DEFAULT,
     reason: 'Connections beyond this are refused, so that the process does not die of them.',
   }),
   maxSubscriptionsPerConnection: key(count('subscriptions', 1, 1_000_000), {
@@ -317,7 +322,7 @@ export interface ConfigKey {
   readonly default: unknown;
   /** Set where the default is better told than shown. */
   readonly defaultText: string | undefined;
-  /** The name that every key has first, short names after it. The first that is set counts. */
+  /** The name that every key has first, short names after it. The first that counts (environment.ts) is taken. */
   readonly environment: readonly string[];
   /** `--history-messages` */
   readonly flag: string;

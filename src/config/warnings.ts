@@ -1,7 +1,11 @@
 /** What is allowed, and probably not meant. */
-import type { SchemaOutput } from './schema.js';
+import { connectionsWithin, openFilesNeeded } from './open-files.js';
+import { MAX_CONNECTIONS_DEFAULT, type SchemaOutput } from './schema.js';
 
-interface Placement extends Pick<SchemaOutput, 'lanes' | 'maxHotTopics'> {
+/** Where nobody has asked for a number of connections, so many are enough for a start without a word. */
+const ENOUGH_CONNECTIONS = 10_000;
+
+interface Judged extends Pick<SchemaOutput, 'lanes' | 'maxHotTopics' | 'maxConnections'> {
   readonly topics: { readonly rules: readonly Pick<SchemaOutput['topics']['rules'][number], 'match' | 'home'>[] };
 }
 
@@ -9,8 +13,9 @@ interface Placement extends Pick<SchemaOutput, 'lanes' | 'maxHotTopics'> {
  * A sentence for each, saying what to do.
  *
  * @param cores what the machine has for this process: `availableParallelism()`
+ * @param openFiles how many files this process may open: `openFilesMax()`
  */
-export function configWarnings(config: Placement, cores: number): string[] {
+export function configWarnings(config: Judged, cores: number, openFiles: number | null): string[] {
   const warnings: string[] = [];
   const { lanes, maxHotTopics } = config;
   if (lanes > cores) {
@@ -27,6 +32,14 @@ export function configWarnings(config: Placement, cores: number): string[] {
     warnings.push(
       `${none} is 0, but rules want topics in lanes (${rules}): these run on the accept thread; ` +
         `raise ${none}, or take "home" out of these rules.`,
+    );
+  }
+  const { maxConnections } = config;
+  const possible = openFiles === null ? Number.POSITIVE_INFINITY : connectionsWithin(openFiles);
+  if (possible < (maxConnections === MAX_CONNECTIONS_DEFAULT ? ENOUGH_CONNECTIONS : maxConnections)) {
+    warnings.push(
+      `maxConnections is ${maxConnections}, but this process may open ${openFiles} files only (ulimit -n): more than ${possible} ` +
+        `connections are refused; raise the limit to ${openFilesNeeded(maxConnections)}, or set maxConnections to ${Math.max(1, possible)} or less.`,
     );
   }
   return warnings;

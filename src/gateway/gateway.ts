@@ -16,7 +16,9 @@ import { Session } from '../router/session.js';
 import { Connection, type ConnectionHost, type ConnectionRequest } from './connection.js';
 import { Heartbeat } from './heartbeat.js';
 import { FLOOD, FLOOD_MS, Intake } from './intake.js';
+import { listenFailure } from './listen-failure.js';
 import { Offenders } from './offenders.js';
+import { type PassphraseOptions, passphraseOf } from './tls-passphrase.js';
 import { type Codec, parseUpgrade } from './upgrade-url.js';
 import {
   type HttpRequest,
@@ -32,9 +34,7 @@ import {
 export interface GatewayOptions {
   readonly host: string;
   readonly port: number;
-  readonly tls?:
-    | { readonly certFile: string; readonly keyFile: string; readonly passphrase?: string | undefined }
-    | undefined;
+  readonly tls?: ({ readonly certFile: string; readonly keyFile: string } & PassphraseOptions) | undefined;
   readonly heartbeatMs: number;
   readonly idleTimeoutMs: number;
   readonly maxPayloadBytes: number;
@@ -140,12 +140,7 @@ export class Gateway implements ConnectionHost {
     const socket = await new Promise<us_listen_socket | false>((resolve) =>
       listenExclusively(uws, app, host, port, resolve),
     );
-    if (socket === false) {
-      throw new RingcastError(
-        'CONFLICT',
-        `cannot listen on ${host}:${port}: the port is in use or may not be used; choose another (--port, PORT) or end the other process`,
-      );
-    }
+    if (socket === false) throw await listenFailure(host, port);
     this.#listenSocket = socket;
     this.#assertNotClosed();
     this.#heartbeatTimer = setInterval(() => this.#heartbeat.tick(this.#scheduler.nowMs()), this.#heartbeat.tickMs);
@@ -284,11 +279,12 @@ export class Gateway implements ConnectionHost {
     const { tls } = this.#options;
     if (tls === undefined) return uws.App();
     for (const file of [tls.certFile, tls.keyFile]) assertReadable(file);
+    const passphrase = passphraseOf(tls);
     try {
       return uws.SSLApp({
         cert_file_name: tls.certFile,
         key_file_name: tls.keyFile,
-        ...(tls.passphrase === undefined ? {} : { passphrase: tls.passphrase }),
+        ...(passphrase === undefined ? {} : { passphrase }),
       });
     } catch (fault) {
       throw new RingcastError(

@@ -1,11 +1,11 @@
 /** The load generator of one process: opens its connections, reads and verifies what arrives; a thread of it publishes. */
 import { Worker } from 'node:worker_threads';
+import { openFilesMax, openFilesNeeded } from '../config/open-files.js';
 import { clockMs, sleep } from './clock.js';
 import { Connection, type Endpoint, ReceiveBuffer } from './connection.js';
 import { CountingSink } from './counting-sink.js';
 import { createPayloadForm } from './dialects.js';
 import { explainConnectFailure, LoadError } from './explain.js';
-import { openFilesMax, openFilesNeeded } from './file-limit.js';
 import { HealthMeter, type ReaderHealth, saturationOf } from './health.js';
 import { connectionsOf, type JobPart, type LoadJob, publishersOf, sourcesOf } from './job.js';
 import { LatencyHistogram } from './latency-histogram.js';

@@ -1,6 +1,7 @@
 /** Measures this machine: runs the operating points and fits what things cost. */
+
+import { openFilesMax } from '../config/open-files.js';
 import { parseConfig } from '../config.js';
-import { openFilesMax } from '../load/file-limit.js';
 import { CALIBRATION_FORMAT, type Calibration, thisMachine } from './calibration.js';
 import { fitCoefficients, type MemoryObservation, type Observation } from './fit.js';
 import { Interrupted } from './measure/children.js';

@@ -35,9 +35,9 @@ describe('configuration flags', () => {
   it('win over the environment, and leave it alone where they are not given', () => {
     const { config, sources } = configFromFlags(parsed(['--port', '1', '--topics-auto-create', 'false']), {
       PORT: '2',
-      HOST: 'h',
+      HOST: '0.0.0.0',
     });
-    expect(config).toMatchObject({ port: 1, host: 'h', topics: { autoCreate: false } });
+    expect(config).toMatchObject({ port: 1, host: '0.0.0.0', topics: { autoCreate: false } });
     expect(sources).toMatchObject({ port: 'flag --port', host: 'environment HOST', lanes: 'default' });
   });
 
@@ -51,9 +51,9 @@ describe('configuration flags', () => {
 describe('warnings', () => {
   it('go to stderr, and there are none for a configuration that fits the machine', () => {
     const told = vi.spyOn(console, 'error').mockImplementation(() => {});
-    tellWarnings(parseConfig({ lanes: 3 }), 4);
+    tellWarnings(parseConfig({ lanes: 3 }), 4, null);
     expect(told).not.toHaveBeenCalled();
-    tellWarnings(parseConfig({ lanes: 5 }), 4);
+    tellWarnings(parseConfig({ lanes: 5 }), 4, null);
     expect(told.mock.calls).toEqual([[expect.stringMatching(/^ringcast: lanes is 5, but there are 4 cores: /)]]);
     told.mockRestore();
   });

@@ -16,7 +16,7 @@ if (!hasOpenssl) console.log('TLS tests are skipped: there is no openssl command
 
 describe.skipIf(!hasOpenssl)('TLS', () => {
   const certificate: Certificate = hasOpenssl ? makeCertificate() : ({} as Certificate);
-  const { certFile, keyFile, encryptedKeyFile, passphrase, otherFile } = certificate;
+  const { certFile, keyFile, encryptedKeyFile, passphrase, passphraseFile, otherFile } = certificate;
 
   it('serves both dialects and the client, hot and cold', async () => {
     const { engine, url } = await startEngine({
@@ -59,8 +59,11 @@ describe.skipIf(!hasOpenssl)('TLS', () => {
     expect(engine.stats().blockedConnections).toBe(0);
   });
 
-  it('takes an encrypted key with its passphrase', async () => {
-    const { url } = await startEngine({ lanes: 0, tls: { certFile, keyFile: encryptedKeyFile, passphrase } });
+  it.each([
+    ['itself', { passphrase }],
+    ['in a file', { passphraseFile }],
+  ])('takes an encrypted key with its passphrase %s', async (_, given) => {
+    const { url } = await startEngine({ lanes: 0, tls: { certFile, keyFile: encryptedKeyFile, ...given } });
     const client = await TestClient.open(url, 'msgpack', { ca: readFileSync(certFile) });
     await client.sync();
   });
@@ -81,6 +84,7 @@ describe.skipIf(!hasOpenssl)('TLS', () => {
     ['a file that is not there', { certFile: 'nowhere.pem', keyFile }, /cannot read nowhere\.pem/],
     ['a certificate that is none', { certFile: otherFile, keyFile }, /not a PEM certificate and its key/],
     ['a key that is none', { certFile, keyFile: otherFile }, /not a PEM certificate and its key/],
+    ['a passphrase in no file', { certFile, keyFile, passphraseFile: '/no/such/file' }, /\/no\/such\/file.*ENOENT/],
     ['the wrong passphrase', { certFile, keyFile: encryptedKeyFile, passphrase: 'wrong' }, /not a PEM certificate/],
   ])('%s: one line says what to do', async (_, tls, message) => {
     const engine = createEngine({ port: 0, lanes: 0, tls });

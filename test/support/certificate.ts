@@ -1,6 +1,6 @@
 // A self-signed certificate for 127.0.0.1, made by openssl.
 import { spawnSync } from 'node:child_process';
-import { mkdtempSync, rmSync } from 'node:fs';
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { afterAll } from 'vitest';
@@ -13,6 +13,8 @@ export interface Certificate {
   /** The same key, encrypted with `passphrase`. */
   readonly encryptedKeyFile: string;
   readonly passphrase: string;
+  /** The same, as the first line of a file. */
+  readonly passphraseFile: string;
   /** A file that is neither. */
   readonly otherFile: string;
 }
@@ -37,7 +39,9 @@ export function makeCertificate(): Certificate {
     '2',
   )(...['-subj', '/CN=127.0.0.1', '-addext', 'subjectAltName=IP:127.0.0.1', '-keyout', keyFile, '-out', certFile]);
   openssl('ec', '-aes256')('-in', keyFile, '-out', encryptedKeyFile, '-passout', `pass:${passphrase}`);
-  return { certFile, keyFile, encryptedKeyFile, passphrase, otherFile: import.meta.filename };
+  const passphraseFile = path.join(folder, 'passphrase');
+  writeFileSync(passphraseFile, `${passphrase}\n`);
+  return { certFile, keyFile, encryptedKeyFile, passphrase, passphraseFile, otherFile: import.meta.filename };
 }
 
 function openssl(...first: string[]): (...rest: string[]) => void {

@@ -22,7 +22,7 @@ export const SMALL_LOGS = {
 
 /** @param areFaultsExpected false: a 'fault' fails the test. */
 export async function startEngine(input: EngineInput = {}, areFaultsExpected = false): Promise<StartedEngine> {
-  const engine = createEngine({ port: 0, lanes: 1, shutdownTimeoutMs: 1000, ...input });
+  const engine = createEngine({ port: 0, lanes: 1, shutdownTimeoutMs: 1000, maxConnections: 1000, ...input });
   const faults: unknown[] = [];
   engine.on('fault', (fault) => faults.push(fault));
   running.push({ engine, faults, areFaultsExpected });

@@ -1,4 +1,4 @@
-/** How many files (and so sockets) this process may have open. */
+/** How many files, and so sockets, this process may have open. */
 import { readFileSync } from 'node:fs';
 
 /** What Node itself, its threads and the pipes to other processes have open. */
@@ -16,4 +16,9 @@ export function openFilesMax(): number | null {
 
 export function openFilesNeeded(connections: number): number {
   return connections + OWN_FILES;
+}
+
+/** How many connections so many files are enough for. */
+export function connectionsWithin(openFiles: number): number {
+  return Math.max(0, openFiles - OWN_FILES);
 }

@@ -1,11 +1,13 @@
 /** Engine lines: what a running engine has to tell its operator, one line each. */
 import type { Engine, LaneEvent, PoisonEvent } from '../index.js';
+import { oneLine } from './failure.js';
 
 /** Tells the engine's warnings, and what happens to its lanes. */
 export function tellEngineEvents(engine: Engine, print: (line: string) => void): void {
-  engine.on('warning', (text) => print(`ringcast: ${text}`));
-  engine.on('lane', (event) => print(`ringcast: ${laneLine(event)}`));
-  engine.on('poison', (event) => print(`ringcast: ${poisonLine(event)}`));
+  const tell = (line: string): void => print(`ringcast: ${oneLine(line)}`);
+  engine.on('warning', tell);
+  engine.on('lane', (event) => tell(laneLine(event)));
+  engine.on('poison', (event) => tell(poisonLine(event)));
 }
 
 export function laneLine({ lane, kind, recoveryMs, fault }: LaneEvent): string {
@@ -27,6 +29,5 @@ export function poisonLine({ topic, lane, payload }: PoisonEvent): string {
 }
 
 function reasonOf(fault: unknown): string {
-  const text = fault instanceof Error ? fault.message : String(fault);
-  return text.replace(/\s*\n\s*/g, '; ');
+  return oneLine(fault instanceof Error ? fault.message : String(fault));
 }

@@ -3,7 +3,7 @@ import { Command, Option } from 'commander';
 import { Agent } from '../load/agent.js';
 import type { AgentAddress } from '../load/remote-team.js';
 import { CommandFailure, EXIT_USAGE } from './failure.js';
-import { parseAddress } from './load-options.js';
+import { agentSecretOf, parseAddress, secretOptions } from './load-options.js';
 import { stopRequest } from './server-options.js';
 
 const LISTEN_DEFAULT = '127.0.0.1:9700';
@@ -16,6 +16,7 @@ URLs of a run can be read on the way. Use it in a network of your own, or throug
 interface AgentCommandOptions {
   readonly listen: AgentAddress;
   readonly secret?: string;
+  readonly secretFile?: string;
 }
 
 export function loadAgentCommand(): Command {
@@ -26,10 +27,11 @@ export function loadAgentCommand(): Command {
         .argParser(parseAddress)
         .default(parseAddress(LISTEN_DEFAULT), LISTEN_DEFAULT),
     )
-    .addOption(new Option('--secret <text>', 'what its --secret must be').env('LOAD_SECRET'))
     .addHelpText('after', NOTES);
+  for (const option of secretOptions('what its --secret must be')) command.addOption(option);
   return command.action((options: AgentCommandOptions) => {
-    const { listen, secret } = options;
+    const { listen } = options;
+    const secret = agentSecretOf(options);
     if (secret === undefined && !isLoopback(listen.host)) {
       const problem = `--listen ${listen.host} is reachable from other machines, so a --secret is needed`;
       return command.error(`error: ${problem}`, { exitCode: EXIT_USAGE });

@@ -7,7 +7,8 @@ import { type LoadJob, publishersPerSource } from '../load/job.js';
 import { type JsonTemplates, templateProblem } from '../load/json-templates.js';
 import type { AgentAddress } from '../load/remote-team.js';
 import { CHOICES, type Choice, parseTopics } from '../load/topics.js';
-import { parseCount, SERVER_URL_DEFAULT } from './server-options.js';
+import { parseSecretFile, secretOf } from './secrets.js';
+import { parseCount, SERVER_URL_DEFAULT, tokenFileOption, tokenOf } from './server-options.js';
 
 const DAY_MS = 24 * 3_600_000;
 /** A message and what is around it has to fit into the receive buffer of a connection. */
@@ -36,6 +37,7 @@ export interface LoadOptions {
   readonly processes: number;
   readonly agents?: readonly AgentAddress[];
   readonly secret?: string;
+  readonly secretFile?: string;
   readonly connectTemplate?: string;
   readonly subscribeTemplate?: string;
   readonly publishTemplate?: string;
@@ -43,6 +45,7 @@ export interface LoadOptions {
   readonly pongTemplate?: string;
   readonly subprotocol?: string;
   readonly token?: string;
+  readonly tokenFile?: string;
   readonly header?: readonly string[];
   readonly insecure?: true;
   readonly allowFewer?: true;
@@ -70,7 +73,8 @@ export function addLoadOptions(command: Command): Command {
   add(TARGET, '--url <url>', 'address of the server, ws:// or wss://', parseUrl, SERVER_URL_DEFAULT);
   const protocol = new Option('--protocol <name>', 'ringcast is MessagePack; json takes the templates below');
   command.addOption(protocol.choices(PROTOCOLS).default('ringcast').helpGroup(TARGET));
-  add(TARGET, '--token <token>', 'token to show to a ringcast server', asIs);
+  add(TARGET, '--token <token>', 'token to show to a ringcast server; better by --token-file or RINGCAST_TOKEN', asIs);
+  command.addOption(tokenFileOption().helpGroup(TARGET));
   command.addOption(
     new Option('--header <header>', 'header of the upgrade, such as "Authorization: Bearer x"; may be repeated')
       .argParser((text: string, before: string[] = []) => [...before, parseHeader(text)])
@@ -106,9 +110,8 @@ export function addLoadOptions(command: Command): Command {
 
   add(GENERATORS, '--processes <n>', 'processes on each machine; one reads with one core', count(1, PROCESSES_MAX), 1);
   add(GENERATORS, '--agents <list>', 'machines that run "ringcast load-agent": host:port,…', parseAgents);
-  command.addOption(
-    new Option('--secret <text>', 'what the agents were started with').env('LOAD_SECRET').helpGroup(GENERATORS),
-  );
+  for (const option of secretOptions('what the agents were started with'))
+    command.addOption(option.helpGroup(GENERATORS));
   command.addOption(
     new Option('--allow-fewer', 'go on with the connections that could be opened').helpGroup(GENERATORS),
   );
@@ -133,7 +136,8 @@ export function addLoadOptions(command: Command): Command {
 export function jobOf(options: LoadOptions): LoadJob | { problem: string } {
   const problem = problemOf(options);
   if (problem !== null) return { problem };
-  const { protocol, topics, choice, seed, rate, burst, subprotocol, token } = options;
+  const { protocol, topics, choice, seed, rate, burst, subprotocol } = options;
+  const token = tokenOf(options);
   const isJson = protocol === 'json';
   return {
     ...{ url: urlOf(options), protocol, subprotocol, token, topics, choice, seed, rate, burst },
@@ -150,6 +154,21 @@ export function jobOf(options: LoadOptions): LoadJob | { problem: string } {
     allowFewer: options.allowFewer === true,
     run: randomInt(2 ** 32),
   };
+}
+
+/** `--secret` and what stands in for it: see agentSecretOf. */
+export function secretOptions(text: string): Option[] {
+  return [
+    new Option('--secret <text>', `${text}; better by --secret-file or RINGCAST_SECRET`),
+    new Option('--secret-file <path>', 'file whose first line is the secret')
+      .argParser(parseSecretFile)
+      .conflicts('secret'),
+  ];
+}
+
+/** What coordinator and agents share. */
+export function agentSecretOf({ secret, secretFile }: Pick<LoadOptions, 'secret' | 'secretFile'>): string | undefined {
+  return secretOf(secret, secretFile, 'RINGCAST_SECRET') ?? secretOf(undefined, undefined, 'LOAD_SECRET');
 }
 
 export function machinesOf(options: LoadOptions): number {

@@ -5,6 +5,7 @@ import type { LoadJob } from '../load/job.js';
 import { LatencyHistogram, type Percentiles } from '../load/latency-histogram.js';
 import type { LoadResult, ProcessHealth } from '../load/result.js';
 import { parseTopics } from '../load/topics.js';
+import { printable } from './printable.js';
 
 const PROBLEMS_SHOWN_MAX = 5;
 
@@ -42,7 +43,9 @@ export function jobLines({ job, machines, processes }: Pick<LoadReport, 'job' | 
 
 export function reportLines(report: LoadReport, colours: Colors): string[] {
   const { job, result, partial } = report;
-  const lines = partial.map((why) => row('PARTIAL', colours.red(`these are not the results of the whole run: ${why}`)));
+  const lines = partial.map((why) =>
+    row('PARTIAL', colours.red(`these are not the results of the whole run: ${printable(why)}`)),
+  );
   if (job.rate > 0) lines.push(...verificationLines(report, colours));
   lines.push(...connectionLines(report, colours), ...problemLines(result, colours));
   lines.push(...figureLines(report), ...healthLines(result, colours));
@@ -82,7 +85,7 @@ function connectionLines({ result }: LoadReport, colours: Colors): string[] {
 }
 
 function problemLines({ problems }: LoadResult, colours: Colors): string[] {
-  const lines = problems.slice(0, PROBLEMS_SHOWN_MAX).map((text) => row('problem', colours.yellow(text)));
+  const lines = problems.slice(0, PROBLEMS_SHOWN_MAX).map((text) => row('problem', colours.yellow(printable(text))));
   const hidden = problems.length - PROBLEMS_SHOWN_MAX;
   return hidden > 0 ? [...lines, row('', `… and ${hidden} more`)] : lines;
 }
@@ -133,7 +136,7 @@ function healthLines({ health }: LoadResult, colours: Colors): string[] {
   for (const { name, saturated } of health) {
     if (saturated.length === 0) continue;
     const why = `SATURATED (${name}): ${saturated.join(', ')}. Latencies contain waiting in the load generator; use more --processes, another machine, or less load`;
-    lines.push(row('', colours.red(why)));
+    lines.push(row('', colours.red(printable(why))));
   }
   return lines;
 }

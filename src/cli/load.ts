@@ -9,10 +9,12 @@ import { startLocalTeam } from '../load/local-team.js';
 import { connectAgent } from '../load/remote-team.js';
 import { type RunOutcome, runLoad } from '../load/run.js';
 import type { Team } from '../load/team.js';
-import { CommandFailure, EXIT_FAILURE, EXIT_USAGE } from './failure.js';
-import { addLoadOptions, jobOf, type LoadOptions, machinesOf } from './load-options.js';
+import { CommandFailure, EXIT_FAILURE, EXIT_USAGE, oneLine } from './failure.js';
+import { addLoadOptions, agentSecretOf, jobOf, type LoadOptions, machinesOf } from './load-options.js';
 import { startProgress } from './load-progress.js';
 import { isFlawless, jobLines, type LoadReport, reportLines } from './load-report.js';
+import { printableJson } from './printable.js';
+import { STOP_SIGNALS } from './server-options.js';
 
 const EXAMPLES = `
 Messages leave by schedule, whether or not the server keeps up, and latency counts from the time at which a message should
@@ -53,7 +55,7 @@ async function load(options: LoadOptions, job: LoadJob): Promise<void> {
       machines: await startMachines(options),
       onPhase: (phase) => progress.phase(phase),
       onTick: (tick) => progress.tick(tick),
-      onNotice: (text) => console.error(`ringcast: ${text}`),
+      onNotice: (text) => console.error(`ringcast: ${oneLine(text)}`),
       stop,
     });
   } catch (error) {
@@ -71,9 +73,11 @@ async function load(options: LoadOptions, job: LoadJob): Promise<void> {
 }
 
 /** Throws LoadError when an agent is not there. */
-async function startMachines({ agents, secret, processes }: LoadOptions): Promise<Team[]> {
+async function startMachines(options: LoadOptions): Promise<Team[]> {
+  const { agents, processes } = options;
   if (agents === undefined) return [startLocalTeam(processes)];
-  const results = await Promise.allSettled(agents.map((agent) => connectAgent(agent, secret ?? '', processes)));
+  const secret = agentSecretOf(options) ?? '';
+  const results = await Promise.allSettled(agents.map((agent) => connectAgent(agent, secret, processes)));
   const teams = results.flatMap((result) => (result.status === 'fulfilled' ? [result.value] : []));
   const failed = results.find((result) => result.status === 'rejected');
   if (failed === undefined) return teams;
@@ -89,8 +93,7 @@ function stopOnSignals(): AbortSignal {
     stopping.abort();
     console.error('ringcast: ends early; once more to end at once');
   };
-  process.on('SIGINT', onSignal);
-  process.on('SIGTERM', onSignal);
+  for (const signal of STOP_SIGNALS) process.on(signal, onSignal);
   return stopping.signal;
 }
 
@@ -113,7 +116,7 @@ async function writeJson(file: string, report: LoadReport): Promise<void> {
     2,
   );
   if (file === '-') {
-    process.stdout.write(`${text}\n`);
+    process.stdout.write(`${printableJson(text)}\n`);
     return;
   }
   try {

@@ -2,13 +2,25 @@
 /** The `ringcast` command: puts the commands together and turns whatever they end with into an exit code. */
 import { readFileSync } from 'node:fs';
 import { Command } from 'commander';
-import { reportFailure } from './failure.js';
+import { EXIT_FAILURE, reportFailure } from './failure.js';
 
-// Whoever reads our output has enough (`ringcast sub … | head`): that is no failure.
+/** Commands that only show: whoever reads their output has enough (`ringcast sub … | head`), and that is no failure. */
+const SHOWS = ['sub', 'top', 'config'];
+/** Commands that do their work whether or not somebody reads along. */
+const WORKS = ['serve', 'load-agent'];
+
 process.stdout.on('error', (error: NodeJS.ErrnoException) => {
-  if (error.code === 'EPIPE') process.exit(0);
-  throw error;
+  // EIO: the terminal is gone.
+  if (error.code !== 'EPIPE' && error.code !== 'EIO') throw error;
+  const name = process.argv[2] ?? '';
+  if (WORKS.includes(name)) return;
+  if (SHOWS.includes(name)) process.exit(0);
+  console.error('ringcast: nobody reads the output any more; it ends, and what it was to show is not shown');
+  process.exit(EXIT_FAILURE);
 });
+
+// Complaints that nobody reads are no reason to end.
+process.stderr.on('error', () => {});
 
 const { version } = JSON.parse(readFileSync(new URL('../../package.json', import.meta.url), 'utf8'));
 const program = new Command('ringcast')
@@ -28,6 +40,7 @@ const COMMANDS: Record<string, () => Promise<Command>> = {
   'load-agent': async () => (await import('./load-agent.js')).loadAgentCommand(),
   config: async () => (await import('./config.js')).configCommand(),
   size: async () => (await import('./size.js')).sizeCommand(),
+  prune: async () => (await import('./prune.js')).pruneCommand(),
 };
 
 // Help and the suggestion for a misspelt name need all of them.

@@ -1,6 +1,7 @@
 /** `ringcast pub`: publishes one message and says which sequence number it got. */
 import { Command } from 'commander';
 import { CommandFailure } from './failure.js';
+import { printable } from './printable.js';
 import { addServerOptions, connectToServer, type ServerOptions } from './server-options.js';
 
 interface PubOptions extends ServerOptions {
@@ -22,7 +23,7 @@ async function publish(topic: string, json: string, options: PubOptions): Promis
   const client = await connectToServer(options);
   try {
     const { seq } = await client.publish(topic, value, options.id === undefined ? undefined : { id: options.id });
-    console.log(`published ${topic} ${seq}`);
+    console.log(printable(`published ${topic} ${seq}`));
   } finally {
     await client.close();
   }

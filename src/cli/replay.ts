@@ -1,10 +1,11 @@
 /** `ringcast replay`: publishes a recording, as fast as it was recorded, n times as fast, or as fast as it goes. */
 import { SingleBar } from 'cli-progress';
 import { Command, InvalidArgumentError } from 'commander';
-import { CommandFailure, EXIT_FAILURE } from './failure.js';
+import { CommandFailure, EXIT_FAILURE, oneLine } from './failure.js';
 import { OrderedSender } from './ordered-sender.js';
+import { pause } from './reconnect.js';
 import { type BadLine, openRecording, parseLine, type Recording } from './recording.js';
-import { addServerOptions, connectToServer, type ServerOptions, stopRequest } from './server-options.js';
+import { addServerOptions, connectToServer, type ServerOptions, stopSignal } from './server-options.js';
 
 const BAD_LINES_SHOWN_MAX = 20;
 /** Timers are no finer than this; what is due sooner goes out at once. */
@@ -37,8 +38,7 @@ function parseSpeed(text: string): number {
 
 async function replay(file: string, options: ReplayOptions): Promise<void> {
   let recording = await openFile(file);
-  const stopping = new AbortController();
-  void stopRequest().then(() => stopping.abort());
+  const stop = stopSignal();
   const client = await connectToServer(options);
   const badLines: BadLine[] = [];
   let passes = 0;
@@ -48,16 +48,16 @@ async function replay(file: string, options: ReplayOptions): Promise<void> {
   const sender = new OrderedSender({
     client,
     onUnfit: ({ lineNumber }, problem) => addBadLine({ lineNumber, problem }),
-    sleep: (durationMs) => pause(durationMs, stopping.signal),
+    sleep: (durationMs) => pause(durationMs, stop),
   });
   const startMs = performance.now();
   try {
     for (;;) {
       const acceptedBefore = sender.counts.accepted;
-      await replayOnce({ recording, file, sender, addBadLine, speed: options.speed, stop: stopping.signal });
+      await replayOnce({ recording, file, sender, addBadLine, speed: options.speed, stop });
       passes += 1;
       // Without the second condition a file of bad lines would go round without end and without effect.
-      if (!options.loop || sender.counts.accepted === acceptedBefore || stopping.signal.aborted) break;
+      if (!options.loop || sender.counts.accepted === acceptedBefore || stop.aborted) break;
       recording = await openFile(file);
     }
   } finally {
@@ -143,7 +143,7 @@ function startProgressBar(bytesTotal: number): SingleBar | null {
 function reportBadLines(file: string, badLines: readonly BadLine[]): void {
   const inOrder = badLines.toSorted((left, right) => left.lineNumber - right.lineNumber);
   for (const { lineNumber, problem } of inOrder.slice(0, BAD_LINES_SHOWN_MAX)) {
-    console.error(`${file}:${lineNumber}: ${problem}`);
+    console.error(oneLine(`${file}:${lineNumber}: ${problem}`));
   }
   const hidden = badLines.length - BAD_LINES_SHOWN_MAX;
   if (hidden > 0) console.error(`${file}: ${hidden} more bad lines`);
@@ -160,18 +160,4 @@ function printSummary({ counts, topicCount }: OrderedSender, durationS: number, 
       `ringcast: the server was overloaded; ${counts.overtaken} messages overtook one that had to be sent again`,
     );
   }
-}
-
-/** Waits, but not longer than until the signal. */
-function pause(durationMs: number, stop: AbortSignal): Promise<void> {
-  return new Promise((resolve) => {
-    if (stop.aborted) return resolve();
-    const end = (): void => {
-      clearTimeout(timer);
-      stop.removeEventListener('abort', end);
-      resolve();
-    };
-    const timer = setTimeout(end, durationMs);
-    stop.addEventListener('abort', end);
-  });
 }

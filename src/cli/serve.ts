@@ -2,11 +2,11 @@
 import { Command } from 'commander';
 import { type EngineConfig, formatSizeBytes, memoryBound, parseConfig, type ResolvedConfig } from '../config.js';
 import type { Engine } from '../index.js';
-import { addConfigFlags, configFromFlags } from './config-flags.js';
+import { addConfigFlags, configFromFlags, tellNotices } from './config-flags.js';
 import { DEMO_TOPIC_PREFIX, DemoFeed, seededRandom } from './demo-feed.js';
 import { tellEngineEvents } from './engine-lines.js';
 import { describeFailure, EXIT_FAILURE } from './failure.js';
-import { SERVER_URL_DEFAULT } from './server-options.js';
+import { SERVER_URL_DEFAULT, STOP_SIGNALS } from './server-options.js';
 
 const DEMO_TICK_MS = 20;
 const DEMO_SEED = 2026;
@@ -19,6 +19,7 @@ export function serveCommand(): Command {
 }
 
 async function serve(resolved: ResolvedConfig, isDemo: boolean): Promise<void> {
+  tellNotices(resolved);
   const config = isDemo ? withDemoTopics(resolved) : resolved.config;
   // Only here: the other commands run without the native library that a server needs.
   const { createEngine } = await import('../index.js');
@@ -86,6 +87,5 @@ function stopOnSignals(stop: () => Promise<void>): void {
       },
     );
   };
-  process.on('SIGINT', onSignal);
-  process.on('SIGTERM', onSignal);
+  for (const signal of STOP_SIGNALS) process.on(signal, onSignal);
 }

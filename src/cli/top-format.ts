@@ -1,4 +1,4 @@
-/** How `ringcast top` writes numbers, times and texts that came from a server. */
+/** How `ringcast top` writes numbers and times. */
 
 const whole = new Intl.NumberFormat('en', { maximumFractionDigits: 0, useGrouping: false });
 const short = new Intl.NumberFormat('en', { notation: 'compact', maximumSignificantDigits: 3 });
@@ -31,9 +31,4 @@ export function formatMs(ms: number): string {
   if (ms < 2 * MS_PER_HOUR) return `${Math.round(ms / MS_PER_MINUTE)}m`;
   if (ms < 2 * MS_PER_DAY) return `${Math.round(ms / MS_PER_HOUR)}h`;
   return `${Math.round(ms / MS_PER_DAY)}d`;
-}
-
-/** Clients choose their names: what would steer the terminal becomes visible instead. */
-export function printable(text: string): string {
-  return text.replace(/\p{C}/gu, '\u{FFFD}');
 }

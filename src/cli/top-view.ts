@@ -3,13 +3,15 @@ import Table from 'cli-table3';
 import picocolors from 'picocolors';
 import type { Colors } from 'picocolors/types.js';
 import type { ConsumerFigures, EngineFigures, LaneFigures, StatsReport, TopicFigures } from '../index.js';
-import { formatCount, formatMs, formatShare, printable } from './top-format.js';
+import { printable } from './printable.js';
+import { formatCount, formatMs, formatShare } from './top-format.js';
 
 export interface ViewOptions {
   /** Characters per line and lines; Infinity: all there is. */
   readonly columns: number;
   readonly rows: number;
-  readonly sort: TopicSort;
+  /** Null: topics stand in the order that they shall have. */
+  readonly sort: TopicSort | null;
   readonly colours: Colors;
 }
 
@@ -58,7 +60,7 @@ const LANE_COLUMNS: readonly Column<LaneFigures>[] = [
 
 /** The last ones are left out first where there is no room for all. */
 const TOPIC_COLUMNS: readonly Column<TopicFigures>[] = [
-  { head: 'TOPIC', text: ({ topic }) => printable(topic), isText: true },
+  { head: 'TOPIC', text: ({ topic }) => topic, isText: true },
   { head: 'HOME', text: ({ home }) => (home === 'cold' ? 'cold' : `lane ${home}`), isText: true },
   { head: 'SUBS', text: ({ subscribers }) => formatCount(subscribers) },
   { head: 'MSG/S', text: ({ messagesPerSecond }) => formatCount(messagesPerSecond) },
@@ -76,7 +78,7 @@ const TOPIC_COLUMNS: readonly Column<TopicFigures>[] = [
 ];
 
 const CONSUMER_COLUMNS: readonly Column<ConsumerFigures>[] = [
-  { head: 'SLOWEST', text: ({ connectionId }) => printable(connectionId) || '(in process)', isText: true },
+  { head: 'SLOWEST', text: ({ connectionId }) => connectionId || '(in process)', isText: true },
   { head: 'LAG', text: ({ lagMessages }) => formatCount(lagMessages) },
   { head: 'AGE', text: ({ lagMs }) => formatMs(lagMs) },
   {
@@ -85,8 +87,8 @@ const CONSUMER_COLUMNS: readonly Column<ConsumerFigures>[] = [
     isText: true,
     isAlarming: ({ isBlocked }) => isBlocked,
   },
-  { head: 'TOPIC', text: ({ topic }) => printable(topic), isText: true },
-  { head: 'CLIENT', text: ({ clientId }) => printable(clientId), isText: true },
+  { head: 'TOPIC', text: ({ topic }) => topic, isText: true },
+  { head: 'CLIENT', text: ({ clientId }) => clientId, isText: true },
 ];
 
 /** A column of texts is cut off to so many characters before another column is left out. */
@@ -108,9 +110,9 @@ const NO_LINES = Object.fromEntries(
 
 /** The lines of a report, hottest topics and slowest consumers first. */
 export function renderReport(report: StatsReport, options: ViewOptions): string {
-  const head = engineLines(report.engine, report.time).map((line) => line.slice(0, options.columns));
+  const head = engineLines(report.engine, report.time).map((line) => printable(line).slice(0, options.columns));
   const lanes = tableLines(shownLanes(report.lanes, options.rows), LANE_COLUMNS, options);
-  const topics = sortTopics(report.topics, options.sort);
+  const topics = options.sort === null ? report.topics : sortTopics(report.topics, options.sort);
   // One line is left free: that behind the last one, where the cursor stands.
   const free = Math.max(0, options.rows - head.length - lanes.length - 1);
   const wantedByConsumers = report.slowest.length === 0 ? 0 : report.slowest.length + 2;
@@ -126,11 +128,12 @@ export function renderReport(report: StatsReport, options: ViewOptions): string 
   return `${lines.slice(0, Math.max(1, options.rows - 1)).join('\n')}\n`;
 }
 
-/** All of them in their order, or as many as there is room for, the busiest first. */
+/** All of them, or the busiest ones that there is room for, in their order. */
 function shownLanes(lanes: readonly LaneFigures[], rows: number): readonly LaneFigures[] {
   const room = Math.max(2, Math.floor(rows * LANE_SHARE));
   if (lanes.length <= room) return lanes;
-  return lanes.toSorted((left, right) => right.utilisation - left.utilisation).slice(0, room);
+  const busiest = lanes.toSorted((left, right) => right.utilisation - left.utilisation).slice(0, room);
+  return busiest.sort((left, right) => left.lane - right.lane);
 }
 
 /** Equal ones by their messages, then by their names. */
@@ -219,7 +222,10 @@ function makeTable<Row>(
   });
   for (const row of rows) {
     table.push(
-      columns.map(({ text, isAlarming }) => (isAlarming?.(row) === true ? colours.yellow(text(row)) : text(row))),
+      columns.map(({ text, isAlarming }) => {
+        const cell = printable(text(row));
+        return isAlarming?.(row) === true ? colours.yellow(cell) : cell;
+      }),
     );
   }
   return table;

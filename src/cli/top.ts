@@ -3,10 +3,14 @@ import { Command, Option } from 'commander';
 import picocolors from 'picocolors';
 import { type Client, STATS_TOPIC } from '../client/client.js';
 import { RingcastError } from '../errors.js';
-import type { StatsReport } from '../index.js';
+import type { ConsumerFigures, StatsReport, TopicFigures } from '../index.js';
 import { CommandFailure, describeFailure } from './failure.js';
-import { addServerOptions, connectToServer, type ServerOptions, stopRequest } from './server-options.js';
-import { renderReport, TOPIC_SORTS, type TopicSort } from './top-view.js';
+import { listenToKeys } from './keys.js';
+import { printableJson } from './printable.js';
+import { ConnectionLost, withConnections } from './reconnect.js';
+import { RowOrder } from './row-order.js';
+import { addServerOptions, type ServerOptions, stopRequest } from './server-options.js';
+import { renderReport, sortTopics, TOPIC_SORTS, type TopicSort } from './top-view.js';
 
 interface TopOptions extends ServerOptions {
   readonly once?: true;
@@ -27,27 +31,34 @@ export function topCommand(): Command {
 }
 
 async function top(options: TopOptions): Promise<void> {
-  const stopped = stopRequest();
-  const client = await connectToServer(options);
-  const screen = await screenFor(options);
+  const stopping = new AbortController();
+  const stop = (): void => stopping.abort();
+  void stopRequest().then(stop);
+  // Only once there is something to show: until then a failure is a line, and Ctrl-C what it always is.
+  let screen: Screen | null = null;
+  const reconnecting = {
+    isWanted: options.once !== true,
+    stop: stopping.signal,
+    onWait: (line: string): void => screen?.trouble(line),
+  };
   try {
-    await Promise.race([stopped, showReports(client, screen, options.once === true)]);
+    await withConnections(options, reconnecting, async (client, settled) => {
+      screen ??= await screenFor(options, stop);
+      await showReports(client, screen, options.once === true, settled);
+    });
   } finally {
-    screen.done();
-    await client.close();
+    (screen as Screen | null)?.done();
   }
 }
 
 /** Resolves after the only report that was wanted; rejects when the connection or the subscription ends. */
-function showReports(client: Client, screen: Screen, isOnce: boolean): Promise<void> {
+function showReports(client: Client, screen: Screen, isOnce: boolean, settled: () => void): Promise<void> {
   return new Promise((resolve, reject) => {
     client.on('error', (error) => reject(new CommandFailure(describeFailure(error))));
     client.on('unsubscribed', ({ code, reason }) =>
       reject(new CommandFailure(`the server ended the subscription: ${reason} (${code})`)),
     );
-    client.on('close', ({ code, reason }) =>
-      reject(new CommandFailure(`the connection was closed (${code})${reason === '' ? '' : `: ${reason}`}`)),
-    );
+    client.on('close', (closed) => reject(new ConnectionLost(closed)));
     let isDone = false;
     const subscribed = client.subscribe(STATS_TOPIC, {}, ({ payload }) => {
       if (isDone) return; // came in the same WebSocket message as the report before
@@ -59,7 +70,7 @@ function showReports(client: Client, screen: Screen, isOnce: boolean): Promise<v
       isDone = isOnce;
       if (isOnce) resolve();
     });
-    subscribed.catch((error: unknown) => reject(explained(error)));
+    subscribed.then(settled, (error: unknown) => reject(explained(error)));
   });
 }
 
@@ -81,16 +92,21 @@ function isReport(payload: unknown): payload is StatsReport {
 
 interface Screen {
   show(report: StatsReport): void;
+  /** There are no reports for a while, and why. */
+  trouble(line: string): void;
   done(): void;
 }
 
-async function screenFor(options: TopOptions): Promise<Screen> {
+async function screenFor(options: TopOptions, stop: () => void): Promise<Screen> {
   if (options.json) return jsonLines();
-  return process.stdout.isTTY && !options.once ? liveScreen(options) : plain(options);
+  return process.stdout.isTTY && !options.once ? liveScreen(options, stop) : plain(options);
 }
 
+const troubleLine = (line: string): void => console.error(`ringcast: ${line}`);
+
 function jsonLines(): Screen {
-  return { show: (report) => void process.stdout.write(`${JSON.stringify(report)}\n`), done: () => {} };
+  const show = (report: StatsReport): void => void process.stdout.write(`${printableJson(JSON.stringify(report))}\n`);
+  return { show, trouble: troubleLine, done: () => {} };
 }
 
 /** For files and pipes: whole tables, one report after the other. */
@@ -104,35 +120,62 @@ function plain({ sort }: TopOptions): Screen {
       process.stdout.write(separator + text);
       separator = '\n';
     },
+    trouble: troubleLine,
     done: () => {},
   };
 }
 
-/** Redrawn in place with each report and whenever the terminal changes its size. The last one stays. */
-async function liveScreen({ sort }: TopOptions): Promise<Screen> {
+/** Redrawn in place with each report and whenever the terminal changes its size, until `q`. The last one stays. */
+async function liveScreen({ sort }: TopOptions, stop: () => void): Promise<Screen> {
   // Only here: loading it takes longer than all that the other commands do.
   const { createLogUpdate } = await import('log-update');
   const colours = picocolors.createColors(process.stdout.hasColors());
   // Hiding the cursor would take signals from us: to restore it, the library ends the process itself.
   const draw = createLogUpdate(process.stdout, { showCursor: true });
+  const arrange = arrangement(sort);
   let newest: StatsReport | null = null;
+  let trouble = '';
   const redraw = (): void => {
     const { columns, rows } = process.stdout;
-    if (newest !== null) draw(renderReport(newest, { columns, rows, sort, colours }).trimEnd());
+    const head = trouble === '' ? '' : `${colours.yellow(trouble.slice(0, columns))}\n`;
+    const room = trouble === '' ? rows : rows - 1;
+    const body = newest === null ? '' : renderReport(newest, { columns, rows: room, sort: null, colours });
+    draw((head + body).trimEnd());
   };
   const resize = (): void => {
     draw.clear();
     redraw();
   };
   process.stdout.on('resize', resize);
+  const giveBackKeys = listenToKeys(process.stdin, stop, resize);
   return {
     show: (report) => {
-      newest = report;
+      newest = arrange(report);
+      trouble = '';
+      redraw();
+    },
+    trouble: (line) => {
+      trouble = line;
       redraw();
     },
     done: () => {
+      giveBackKeys();
       process.stdout.off('resize', resize);
       draw.done();
     },
+  };
+}
+
+/** Rows that stay where they are while their figures change a little. */
+function arrangement(sort: TopicSort): (report: StatsReport) => StatsReport {
+  const topicOrder = new RowOrder<TopicFigures>(({ topic }) => topic);
+  const slowestOrder = new RowOrder<ConsumerFigures>(({ connectionId, topic }) => `${connectionId} ${topic}`);
+  return (report) => {
+    const sorted = sortTopics(report.topics, sort);
+    return {
+      ...report,
+      topics: sort === 'name' ? sorted : topicOrder.arrange(sorted, TOPIC_SORTS[sort]),
+      slowest: slowestOrder.arrange(report.slowest, ({ lagMessages }) => lagMessages),
+    };
   };
 }

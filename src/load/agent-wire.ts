@@ -16,7 +16,9 @@ export const ALIVE_MS = 3_000;
 /** A peer that says nothing for so long is gone. */
 export const SILENCE_MAX_MS = 15_000;
 /** Counts of ten million topics fit in. */
-const LINE_MAX_CHARACTERS = 64 * 1024 * 1024;
+export const LINE_MAX_CHARACTERS = 64 * 1024 * 1024;
+/** Of a stranger: the coordinator's first line, several times over. */
+export const HELLO_MAX_CHARACTERS = 4096;
 
 export function proofOf(secret: string, nonce: string): string {
   return createHmac('sha256', secret).update(nonce).digest('hex');
@@ -32,30 +34,48 @@ export function sendLine(socket: Socket, value: object): void {
   if (socket.writable) socket.write(`${JSON.stringify(value)}\n`);
 }
 
-/** Reports each object that arrives; a line that is none, or has no end, ends the connection with onBad. */
-export function onLines(socket: Socket, onObject: (value: Record<string, unknown>) => void, onBad: () => void): void {
+export interface LineHandlers {
+  /** How long a line may be at this time. */
+  readonly maxCharacters: () => number;
+  readonly onObject: (value: Record<string, unknown>) => void;
+  /** A line is no object, or too long. Nothing more is reported or kept; the caller ends the connection. */
+  readonly onBad: () => void;
+}
+
+/** Reports each object that arrives. Returns the function that ends it: what comes after is read and thrown away. */
+export function onLines(socket: Socket, { maxCharacters, onObject, onBad }: LineHandlers): () => void {
   let rest: string[] = [];
   let restCharacters = 0;
-  let isBad = false;
-  const bad = (): void => {
-    isBad = true;
-    onBad();
+  let isOver = false;
+  const end = (): void => {
+    isOver = true;
+    rest = [];
+    socket.off('data', onData);
+    socket.resume();
   };
-  socket.setEncoding('utf8');
-  socket.on('data', (chunk: unknown) => {
+  const onData = (chunk: unknown): void => {
     const [head, ...lines] = (chunk as string).split('\n') as [string, ...string[]];
     rest.push(head);
     restCharacters += head.length;
     for (const next of lines) {
-      const value = isBad ? null : parseObject(rest.join(''));
+      const value = restCharacters > maxCharacters() ? null : parseObject(rest.join(''));
       rest = [next];
       restCharacters = next.length;
-      if (isBad) return;
-      if (value === null) return bad();
+      if (value === null) {
+        end();
+        onBad();
+        return;
+      }
       onObject(value);
+      if (isOver) return;
     }
-    if (restCharacters > LINE_MAX_CHARACTERS && !isBad) bad();
-  });
+    if (restCharacters <= maxCharacters()) return;
+    end();
+    onBad();
+  };
+  socket.setEncoding('utf8');
+  socket.on('data', onData);
+  return end;
 }
 
 function parseObject(line: string): Record<string, unknown> | null {

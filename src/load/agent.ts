@@ -1,13 +1,27 @@
 /** The agent's side: waits for a coordinator, and generates the load that it asks for with processes of this machine. */
 import { randomBytes } from 'node:crypto';
 import { createServer, type Server, type Socket } from 'node:net';
-import { ALIVE_MS, isProof, onLines, SILENCE_MAX_MS, sendLine, WIRE_VERSION } from './agent-wire.js';
+import {
+  ALIVE_MS,
+  HELLO_MAX_CHARACTERS,
+  isProof,
+  LINE_MAX_CHARACTERS,
+  onLines,
+  SILENCE_MAX_MS,
+  sendLine,
+  WIRE_VERSION,
+} from './agent-wire.js';
 import { startLocalTeam } from './local-team.js';
 import type { Team, TeamCommand, TeamReport } from './team.js';
 
 /** What a coordinator may ask for; the rest of a command is checked by what it does. */
 const COMMANDS = new Set<unknown>(['start', 'probe', 'go', 'stop', 'verify']);
 const PROCESSES_MAX = 256;
+/** Connections at a time; a run needs one. */
+const PEERS_MAX = 256;
+const HELLO_MAX_DEFAULT_MS = 10_000;
+/** How long who was refused may take to read why. */
+const REFUSED_MAX_MS = 1000;
 
 export interface AgentOptions {
   readonly host: string;
@@ -15,6 +29,8 @@ export interface AgentOptions {
   /** Null: whoever connects may give orders; only where nobody else can. */
   readonly secret: string | null;
   readonly print: (line: string) => void;
+  /** How long a stranger has to show that it knows the secret, whatever it sends meanwhile (default 10,000). */
+  readonly helloMaxMs?: number;
 }
 
 /** Writer and reader: one thread. One run at a time. */
@@ -26,6 +42,7 @@ export class Agent {
   constructor(options: AgentOptions) {
     this.#options = options;
     this.#server = createServer((socket) => this.#accept(socket));
+    this.#server.maxConnections = PEERS_MAX;
   }
 
   /** Resolves with the port. */
@@ -46,44 +63,49 @@ export class Agent {
   }
 
   #accept(socket: Socket): void {
-    const { secret, print } = this.#options;
+    const { secret, print, helloMaxMs = HELLO_MAX_DEFAULT_MS } = this.#options;
     const peer = `${socket.remoteAddress}:${socket.remotePort}`;
     const nonce = randomBytes(16).toString('hex');
     let team: Team | null = null;
-    let isRefused = false;
     const alive = setInterval(() => sendLine(socket, { type: 'alive' }), ALIVE_MS);
     const refuse = (error: string): void => {
-      isRefused = true;
+      endLines();
+      clearInterval(alive);
       print(`${peer}: refused, ${error}`);
       sendLine(socket, { type: 'failed', error });
       socket.end();
+      // Its own end may never come; closing at once could take the answer from it.
+      clearTimeout(deadline);
+      deadline = setTimeout(() => socket.destroy(), REFUSED_MAX_MS);
     };
+    let deadline = setTimeout(() => refuse('it did not introduce itself in time'), helloMaxMs);
     socket.setNoDelay(true);
     socket.setTimeout(SILENCE_MAX_MS, () => socket.destroy());
     socket.on('error', () => {}); // its close follows
     socket.on('close', () => {
       clearInterval(alive);
+      clearTimeout(deadline);
       if (team === null) return;
       team.close();
       this.#team = team = null;
       print(`${peer}: over`);
     });
-    onLines(
-      socket,
-      (value) => {
-        if (isRefused) return;
+    const endLines = onLines(socket, {
+      maxCharacters: () => (team === null ? HELLO_MAX_CHARACTERS : LINE_MAX_CHARACTERS),
+      onObject: (value) => {
         if (team === null) {
           if (value.ringcastLoad !== WIRE_VERSION) return refuse(`it speaks another version than ${WIRE_VERSION}`);
           if (secret !== null && !isProof(value.proof, secret, nonce)) return refuse('the secret is wrong');
           if (this.#team !== null) return refuse('busy with another run');
+          clearTimeout(deadline);
           team = this.#team = this.#start(socket, value.processes);
           print(`${peer}: a run begins`);
         } else if (COMMANDS.has(value.type)) {
           team.send(value as unknown as TeamCommand);
         }
       },
-      () => refuse('it sent something that is not JSON'),
-    );
+      onBad: () => refuse('it sent something that is not JSON, or too much of it'),
+    });
     sendLine(socket, { ringcastLoad: WIRE_VERSION, nonce });
   }
 

@@ -1,6 +1,14 @@
 /** A machine behind an agent, as the coordinator sees it. */
 import { connect, type Socket } from 'node:net';
-import { ALIVE_MS, onLines, proofOf, SILENCE_MAX_MS, sendLine, WIRE_VERSION } from './agent-wire.js';
+import {
+  ALIVE_MS,
+  LINE_MAX_CHARACTERS,
+  onLines,
+  proofOf,
+  SILENCE_MAX_MS,
+  sendLine,
+  WIRE_VERSION,
+} from './agent-wire.js';
 import { LoadError } from './explain.js';
 import type { Team, TeamCommand, TeamReport } from './team.js';
 
@@ -75,6 +83,10 @@ export function connectAgent(address: AgentAddress, secret: string, processes: n
         fail(`it is no ringcast load-agent of version ${WIRE_VERSION}`);
       }
     };
-    onLines(socket, onObject, () => fail('it is no ringcast load-agent'));
+    onLines(socket, {
+      maxCharacters: () => LINE_MAX_CHARACTERS,
+      onObject,
+      onBad: () => fail('it is no ringcast load-agent'),
+    });
   });
 }

@@ -20,7 +20,7 @@ afterEach(async () => {
 });
 
 async function serve(...args: string[]): Promise<{ server: RunningCli; url: string }> {
-  const server = new RunningCli(['serve', '--port', '0', '--lanes', '1', ...args]);
+  const server = new RunningCli(['serve', '--port', '0', '--lanes', '1', '--max-connections', '1000', ...args]);
   servers.push(server);
   await server.until(({ stdout }) => stdout.includes('Memory'));
   const url = /^ringcast listens on (ws:\S+)$/m.exec(server.stdout)?.[1];
@@ -29,20 +29,30 @@ async function serve(...args: string[]): Promise<{ server: RunningCli; url: stri
 }
 
 describe('ringcast serve', () => {
-  it('prints its URL, serves pub and sub, and ends with 0 on SIGTERM', async () => {
-    const { server, url } = await serve();
-    expect(await runCli(['pub', 'greetings', '"hello"', '--url', url])).toMatchObject({
-      code: 0,
-      stdout: 'published greetings 1\n',
-    });
-    const sub = await runCli(['sub', 'greetings', '--raw', '--last', '1', '--count', '1', '--url', url]);
-    expect(sub).toMatchObject({ code: 0, stdout: '"hello"\n', stderr: '' });
-    server.kill('SIGTERM');
-    expect(await server.ended).toMatchObject({
-      code: 0,
-      stderr: expect.stringMatching(/^ringcast: SIGTERM, stopping/),
-    });
-  });
+  it.each(['SIGTERM', 'SIGHUP', 'SIGINT'] as const)(
+    'prints its URL, serves pub and sub, and ends with 0 on %s',
+    async (signal) => {
+      const { server, url } = await serve();
+      expect(await runCli(['pub', 'greetings', '"hello"', '--url', url])).toMatchObject({
+        code: 0,
+        stdout: 'published greetings 1\n',
+      });
+      const sub = await runCli(['sub', 'greetings', '--raw', '--last', '1', '--count', '1', '--url', url]);
+      expect(sub).toMatchObject({ code: 0, stdout: '"hello"\n', stderr: '' });
+      const client = await connect(url, { WebSocket });
+      const notices: string[] = [];
+      client.on('notice', ({ kind }) => notices.push(kind));
+      const closed = new Promise((resolve) => client.on('close', resolve));
+      server.kill(signal);
+      expect(await server.ended).toMatchObject({
+        code: 0,
+        signal: null,
+        stderr: expect.stringMatching(new RegExp(`^ringcast: ${signal}, stopping`)),
+      });
+      expect(await closed).toMatchObject({ code: 1001 });
+      expect(notices).toEqual(['drain']);
+    },
+  );
 
   it('ends at once on a second signal, without waiting for a client that does not read', async () => {
     const { server, url } = await serve('--shutdown-timeout-ms', '60s', '--cold-log-max-bytes', '64MiB');
@@ -87,11 +97,40 @@ describe('ringcast serve', () => {
     const other = createServer().listen(0, '127.0.0.1');
     await new Promise((resolve) => other.once('listening', resolve));
     const { port } = other.address() as AddressInfo;
-    const { code, stdout, stderr } = await runCli(['serve', '--port', String(port)]);
+    const { code, stdout, stderr } = await runCli(['serve', '--port', String(port), '--max-connections', '1000']);
     other.close();
     expect({ code, stdout }).toEqual({ code: 1, stdout: '' });
     expect(lines(stderr)).toHaveLength(1);
     expect(stderr).toContain(String(port));
+  });
+
+  it('starts in a namespace with a Service of its name, and in a conda environment', async () => {
+    const env = {
+      RINGCAST_SERVICE_HOST: '10.0.0.1',
+      RINGCAST_SERVICE_PORT: '8787',
+      RINGCAST_PORT: 'tcp://10.0.0.1:8787',
+      RINGCAST_PORT_8787_TCP_ADDR: '10.0.0.1',
+      HOST: 'x86_64-conda-linux-gnu',
+      PORT: '0',
+    };
+    const server = new RunningCli(['serve', '--lanes', '0', '--max-connections', '1000'], env);
+    servers.push(server);
+    await server.until(({ stdout }) => stdout.includes('Memory'));
+    expect(server.stdout).toMatch(/^ringcast listens on ws:\/\/127\.0\.0\.1:\d+\/ws$/m);
+    expect(lines(server.stderr)).toEqual([
+      'ringcast: from the environment: port (PORT)',
+      expect.stringMatching(/^ringcast: HOST is not used, because it holds no IP address/),
+    ]);
+  });
+
+  it('goes on when nobody reads its output any more', async () => {
+    const { server, url } = await serve('--demo');
+    server.process.stdout.destroy();
+    server.process.stderr.destroy();
+    const { code } = await runCli(['sub', 'prices:AAPL', '--count', '3', '--url', url]);
+    expect({ code, serverCode: server.process.exitCode }).toEqual({ code: 0, serverCode: null });
+    server.kill('SIGTERM');
+    expect((await server.ended).code).toBe(0);
   });
 
   it('takes file, environment and flags', async () => {

@@ -1,7 +1,11 @@
 // Load from several machines: here, several agents on 127.0.0.1, each with a clock that counts as its own.
 import { once } from 'node:events';
+import { readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { type AddressInfo, connect, createServer } from 'node:net';
+import { tmpdir } from 'node:os';
+import path from 'node:path';
 import { afterEach, describe, expect, it } from 'vitest';
+import { Agent } from '#src/load/agent.js';
 import { FaultyServer, TEMPLATES } from '../load/faulty-server.js';
 import { startEngine } from '../support/engines.js';
 import { lines, RunningCli, runCli } from './run-cli.js';
@@ -53,8 +57,15 @@ describe('agents', () => {
     const wrong = await runCli([...loadArgs(url, [address]), '--secret', 'open barley']);
     expect(wrong).toMatchObject({ code: 1, stdout: '' });
     expect(lines(wrong.stderr).at(-1)).toBe(`ringcast: agent ${address}: the secret is wrong`);
-    for (let round = 0; round < 2; round++) {
-      const { code } = await runCli(loadArgs(url, [address]), { LOAD_SECRET: 'open sesame' });
+    const file = path.join(tmpdir(), `ringcast-secret-${process.pid}`);
+    writeFileSync(file, 'open sesame\n');
+    ends.push(() => rmSync(file));
+    const ways: [string[], Record<string, string>][] = [
+      [[], { RINGCAST_SECRET: 'open sesame' }],
+      [['--secret-file', file], {}],
+    ];
+    for (const [args, env] of ways) {
+      const { code } = await runCli([...loadArgs(url, [address]), ...args], env);
       expect(code).toBe(0);
     }
   });
@@ -116,6 +127,59 @@ describe('agents', () => {
     expect(await say('{"ringcastLoad":1}\n')).toContain('busy with another run');
   });
 });
+
+describe('whoever does not know the secret', () => {
+  it('is refused after 4 KiB without a line, and keeps neither memory nor the connection', async () => {
+    const { cli, address } = await startAgent('--secret', 'x');
+    const socket = connect({ port: Number(address.split(':')[1]), host: '127.0.0.1', allowHalfOpen: true });
+    let answer = '';
+    socket.setEncoding('utf8').on('data', (chunk) => {
+      answer += chunk;
+    });
+    socket.on('error', () => {}); // the close follows
+    const closed = new Promise((resolve) => socket.once('close', resolve));
+    socket.write('a'.repeat(4097));
+    await cli.until(({ stdout }) => stdout.includes('refused'));
+    const before = residentBytes(cli.process.pid!);
+    // What it still sends is thrown away, until it is closed: it never ends by itself.
+    const flood = Buffer.alloc(1 << 20, 97);
+    let sentBytes = 0;
+    while (!socket.destroyed && sentBytes < 500 * flood.length) {
+      sentBytes += flood.length;
+      if (!socket.write(flood)) await Promise.race([new Promise((resolve) => socket.once('drain', resolve)), closed]);
+    }
+    await closed;
+    expect(answer).toMatch(/"failed".*not JSON, or too much of it/);
+    expect(residentBytes(cli.process.pid!) - before).toBeLessThan(50 * 1024 * 1024);
+  });
+
+  it('has so long for its first line, however it spends the time', async () => {
+    const told: string[] = [];
+    const agent = new Agent({
+      host: '127.0.0.1',
+      port: 0,
+      secret: 'x',
+      helloMaxMs: 50,
+      print: (line) => told.push(line),
+    });
+    ends.push(() => agent.close());
+    const socket = connect(await agent.listen(), '127.0.0.1').on('error', () => {});
+    const drip = setInterval(() => socket.write(' '), 5);
+    socket.resume();
+    await once(socket, 'close');
+    clearInterval(drip);
+    expect(told).toEqual([expect.stringContaining('it did not introduce itself in time')]);
+  });
+});
+
+/** Of a process; 0 where the system does not say. */
+function residentBytes(pid: number): number {
+  try {
+    return 1024 * Number(/VmRSS:\s+(\d+)/.exec(readFileSync(`/proc/${pid}/status`, 'utf8'))![1]);
+  } catch {
+    return 0;
+  }
+}
 
 describe('ringcast load-agent', () => {
   it.each([['0.0.0.0:9700'], ['10.0.0.1:9700'], ['[::]:9700']])(

@@ -43,6 +43,18 @@ const BY_TEMPLATES = [
 ];
 
 describe('ringcast load', () => {
+  it('whose output nobody reads to its end does not end as if everything had been verified', async () => {
+    const { url } = await startEngine({ lanes: 0 });
+    const cli = new RunningCli(['load', '--url', url, ...BRIEF]);
+    await cli.until(({ stdout }) => lines(stdout).length >= 1); // as `head -n 1` does
+    cli.process.stdout.destroy();
+    expect(await cli.ended).toMatchObject({
+      code: 1,
+      signal: null,
+      stderr: 'ringcast: nobody reads the output any more; it ends, and what it was to show is not shown\n',
+    });
+  });
+
   it('says first whether everything arrived, then the figures, and writes them as JSON', async () => {
     const { url } = await startEngine();
     const folder = mkdtempSync(path.join(tmpdir(), 'ringcast-load-'));

@@ -1,4 +1,7 @@
 // `ringcast pub` and `ringcast sub` as processes, against a scripted server.
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import path from 'node:path';
 import { afterEach, describe, expect, it } from 'vitest';
 import { msgpackEncoder } from '#src/protocol/encoder-msgpack.js';
 import { RunningCli, runCli } from './run-cli.js';
@@ -41,6 +44,25 @@ describe('ringcast pub', () => {
       stdout: '',
       stderr: 'ringcast: unknown token (UNAUTHORIZED)\n',
     });
+  });
+
+  it('takes its token from a file and from the environment, in that order', async () => {
+    const { url } = await stub({ token: 'secret' });
+    const folder = mkdtempSync(path.join(tmpdir(), 'ringcast-token-'));
+    const [right, wrong] = ['secret\n', 'wrong\n'].map((text, index) => {
+      const file = path.join(folder, String(index));
+      writeFileSync(file, text);
+      return file;
+    }) as [string, string];
+    const pub = (args: string[], env: Record<string, string>) => runCli(['pub', 't', '1', '--url', url, ...args], env);
+    const results = await Promise.all([
+      pub([], { RINGCAST_TOKEN: 'secret' }),
+      pub(['--token-file', right], { RINGCAST_TOKEN: 'wrong' }),
+      pub(['--token', 'secret'], { RINGCAST_TOKEN: 'wrong' }),
+      pub(['--token-file', wrong], { RINGCAST_TOKEN: 'secret' }),
+    ]);
+    expect(results.map(({ code }) => code)).toEqual([0, 0, 0, 1]);
+    rmSync(folder, { recursive: true });
   });
 
   it('ends with 1 and one line when the server refuses the topic or the message', async () => {

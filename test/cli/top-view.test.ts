@@ -1,7 +1,8 @@
 // What `ringcast top` shows of a report: order, size, and texts that clients chose.
 import picocolors from 'picocolors';
 import { describe, expect, it } from 'vitest';
-import { formatCount, formatMs, formatShare, printable } from '#src/cli/top-format.js';
+import { printable } from '#src/cli/printable.js';
+import { formatCount, formatMs, formatShare } from '#src/cli/top-format.js';
 import { renderReport, sortTopics, TOPIC_SORTS, type TopicSort, type ViewOptions } from '#src/cli/top-view.js';
 import type { StatsReport, TopicFigures } from '#src/counters/report.js';
 import { makeReport } from '../counters/reports.mjs';

@@ -24,6 +24,9 @@ describe('wrong usage ends with 2 and says what is wrong', () => {
     [['replay', 'f', '--speed', '0'], /number above 0/],
     [['serve', '--prot', '1'], /unknown option '--prot'/],
     [['config', '--nope'], /unknown option '--nope'/],
+    [['pub', 't', '1', '--token-file', '/no/such/file'], /--token-file .*cannot be read \(ENOENT\)/],
+    [['sub', 't', '--token', 'x', '--token-file', import.meta.filename], /cannot be used with option '--token /],
+    [['load-agent', '--secret', 'x', '--secret-file', import.meta.filename], /cannot be used with option '--secret /],
   ])('ringcast %j', async (args, message) => {
     const { code, stdout, stderr } = await runCli(args);
     expect({ code, stdout }).toEqual({ code: 2, stdout: '' });
@@ -42,12 +45,30 @@ describe('operating errors end with 1 and one line that says what to do', () => 
     [['replay', import.meta.filename, '--url', NOBODY], /cannot connect/],
     [['serve', '--config', '/no/such/file'], /\/no\/such\/file.*cannot be read \(ENOENT\)/],
     [['serve', '--port', 'http'], /port \(flag --port\): must be a whole number/],
+    [
+      ['serve', '--host', 'no-such-name.invalid', '--max-connections', '1'],
+      /no-such-name\.invalid:8787: the name leads to no address \(E/,
+    ],
+    [
+      ['serve', '--host', '192.0.2.1', '--max-connections', '1'],
+      /192\.0\.2\.1:8787: the address is none of this machine/,
+    ],
   ])('ringcast %j', async (args, message) => {
     const { code, stdout, stderr } = await runCli(args);
     expect({ code, stdout }).toEqual({ code: 1, stdout: '' });
     expect(lines(stderr)).toHaveLength(1);
     expect(stderr).toMatch(message);
   });
+});
+
+it('two errors of the configuration are two lines of a list', async () => {
+  const { code, stderr } = await runCli(['serve', '--port', 'http', '--lanes', 'many']);
+  expect(code).toBe(1);
+  expect(lines(stderr)).toEqual([
+    'ringcast: invalid configuration, 2 problems:',
+    expect.stringMatching(/^ {2}- port \(flag --port\): must be/),
+    expect.stringMatching(/^ {2}- lanes \(flag --lanes\): must be/),
+  ]);
 });
 
 describe('help', () => {

@@ -63,9 +63,8 @@ describe('the commands of the README', () => {
   const helpOf = new Map<string, string>();
 
   beforeAll(async () => {
-    for (const name of new Set(commands.map((command) => command.name))) {
-      helpOf.set(name, (await runCli([name, '--help'])).stdout);
-    }
+    const names = [...new Set(commands.map((command) => command.name))];
+    await Promise.all(names.map(async (name) => helpOf.set(name, (await runCli([name, '--help'])).stdout)));
   });
 
   it('are all there are', async () => {

@@ -122,7 +122,9 @@ export class Engine extends EventEmitter<EngineEvents> {
     );
     this.#homes = new HomeKeeper(config, registry, this.#handOver, this.#lanes, this.#scheduler);
     this.#router.onActive = (entry) => this.#homes.watch(entry);
-    this.#gateway = new Gateway(config, this.#router, this.#delivery, hooks, this.#scheduler);
+    const gatewayOptions = { ...config, openFilesMax: openFilesMax() };
+    this.#gateway = new Gateway(gatewayOptions, this.#router, this.#delivery, hooks, this.#scheduler);
+    this.#gateway.onWarning = (text) => this.#warn(text);
     this.#delivery.beforeTurn = () => {
       this.#lanes.drain();
       this.#handOver.pump();
@@ -162,9 +164,7 @@ export class Engine extends EventEmitter<EngineEvents> {
       this.#coldLink.trim(this.#scheduler.epochMs());
       for (const load of this.#lanes.loads) load.endInterval(this.#scheduler.nowMs());
     }, TRIM_INTERVAL_MS);
-    for (const text of configWarnings(this.config, availableParallelism(), openFilesMax())) {
-      if (!this.emit('warning', text)) process.emitWarning(text, 'RingcastWarning');
-    }
+    for (const text of configWarnings(this.config, availableParallelism(), openFilesMax())) this.#warn(text);
     try {
       await this.#lanes.start();
       for (const name of this.config.topics.create) this.createTopic(name);
@@ -377,6 +377,10 @@ export class Engine extends EventEmitter<EngineEvents> {
   #fault(fault: unknown): void {
     if (this.listenerCount('fault') > 0) this.emit('fault', fault);
     else throw fault;
+  }
+
+  #warn(text: string): void {
+    if (!this.emit('warning', text)) process.emitWarning(text, 'RingcastWarning');
   }
 
   #assertRunning(): void {

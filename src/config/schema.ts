@@ -110,6 +110,14 @@ const topicNameSchema = z.custom<string>().superRefine((value, context) => {
   if (problem !== null) context.addIssue({ code: 'custom', message: problem });
 });
 
+/** As browsers send it: a path or a slash at the end would never match. */
+const ORIGIN = /^(\*|null|[a-z*][a-z0-9+.*-]*:\/\/[^\s/?#]+)$/i;
+
+const originSchema = z.custom<string>(
+  (value) => typeof value === 'string' && ORIGIN.test(value),
+  'must be an origin as browsers send it ("https://app.example", no path), with * for any characters; or "null"',
+);
+
 const tlsSchema = z.strictObject({
   certFile: keyWithoutDefault(text('path of a PEM file'), {
     reason: 'Serves wss:// with this certificate chain; without it the server speaks plain ws://.',
@@ -244,7 +252,11 @@ export const engineSchema = z.strictObject({
   idleTimeoutMs: key(duration(100, 3_600_000), {
     default: 60_000,
     environment: ['CONNECTION_TIMEOUT'],
-    reason: 'A connection from which nothing came for so long, pongs included, is closed.',
+    reason: 'A connection that sent and took nothing for so long, not even a pong, is cut; up to 8 s later than this.',
+  }),
+  hookTimeoutMs: key(offOrDuration(10, 3_600_000), {
+    default: 10_000,
+    reason: 'How long onConnect and authorize may take to answer; who waits is then refused. 0: for ever.',
   }),
   shutdownTimeoutMs: key(duration(0, 600_000), {
     default: 10_000,
@@ -262,6 +274,15 @@ export const engineSchema = z.strictObject({
   maxPayloadBytes: key(size(KIB, 64 * MIB), {
     default: MIB,
     reason: 'The largest WebSocket message that a client may send.',
+  }),
+  maxHeaderBytes: key(size(4 * KIB, 256 * KIB), {
+    default: 16 * KIB,
+    reason:
+      'Request line and headers of a handshake: long URLs and cookies need more. The first engine of a process decides.',
+  }),
+  allowedOrigins: key(list(originSchema, 'list of origins', 'origins, with * for any characters', 'comma'), {
+    default: () => [],
+    reason: 'Whose pages may connect beside those of the server’s own host: "https://*.example.com"; "*" lets all in.',
   }),
   maxConnections: key(count('connections', 1, 1_000_000), {
     default: MAX_CONNECTIONS_DEFAULT,

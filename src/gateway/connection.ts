@@ -10,15 +10,20 @@ import { ERROR_TABLE, type ErrorCode } from '../errors.js';
 import type { FrameEncoder } from '../protocol/encoder.js';
 import { type FrameReader, OP, READ_END, READ_FRAME, READ_MALFORMED } from '../protocol/messages.js';
 import type { Session } from '../router/session.js';
+import { peerAddress } from './address.js';
 import { Backlog } from './backlog.js';
 import type { HeartbeatTarget } from './heartbeat.js';
 import { HANDLE, type Intake, type Worker } from './intake.js';
-import type { Codec } from './upgrade-url.js';
+import type { Codec, UrlSubscription } from './upgrade-url.js';
 import { UWS_BACKPRESSURE, UWS_SENT, type WebSocket } from './uws.js';
 
 /** What connections share; one per gateway. */
 export interface ConnectionHost {
   readonly maxPayloadBytes: number;
+  /** Behind so many bytes a ping is sent (idle-timer.ts). */
+  readonly pingEveryBytes: number;
+  /** From so many unsent bytes on, uWebSockets.js refuses what is sent. */
+  readonly unsentMaxBytes: number;
   readonly readers: Readonly<Record<Codec, FrameReader>>;
   readonly encoders: Readonly<Record<Codec, FrameEncoder>>;
   readonly intake: Intake<Connection>;
@@ -28,7 +33,7 @@ export interface ConnectionHost {
   beginBatch(): void;
   handle(session: Session, frame: FrameReader): Promise<void> | undefined;
   endBatch(session: Session): void;
-  subscribeByUrl(session: Session, topic: string): Promise<void> | undefined;
+  subscribeByUrl(session: Session, topic: UrlSubscription): Promise<void> | undefined;
   /** The transport is full although delivery sent nothing. */
   blocked(session: Session): void;
   /** The transport has taken everything. */
@@ -65,9 +70,16 @@ export interface ConnectionRequest {
   /** Null: the first frame decides. */
   readonly codec: Codec | null;
   /** Topics to subscribe at once. */
-  readonly topics: readonly string[];
+  readonly topics: readonly UrlSubscription[];
   /** What `onConnect` returned. */
   readonly context: unknown;
+}
+
+/** What the package's types leave out. */
+interface FragmentSender {
+  sendFirstFragment(part: Uint8Array, isBinary: boolean): number;
+  sendFragment(part: Uint8Array): number;
+  sendLastFragment(part: Uint8Array): number;
 }
 
 /**
@@ -86,6 +98,7 @@ export class Connection implements Sink, HeartbeatTarget, Worker {
   readonly #host: ConnectionHost;
   #request: ConnectionRequest | null;
   #state = 0;
+  #bytesSincePing = 0;
   #ws: WebSocket<unknown> | null = null;
   /** Answers that wait to share a write, and their bytes. */
   #replies: Uint8Array[] | null = null;
@@ -175,7 +188,7 @@ export class Connection implements Sink, HeartbeatTarget, Worker {
 
   /** Text form of the peer's address; empty when the socket is gone. */
   get remoteAddress(): string {
-    return this.#ws === null ? '' : Buffer.from(this.#ws.getRemoteAddressAsText()).toString();
+    return this.#ws === null ? '' : peerAddress(this.#ws.getRemoteAddressAsText());
   }
 
   // ---- reading -----------------------------------------------------------------------------------------------------
@@ -254,7 +267,7 @@ export class Connection implements Sink, HeartbeatTarget, Worker {
     return this.session;
   }
 
-  #subscribeByUrl(session: Session, topics: readonly string[]): void {
+  #subscribeByUrl(session: Session, topics: readonly UrlSubscription[]): void {
     for (const [index, topic] of topics.entries()) {
       if (!this.isOpen) return;
       const pending = this.#host.subscribeByUrl(session, topic);
@@ -264,7 +277,7 @@ export class Connection implements Sink, HeartbeatTarget, Worker {
     }
   }
 
-  async #subscribeRest(session: Session, pending: Promise<void>, topics: readonly string[]): Promise<void> {
+  async #subscribeRest(session: Session, pending: Promise<void>, topics: readonly UrlSubscription[]): Promise<void> {
     await pending;
     for (const topic of topics) if (this.isOpen) await this.#host.subscribeByUrl(session, topic);
   }
@@ -407,9 +420,31 @@ export class Connection implements Sink, HeartbeatTarget, Worker {
   send(message: Uint8Array): SendResult {
     const ws = this.#ws;
     if (ws === null) return SEND_REFUSED;
-    const result = ws.send(message, (this.#state & IS_TEXT) === 0);
-    if (result === UWS_SENT) return SEND_OK;
-    return result === UWS_BACKPRESSURE ? SEND_BLOCKED : SEND_REFUSED;
+    const isText = (this.#state & IS_TEXT) !== 0;
+    this.#bytesSincePing += message.length;
+    if (this.#bytesSincePing < this.#host.pingEveryBytes) return resultOf(ws.send(message, !isText));
+    this.#bytesSincePing = 0;
+    this.lastPingMs = this.#host.nowMs() | 0;
+    const result = this.#sendInParts(ws, message, isText);
+    ws.ping();
+    return resultOf(result);
+  }
+
+  /** With pings between the parts of a large message: a slow link takes minutes for it, and answers nothing before its end. */
+  #sendInParts(ws: WebSocket<unknown>, message: Uint8Array, isText: boolean): number {
+    const { pingEveryBytes, unsentMaxBytes } = this.#host;
+    const isWhole = message.length <= pingEveryBytes;
+    // A part in the middle must not be refused.
+    if (isWhole || ws.getBufferedAmount() + message.length > unsentMaxBytes) return ws.send(message, !isText);
+    const parts = ws as unknown as FragmentSender;
+    parts.sendFirstFragment(message.subarray(0, pingEveryBytes), !isText);
+    let start = pingEveryBytes;
+    for (; start + pingEveryBytes < message.length; start += pingEveryBytes) {
+      ws.ping();
+      parts.sendFragment(message.subarray(start, start + pingEveryBytes));
+    }
+    ws.ping();
+    return parts.sendLastFragment(message.subarray(start));
   }
 
   sendEach(bytes: Uint8Array, ends: readonly number[]): SendResult {
@@ -437,6 +472,11 @@ export class Connection implements Sink, HeartbeatTarget, Worker {
     if (this.bufferedBytes === 0) this.end(1001, 'idle: nothing was received within idleTimeoutMs');
     else this.cut();
   }
+}
+
+function resultOf(status: number): SendResult {
+  if (status === UWS_SENT) return SEND_OK;
+  return status === UWS_BACKPRESSURE ? SEND_BLOCKED : SEND_REFUSED;
 }
 
 function concatenated(parts: readonly Uint8Array[]): Uint8Array {

@@ -1,6 +1,5 @@
 /** Gateway: the WebSocket server. Upgrades, limits, heartbeats, graceful stop. */
 
-import { randomBytes } from 'node:crypto';
 import { accessSync, constants } from 'node:fs';
 import type { Delivery, Scheduler } from '../delivery/delivery.js';
 import type { Sink } from '../delivery/sink.js';
@@ -10,26 +9,20 @@ import { msgpackEncoder } from '../protocol/encoder-msgpack.js';
 import { JsonReader } from '../protocol/json-reader.js';
 import { type FrameReader, OP, type WelcomeLimits } from '../protocol/messages.js';
 import { MsgpackReader } from '../protocol/msgpack-reader.js';
-import { type Hooks, isPromise } from '../router/hooks.js';
+import type { Hooks } from '../router/hooks.js';
 import type { Router } from '../router/router.js';
 import { Session } from '../router/session.js';
 import { Connection, type ConnectionHost, type ConnectionRequest } from './connection.js';
+import { limitHeaders } from './header-limit.js';
 import { Heartbeat } from './heartbeat.js';
+import { pingEveryBytes, socketIdleTimeoutS } from './idle-timer.js';
 import { FLOOD, FLOOD_MS, Intake } from './intake.js';
 import { listenFailure } from './listen-failure.js';
 import { Offenders } from './offenders.js';
 import { type PassphraseOptions, passphraseOf } from './tls-passphrase.js';
-import { type Codec, parseUpgrade } from './upgrade-url.js';
-import {
-  type HttpRequest,
-  type HttpResponse,
-  listenExclusively,
-  loadUws,
-  type TemplatedApp,
-  type Uws,
-  type us_listen_socket,
-  type us_socket_context_t,
-} from './uws.js';
+import type { Codec, UrlSubscription } from './upgrade-url.js';
+import { type UpgradeHost, Upgrades } from './upgrades.js';
+import { listenExclusively, loadUws, type TemplatedApp, type Uws, type us_listen_socket } from './uws.js';
 
 export interface GatewayOptions {
   readonly host: string;
@@ -38,7 +31,11 @@ export interface GatewayOptions {
   readonly heartbeatMs: number;
   readonly idleTimeoutMs: number;
   readonly maxPayloadBytes: number;
+  readonly maxHeaderBytes: number;
   readonly maxConnections: number;
+  readonly allowedOrigins: readonly string[];
+  /** `ulimit -n`; null: the system does not say. */
+  readonly openFilesMax: number | null;
   readonly maxSubscriptionsPerConnection: number;
 }
 
@@ -55,8 +52,6 @@ interface SocketData {
 
 /** A message up to so many times the limit is received, so that it can be answered TOO_LARGE; a larger one cuts the connection. */
 const RECEIVE_LIMIT_FACTOR = 2;
-/** The range that uWebSockets.js takes for its own idle timer, which only has to catch sockets that linger after a close. */
-const UWS_IDLE_TIMEOUT_S = { min: 8, max: 960 };
 const TOO_FAST = `faster than the server reads, for ${FLOOD_MS} ms: send no more than is answered`;
 /** Answers are made only while few are unread, so only acks of messages that are on their way can reach this. */
 const BACKPRESSURE_MAX_BYTES = 4 * 1024 * 1024;
@@ -70,24 +65,29 @@ const FLUSH_POLL_MS = 10;
  * the NOTICE, the close frame. (nginx calls this a lingering close.)
  */
 const LINGER_MS = 200;
-/** A client that has sent nothing for so long is not about to; without others a stop does not linger. */
+/** A client that has sent nothing for so long is not about to, not even a pong; without others a stop does not linger. */
 const LINGER_SILENT_MS = 1000;
+/** How often a lack of files is told while it lasts. */
+const FILES_WARNING_EVERY_MS = 60_000;
 
 /** Writer and reader: the accept thread. */
-export class Gateway implements ConnectionHost {
+export class Gateway implements ConnectionHost, UpgradeHost {
   readonly counters: GatewayCounters = {
     acceptedConnections: 0,
     refusedConnections: 0,
     badFrames: 0,
   };
+  /** Something happens that whoever runs the server should know, and can change. */
+  onWarning: (text: string) => void = () => {};
   readonly maxPayloadBytes: number;
+  pingEveryBytes: number;
+  readonly unsentMaxBytes = BACKPRESSURE_MAX_BYTES;
   readonly readers: Readonly<Record<Codec, FrameReader>> = { msgpack: new MsgpackReader(), json: new JsonReader() };
   readonly encoders: ConnectionHost['encoders'];
 
   readonly #options: GatewayOptions;
   readonly #router: Router;
   readonly #delivery: Delivery;
-  readonly #hooks: Hooks;
   readonly #scheduler: Scheduler;
   /** Holds all open connections. */
   readonly #heartbeat: Heartbeat<Connection>;
@@ -96,7 +96,8 @@ export class Gateway implements ConnectionHost {
   /** Who has unread answers; who has read most recently comes last. */
   readonly #unread = new Set<Connection>();
   #unreadBytes = 0;
-  #upgradesUnderWay = 0;
+  readonly #upgrades: Upgrades;
+  #nextFilesWarningMs = 0;
   #withReplies: Connection[] = [];
   readonly #flushReplies = (): void => this.flushReplies();
   #uws: Uws | null = null;
@@ -109,12 +110,16 @@ export class Gateway implements ConnectionHost {
     this.#options = options;
     this.#router = router;
     this.#delivery = delivery;
-    this.#hooks = hooks;
     this.#scheduler = scheduler;
     this.maxPayloadBytes = options.maxPayloadBytes;
+    this.pingEveryBytes = pingEveryBytes(options.idleTimeoutMs);
     this.encoders = { msgpack: msgpackEncoder, json: createJsonEncoder(() => scheduler.epochMs()) };
-    this.#heartbeat = new Heartbeat(options);
+    const isTimedBySocket = socketIdleTimeoutS(options.idleTimeoutMs) > 0;
+    this.#heartbeat = new Heartbeat(
+      isTimedBySocket ? { ...options, idleTimeoutMs: Number.POSITIVE_INFINITY } : options,
+    );
     this.intake = new Intake(scheduler, options.maxPayloadBytes * RECEIVE_LIMIT_FACTOR);
+    this.#upgrades = new Upgrades(options, hooks, router.hookCalls, this);
   }
 
   get connectionCount(): number {
@@ -130,7 +135,8 @@ export class Gateway implements ConnectionHost {
 
   /** Listens. Resolves to the port; throws RingcastError with one line that says what to do. */
   async start(): Promise<number> {
-    const { host, port } = this.#options;
+    const { host, port, maxHeaderBytes } = this.#options;
+    const headerWarning = limitHeaders(maxHeaderBytes);
     const uws = await loadUws();
     this.#assertNotClosed();
     const app = this.#createApp(uws);
@@ -143,7 +149,11 @@ export class Gateway implements ConnectionHost {
     if (socket === false) throw await listenFailure(host, port);
     this.#listenSocket = socket;
     this.#assertNotClosed();
-    this.#heartbeatTimer = setInterval(() => this.#heartbeat.tick(this.#scheduler.nowMs()), this.#heartbeat.tickMs);
+    if (headerWarning !== null) this.onWarning(headerWarning);
+    this.#heartbeatTimer = setInterval(() => {
+      this.#heartbeat.tick(this.#scheduler.nowMs());
+      this.#upgrades.tick();
+    }, this.#heartbeat.tickMs);
     return uws.us_socket_local_port(socket as unknown as Parameters<Uws['us_socket_local_port']>[0]);
   }
 
@@ -155,6 +165,8 @@ export class Gateway implements ConnectionHost {
   /** No new connections from here on, and no new subscriptions or messages on those there are. */
   stopAccepting(): void {
     this.#isDraining = true;
+    // Their pongs would come when the sockets are about to be closed (see LINGER_MS).
+    this.pingEveryBytes = Number.POSITIVE_INFINITY;
     if (this.#listenSocket !== null) this.#uws?.us_listen_socket_close(this.#listenSocket);
     this.#listenSocket = null;
   }
@@ -173,7 +185,7 @@ export class Gateway implements ConnectionHost {
   async flushed(deadlineMs: number): Promise<void> {
     // Before the first look: what was accepted a moment ago is pending for nobody yet.
     this.#delivery.flushAll();
-    while (this.#scheduler.nowMs() < deadlineMs && this.#hasUnsent()) {
+    while (this.#isFlushing(deadlineMs)) {
       await new Promise((resolve) => setTimeout(resolve, FLUSH_POLL_MS));
       this.#delivery.flushAll();
     }
@@ -183,11 +195,40 @@ export class Gateway implements ConnectionHost {
   async close(deadlineMs: number): Promise<void> {
     this.stopAccepting();
     if (this.#heartbeatTimer !== null) clearInterval(this.#heartbeatTimer);
+    this.#upgrades.close();
     const lingerMs = this.#lingerMs(deadlineMs);
     for (const connection of [...this.#heartbeat.targets]) connection.end(1001, 'SHUTTING_DOWN');
     if (lingerMs > 0) await new Promise((resolve) => setTimeout(resolve, lingerMs));
     this.#app?.close();
     this.#app = null;
+  }
+
+  // ---- host of upgrades --------------------------------------------------------------------------------------------
+
+  get isDraining(): boolean {
+    return this.#isDraining;
+  }
+
+  createConnection(request: ConnectionRequest): Connection {
+    return new Connection(this, request);
+  }
+
+  retryAfterMs(address: string): number {
+    return this.#offenders.retryAfterMs(address, this.#scheduler.nowMs());
+  }
+
+  refused(): void {
+    this.counters.refusedConnections++;
+  }
+
+  filesAreScarce(): void {
+    const nowMs = this.#scheduler.nowMs();
+    if (nowMs < this.#nextFilesWarningMs) return;
+    this.#nextFilesWarningMs = nowMs + FILES_WARNING_EVERY_MS;
+    this.onWarning(
+      'connections are refused, because this process may open only a few files more; raise its limit (ulimit -n), or ' +
+        'lower maxConnections.',
+    );
   }
 
   // ---- host of connections -----------------------------------------------------------------------------------------
@@ -219,8 +260,8 @@ export class Gateway implements ConnectionHost {
     this.#router.endBatch(session);
   }
 
-  subscribeByUrl(session: Session, topic: string): Promise<void> | undefined {
-    return this.#router.subscribeByUrl(session, topic);
+  subscribeByUrl(session: Session, { topic, options }: UrlSubscription): Promise<void> | undefined {
+    return this.#router.subscribeByUrl(session, topic, options);
   }
 
   blocked(session: Session): void {
@@ -297,13 +338,12 @@ export class Gateway implements ConnectionHost {
 
   #defineRoutes(app: TemplatedApp): void {
     const { idleTimeoutMs, maxPayloadBytes } = this.#options;
-    const idleTimeoutS = Math.ceil((idleTimeoutMs * 2) / 1000);
     const behavior: Parameters<typeof app.ws<SocketData>>[1] = {
       maxPayloadLength: maxPayloadBytes * RECEIVE_LIMIT_FACTOR + 1024,
       maxBackpressure: BACKPRESSURE_MAX_BYTES,
-      idleTimeout: Math.min(UWS_IDLE_TIMEOUT_S.max, Math.max(UWS_IDLE_TIMEOUT_S.min, idleTimeoutS)),
+      idleTimeout: socketIdleTimeoutS(idleTimeoutMs),
       sendPingsAutomatically: false,
-      upgrade: (res, req, context) => this.#upgrade(res, req, context),
+      upgrade: (res, req, context) => this.#upgrades.upgrade(res, req, context),
       open: (ws) => {
         const { connection } = ws.getUserData();
         this.#heartbeat.add(connection);
@@ -320,86 +360,21 @@ export class Gateway implements ConnectionHost {
       },
       ping: (ws) => this.#controlFrame(ws.getUserData().connection),
       pong: (ws) => this.#controlFrame(ws.getUserData().connection),
-      drain: (ws) => ws.getUserData().connection.drained(),
+      drain: (ws) => {
+        const { connection } = ws.getUserData();
+        // Whoever takes something is alive, however slow.
+        connection.lastReceivedMs = this.#scheduler.nowMs() | 0;
+        connection.drained();
+      },
       close: (ws, code, reason) => this.#closed(ws.getUserData().connection, code, reason),
     };
     app.ws<SocketData>('/ws', behavior);
     app.ws<SocketData>('/ws/*', behavior);
-    app.any('/*', (res) => {
-      res
-        .writeStatus('426 Upgrade Required')
-        .writeHeader('upgrade', 'websocket')
-        .end('ringcast: connect a WebSocket to /ws\n');
-    });
-  }
-
-  #upgrade(res: HttpResponse, req: HttpRequest, context: us_socket_context_t): void {
-    const asked = parseUpgrade(req.getUrl(), req.getQuery(), req.getHeader('sec-websocket-protocol'));
-    if (typeof asked === 'string') {
-      this.#refuse(res, '400 Bad Request', asked);
-      return;
-    }
-    if (this.#isDraining) {
-      this.#refuse(res, '503 Service Unavailable', 'SHUTTING_DOWN');
-      return;
-    }
-    if (this.connectionCount + this.#upgradesUnderWay >= this.#options.maxConnections) {
-      this.#refuse(res, '503 Service Unavailable', 'LIMIT_EXCEEDED: maxConnections is reached');
-      return;
-    }
-    const key = req.getHeader('sec-websocket-key');
-    const extensions = req.getHeader('sec-websocket-extensions');
-    const connectionId = randomBytes(9).toString('base64url');
-    // Counts from here on: a hook that thinks must not let more in than there is room for.
-    this.#upgradesUnderWay++;
-    let isUnderWay = true;
-    const settle = (): void => {
-      if (isUnderWay) this.#upgradesUnderWay--;
-      isUnderWay = false;
+    app.any('/*', (res) => this.#upgrades.refusePlain(res));
+    const onSocket: Parameters<typeof app.filter>[0] = (res, change) => {
+      if (change > 0) this.#upgrades.accepted(res);
     };
-    const accept = (answer: Awaited<ReturnType<NonNullable<Hooks['onConnect']>>>): void => {
-      if (answer === false || this.#isDraining) {
-        settle();
-        if (answer === false) this.#refuse(res, '403 Forbidden', 'FORBIDDEN');
-        else this.#refuse(res, '503 Service Unavailable', 'SHUTTING_DOWN');
-        return;
-      }
-      const given = typeof answer === 'object' ? answer.context : undefined;
-      const { codec, topics } = asked;
-      const connection = new Connection(this, { connectionId, codec, topics, context: given });
-      res.upgrade({ connection }, key, asked.subprotocol, extensions, context);
-      settle();
-    };
-    const { onConnect } = this.#hooks;
-    if (onConnect === undefined) {
-      accept(true);
-      return;
-    }
-    let isAborted = false;
-    res.onAborted(() => {
-      isAborted = true;
-      settle();
-    });
-    const corked = (act: () => void) => () => {
-      if (!isAborted) res.cork(act);
-    };
-    const fail = (fault: unknown): void => {
-      settle();
-      this.#router.onFault(fault);
-      corked(() => this.#refuse(res, '500 Internal Server Error', 'INTERNAL'))();
-    };
-    try {
-      const answer = onConnect.call(this.#hooks, connectRequest(connectionId, res, req));
-      if (isPromise(answer)) Promise.resolve(answer).then((answered) => corked(() => accept(answered))(), fail);
-      else accept(answer);
-    } catch (fault) {
-      fail(fault);
-    }
-  }
-
-  #refuse(res: HttpResponse, status: string, message: string): void {
-    this.counters.refusedConnections++;
-    res.writeStatus(status).end(`${message}\n`);
+    app.filter(onSocket);
   }
 
   #controlFrame(connection: Connection): void {
@@ -421,8 +396,23 @@ export class Gateway implements ConnectionHost {
 
   #lingerMs(deadlineMs: number): number {
     const nowMs = this.#scheduler.nowMs();
-    const isSending = ({ lastReceivedMs }: Connection): boolean => ((nowMs - lastReceivedMs) | 0) < LINGER_SILENT_MS;
+    const isSending = ({ lastReceivedMs, lastPingMs }: Connection): boolean =>
+      ((nowMs - lastReceivedMs) | 0) < LINGER_SILENT_MS || ((nowMs - lastPingMs) | 0) < LINGER_SILENT_MS;
     return this.#heartbeat.targets.some(isSending) ? Math.min(LINGER_MS, deadlineMs - nowMs) : 0;
+  }
+
+  #isFlushing(deadlineMs: number): boolean {
+    const nowMs = this.#scheduler.nowMs();
+    if (nowMs >= deadlineMs) return false;
+    return this.#hasUnsent() || (nowMs < deadlineMs - LINGER_MS && this.#awaitsPongs(nowMs));
+  }
+
+  /** A pong that comes to a closed socket resets it, like anything else that nobody reads. */
+  #awaitsPongs(nowMs: number): boolean {
+    return this.#heartbeat.targets.some(
+      ({ lastPingMs, lastReceivedMs }) =>
+        ((lastPingMs - lastReceivedMs) | 0) > 0 && ((nowMs - lastPingMs) | 0) < LINGER_SILENT_MS,
+    );
   }
 
   #hasUnsent(): boolean {
@@ -431,20 +421,6 @@ export class Gateway implements ConnectionHost {
     }
     return false;
   }
-}
-
-function connectRequest(
-  connectionId: string,
-  res: HttpResponse,
-  req: HttpRequest,
-): Parameters<NonNullable<Hooks['onConnect']>>[0] {
-  const headers: Record<string, string> = {};
-  req.forEach((name, value) => {
-    headers[name] = value;
-  });
-  const query = req.getQuery();
-  const remoteAddress = Buffer.from(res.getRemoteAddressAsText()).toString();
-  return { connectionId, remoteAddress, url: query ? `${req.getUrl()}?${query}` : req.getUrl(), headers };
 }
 
 function assertReadable(file: string): void {

@@ -1,7 +1,7 @@
 /** Heartbeat: pings quiet connections and closes silent ones, a few per tick, so that pings never come in a burst. */
 
 export interface HeartbeatTarget {
-  /** When something was last received, pongs included: the low 32 bits of monotonic milliseconds. */
+  /** When something was last received, pongs included, or taken from what waits: the low 32 bits of monotonic milliseconds. */
   lastReceivedMs: number;
   /** When it was pinged last, likewise. */
   lastPingMs: number;
@@ -21,6 +21,8 @@ const TICKS_PER_ROUND = 16;
 /** … and a quarter of the shorter limit, so that a limit is exceeded by a quarter of it at most. */
 const ROUNDS_PER_LIMIT = 4;
 const TICK_MIN_MS = 10;
+/** Others tick along. */
+const TICK_MAX_MS = 1000;
 
 /** Writer and reader: the accept thread. */
 export class Heartbeat<Target extends HeartbeatTarget> {
@@ -36,7 +38,8 @@ export class Heartbeat<Target extends HeartbeatTarget> {
   /** How often `tick` has to be called (ms). */
   get tickMs(): number {
     const { heartbeatMs, idleTimeoutMs } = this.#options;
-    return Math.max(TICK_MIN_MS, Math.min(heartbeatMs, idleTimeoutMs) / (TICKS_PER_ROUND * ROUNDS_PER_LIMIT));
+    const tickMs = Math.min(heartbeatMs, idleTimeoutMs) / (TICKS_PER_ROUND * ROUNDS_PER_LIMIT);
+    return Math.min(TICK_MAX_MS, Math.max(TICK_MIN_MS, tickMs));
   }
 
   /** Everyone, in no order. Adding and removing changes the list. */

@@ -1,11 +1,10 @@
-/** Hooks: what an embedding application can decide. Each may answer at once or by a promise. */
+/**
+ * Hooks: what an embedding application can decide. `onConnect` and `authorize` may answer at once or by a promise, within
+ * `hookTimeoutMs`. One that throws, rejects, is silent or answers with something else than what stands here lets nobody do
+ * anything, and is told to the engine's `fault` listeners.
+ */
 
 export type MaybePromise<T> = T | Promise<T>;
-
-/** Also a promise of another make: taken for an answer it would be a yes to everything. */
-export function isPromise<T>(answer: MaybePromise<T>): answer is Promise<T> {
-  return typeof (answer as { readonly then?: unknown } | null | undefined)?.then === 'function';
-}
 
 /** Who asks. */
 export interface ConnectionInfo {
@@ -22,11 +21,11 @@ export interface ConnectionInfo {
 /** An upgrade request, as far as a decision needs it. */
 export interface ConnectRequest {
   readonly connectionId: string;
-  /** Text form of the peer's address. */
+  /** The peer's address: `192.0.2.7`, `2001:db8::7`. An IPv4 address is always written as one. */
   readonly remoteAddress: string;
-  /** Path and query, `/ws?topics=a,b`. */
+  /** Path and query as they came, `/ws?topics=a,b`. */
   readonly url: string;
-  /** Header names in lower case. */
+  /** Names in lower case. One that came several times has all values, joined by `, ` (cookies: `; `). */
   readonly headers: Readonly<Record<string, string>>;
 }
 
@@ -36,13 +35,17 @@ export interface AuthorizeRequest extends ConnectionInfo {
 }
 
 export interface Hooks {
-  /** `false` refuses the connection (HTTP 403). An object lets it in; its `context` goes to the other hooks. */
-  onConnect?(request: ConnectRequest): MaybePromise<boolean | { readonly context?: unknown } | undefined>;
+  /**
+   * Whether to let somebody in. `true` does, and so does an object whose `context` goes to the other hooks. `false`, `null`
+   * and `undefined` refuse (HTTP 403); everything else is a fault (HTTP 500).
+   */
+  onConnect?(request: ConnectRequest): MaybePromise<boolean | { readonly context?: unknown } | null | undefined>;
   /**
    * Whether the connection may subscribe to (and read the history of) or publish to a topic. Asked for each SUBSCRIBE and
-   * HISTORY, and once per connection and topic for publishing. The connection's later frames wait for the answer.
+   * HISTORY, and once per connection and topic for publishing. The connection's later frames wait for the answer. Only
+   * `true` allows; `false`, `null` and `undefined` refuse (FORBIDDEN), and so does everything else, which is a fault too.
    */
-  authorize?(request: AuthorizeRequest): MaybePromise<boolean>;
+  authorize?(request: AuthorizeRequest): MaybePromise<boolean | null | undefined>;
   /** A connection has subscribed. `seq`: the last message before the first one that it gets. */
   onSubscribe?(
     subscription: ConnectionInfo & { readonly topic: string; readonly epoch: string; readonly seq: number },

@@ -19,7 +19,8 @@ import {
   type SubscribeOptions,
 } from '../protocol/messages.js';
 import { readHistory } from '../topic/history.js';
-import { type AuthorizeRequest, type ConnectionInfo, type Hooks, isPromise } from './hooks.js';
+import { HookCalls } from './hook-calls.js';
+import type { AuthorizeRequest, ConnectionInfo, Hooks } from './hooks.js';
 import { type AckCallback, PendingAcks } from './pending-acks.js';
 import type { Session } from './session.js';
 import { NO_ROW, type TopicEntry } from './topic-entry.js';
@@ -29,13 +30,15 @@ export interface RouterOptions {
   readonly maxSubscriptionsPerConnection: number;
   /** Of a message's payload as MessagePack: the JSON that brought it may have been shorter. */
   readonly maxPayloadBytes: number;
+  readonly hookTimeoutMs: number;
 }
 
 /** Writer and reader: the accept thread. */
 export class Router implements LinkEvents {
   readonly topics: TopicRegistry;
   readonly pendingAcks = new PendingAcks();
-  /** A hook threw or rejected. */
+  readonly hookCalls: HookCalls;
+  /** A hook failed. */
   onFault: (fault: unknown) => void = () => {};
   /** A topic without a load meter was published to. */
   onActive: (entry: TopicEntry) => void = () => {};
@@ -62,6 +65,7 @@ export class Router implements LinkEvents {
 
   constructor(options: RouterOptions, topics: TopicRegistry, delivery: Delivery, hooks: Hooks, epochMs: () => number) {
     this.#options = options;
+    this.hookCalls = new HookCalls(options.hookTimeoutMs, (fault) => this.onFault(fault));
     this.topics = topics;
     this.#delivery = delivery;
     this.#hooks = hooks;
@@ -114,7 +118,7 @@ export class Router implements LinkEvents {
       session.publishable = null;
     }
     session.lastPublished = null;
-    this.#callHook(() => this.#hooks.onClose?.({ ...infoOf(session), code, reason }));
+    this.hookCalls.tell('onClose', () => this.#hooks.onClose?.({ ...infoOf(session), code, reason }));
   }
 
   #handleConnect(session: Session, frame: ClientFrame): undefined {
@@ -138,8 +142,11 @@ export class Router implements LinkEvents {
   }
 
   /** A subscription that the connection's URL asks for; it is answered like a SUBSCRIBE, with a nil id. */
-  subscribeByUrl(session: Session, topic: string): Promise<void> | undefined {
-    return this.#authorized(session, 'subscribe', topic, null, () => this.subscribe(session, topic, null, null, true));
+  subscribeByUrl(session: Session, topic: string, options: SubscribeOptions | null): Promise<void> | undefined {
+    session.clientId = options?.clientId ?? session.clientId;
+    return this.#authorized(session, 'subscribe', topic, null, () =>
+      this.subscribe(session, topic, options, null, true),
+    );
   }
 
   /** Subscribes and answers. The topic's name has been checked, the connection authorised. */
@@ -176,7 +183,9 @@ export class Router implements LinkEvents {
       policy: policyNumber(options?.policy ?? entry.settings.slowConsumerPolicy),
       delayMs: options?.maxDelayMs ?? DELAY_OF_STREAM,
     });
-    this.#callHook(() => this.#hooks.onSubscribe?.({ ...infoOf(session), topic, epoch, seq: cursor - 1 }));
+    this.hookCalls.tell('onSubscribe', () =>
+      this.#hooks.onSubscribe?.({ ...infoOf(session), topic, epoch, seq: cursor - 1 }),
+    );
   }
 
   #handleUnsubscribe(session: Session, frame: ClientFrame): undefined {
@@ -408,33 +417,24 @@ export class Router implements LinkEvents {
       act();
       return undefined;
     }
-    const settle = (isAllowed: boolean): void => {
+    const settle = (isAllowed: boolean | null): void => {
       if (session.consumer.isClosed) return;
-      if (isAllowed) act();
+      if (isAllowed === true) act();
+      else if (isAllowed === null) this.#refuse(session, id, new RingcastError('INTERNAL', 'the authorisation failed'));
       else this.#refuse(session, id, new RingcastError('FORBIDDEN', `not allowed to ${action}: ${topic}`));
     };
-    const fail = (fault: unknown): void => {
-      this.onFault(fault);
-      if (session.consumer.isClosed) return;
-      this.#refuse(session, id, new RingcastError('INTERNAL', 'the authorisation failed'));
-    };
-    let answer: ReturnType<typeof authorize>;
-    try {
-      answer = authorize.call(this.#hooks, { ...infoOf(session), action, topic });
-    } catch (fault) {
-      fail(fault);
+    const ask = (): unknown => authorize.call(this.#hooks, { ...infoOf(session), action, topic });
+    const verdict = this.hookCalls.ask('authorize', ask, permission, false);
+    if (!(verdict instanceof Promise)) {
+      settle(verdict);
       return undefined;
     }
-    if (!isPromise(answer)) {
-      settle(answer);
-      return undefined;
-    }
-    return Promise.resolve(answer).then((isAllowed) => {
+    return verdict.then((isAllowed) => {
       // A batch of its own: the time of the one that brought the frame lies before messages accepted meanwhile.
       this.beginBatch();
       settle(isAllowed);
       if (!session.consumer.isClosed) this.endBatch(session);
-    }, fail);
+    });
   }
 
   #addressed(frame: ClientFrame): TopicEntry | undefined {
@@ -452,21 +452,17 @@ export class Router implements LinkEvents {
   #refuse(session: Session, id: ClientFrame['id'], error: RingcastError): void {
     session.reply(session.consumer.encoder.error(id, error.code, error.message, error.details));
   }
-
-  /** For hooks whose answer does not matter. One that is an async function may reject all the same. */
-  #callHook(call: () => unknown): void {
-    try {
-      const answer = call();
-      if (isPromise(answer)) Promise.resolve(answer).then(undefined, (fault: unknown) => this.onFault(fault));
-    } catch (fault) {
-      this.onFault(fault);
-    }
-  }
 }
 
 /** How full the way to the topic's home is, a whole number from 0 to 100. */
 export function pressureOf(entry: TopicEntry): number {
   return Math.min(100, Math.round(entry.link.pressureOf(entry.spec.alias)));
+}
+
+/** What `authorize` said; undefined: nothing that it may say. */
+function permission(answer: unknown): boolean | undefined {
+  if (answer === null || answer === undefined) return false;
+  return typeof answer === 'boolean' ? answer : undefined;
 }
 
 function infoOf({ connectionId, clientId, token, context }: Session): ConnectionInfo {

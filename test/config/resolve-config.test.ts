@@ -64,6 +64,7 @@ describe('resolveConfig', () => {
       'topics.create': 'a, b',
       'topics.rules': '[{"match":"a*"}]',
       'topics.autoCreate': 'false',
+      allowedOrigins: 'https://a.example, https://*.b.example',
     };
     const needed = { RINGCAST_TLS_CERT_FILE: 'c.pem', RINGCAST_TLS_KEY_FILE: 'k.pem' };
     for (const key of configKeys) {

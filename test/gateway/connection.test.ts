@@ -75,6 +75,8 @@ class Lab {
     const encoders = { msgpack: msgpackEncoder, json: createJsonEncoder(() => 0) };
     const host: ConnectionHost = {
       maxPayloadBytes: MAX_PAYLOAD_BYTES,
+      pingEveryBytes: Number.POSITIVE_INFINITY,
+      unsentMaxBytes: Number.POSITIVE_INFINITY,
       readers: { msgpack: new MsgpackReader(), json: new JsonReader() },
       encoders,
       intake: this.intake,

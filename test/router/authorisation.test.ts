@@ -81,7 +81,7 @@ describe('authorize', () => {
     expect(one.takeShort()).toEqual(['ok 1', 'error 2 FORBIDDEN']);
   });
 
-  it('that throws is INTERNAL for the client and a fault for the application', () => {
+  it('that throws is INTERNAL for the client and a fault for the application', async () => {
     const fault = new Error('database down');
     const lab = new RouterLab({
       hooks: {
@@ -93,6 +93,7 @@ describe('authorize', () => {
     const one = lab.client();
     one.send({ type: 'subscribe', id: 1, topic: 'a' }, { type: 'ping', id: 2 });
     expect(one.takeShort()).toEqual(['error 1 INTERNAL', 'pong 2']);
+    await Promise.resolve(); // faults are told in their own time
     expect(lab.faults).toEqual([fault]);
   });
 

@@ -125,7 +125,7 @@ export class RouterLab {
     );
     const { maxSubscriptionsPerConnection = 100, maxPayloadBytes = 2 ** 18 } = options;
     this.router = new Router(
-      { maxSubscriptionsPerConnection, maxPayloadBytes },
+      { maxSubscriptionsPerConnection, maxPayloadBytes, hookTimeoutMs: 0 },
       this.topics,
       this.delivery,
       hooks,

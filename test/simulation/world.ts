@@ -130,7 +130,7 @@ export class World {
       rules: shape.rules,
     };
     this.topics = new TopicRegistry(registryOptions, this.delivery, this.coldLink, laneLinks, isUsable);
-    const routerOptions = { maxSubscriptionsPerConnection: 100, maxPayloadBytes: 2 ** 16 };
+    const routerOptions = { maxSubscriptionsPerConnection: 100, maxPayloadBytes: 2 ** 16, hookTimeoutMs: 0 };
     this.router = new Router(routerOptions, this.topics, this.delivery, {}, () => loop.epochMs());
     this.router.onFault = (fault) => this.checker.fail(`a hook failed: ${fault}`);
     const handOverOptions = { coldLink: this.coldLink, laneLinks, sharedLogs, isUsable, loop };

@@ -19,6 +19,7 @@ import type {
 import { Figures } from './engine/figures.js';
 import { createScheduler } from './engine/scheduler.js';
 import { SLOWEST_MAX, StatsFeed } from './engine/stats-feed.js';
+import { Sweeps } from './engine/sweeps.js';
 import { RingcastError } from './errors.js';
 import { Gateway } from './gateway/gateway.js';
 import { DirectLink } from './lane/direct-link.js';
@@ -45,7 +46,7 @@ type State = 'new' | 'running' | 'stopping' | 'closed';
 
 /** Frames younger than this stay in a cold topic's log beyond its history, for consumers that lag a little (ms). */
 const COLD_RETAIN_MS = 2000;
-const TRIM_INTERVAL_MS = 1000;
+const SWEEP_MS = 1000;
 /** How often a stopping engine looks whether topics have arrived (ms). */
 const MOVE_POLL_MS = 5;
 
@@ -65,7 +66,7 @@ export class Engine extends EventEmitter<EngineEvents> {
   readonly #statsFeed: StatsFeed;
   #state: State = 'new';
   #port = 0;
-  #trimTimer: NodeJS.Timeout | null = null;
+  readonly #sweeps: Sweeps;
   #closing: Promise<void> | null = null;
 
   /** @internal `pool`: where the lanes' threads come from; another one injects faults. */
@@ -107,6 +108,7 @@ export class Engine extends EventEmitter<EngineEvents> {
         maxHotTopics: config.maxHotTopics,
         defaults: config,
         rules: config.topics.rules,
+        epochMs: () => this.#scheduler.epochMs(),
       },
       this.#delivery,
       this.#coldLink,
@@ -140,6 +142,14 @@ export class Engine extends EventEmitter<EngineEvents> {
       handOver: this.#handOver,
     };
     this.#figures = new Figures(sources, SLOWEST_MAX, () => this.#scheduler.nowMs());
+    this.#sweeps = new Sweeps(this.#scheduler, SWEEP_MS, [
+      () => registry.sweep(),
+      () => this.#coldLink.trim(this.#scheduler.epochMs()),
+      () => {
+        for (const load of this.#lanes.loads) load.endInterval(this.#scheduler.nowMs());
+        return true;
+      },
+    ]);
     this.#statsFeed = new StatsFeed(config.statsIntervalMs, this.#figures, sources, this.#scheduler);
   }
 
@@ -159,11 +169,7 @@ export class Engine extends EventEmitter<EngineEvents> {
   async start(): Promise<void> {
     if (this.#state !== 'new') throw new RingcastError('CONFLICT', 'the engine has been started before');
     this.#state = 'running';
-    this.#trimTimer = setInterval(() => {
-      this.#router.topics.sweep();
-      this.#coldLink.trim(this.#scheduler.epochMs());
-      for (const load of this.#lanes.loads) load.endInterval(this.#scheduler.nowMs());
-    }, TRIM_INTERVAL_MS);
+    this.#sweeps.start();
     for (const text of configWarnings(this.config, availableParallelism(), openFilesMax())) this.#warn(text);
     try {
       await this.#lanes.start();
@@ -288,7 +294,7 @@ export class Engine extends EventEmitter<EngineEvents> {
       this.#state = 'stopping';
       this.#statsFeed.stop();
       // From here on no log gives up what somebody who reads slowly is still to get.
-      this.#stopTrimming();
+      this.#sweeps.stop();
       this.#gateway.stopAccepting();
       this.#gateway.adviseReconnect(this.config.drainSpreadMs, Math.random);
       await this.#lanesStopped(deadlineMs);
@@ -312,14 +318,9 @@ export class Engine extends EventEmitter<EngineEvents> {
     clearTimeout(timer);
   }
 
-  #stopTrimming(): void {
-    if (this.#trimTimer !== null) clearInterval(this.#trimTimer);
-    this.#trimTimer = null;
-  }
-
   async #release(deadlineMs: number): Promise<void> {
     this.#state = 'closed';
-    this.#stopTrimming();
+    this.#sweeps.stop();
     this.#statsFeed.stop();
     const closed = this.#gateway.close(deadlineMs);
     for (const { sink } of this.#delivery.consumers()) sink.end(1001, 'SHUTTING_DOWN');

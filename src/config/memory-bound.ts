@@ -20,22 +20,38 @@ export interface MemoryBound {
   readonly totalBytes: number;
 }
 
-/** Parallel typed arrays of one subscription: connection, stream, cursor, list links. */
+/** Parallel typed arrays of one subscription: connection, stream, cursor, what was asked for, list links; and the hash. */
 export const SUBSCRIPTION_BYTES = 96;
 /** Engine's and uWebSockets.js's state of one connection, without buffers. */
 export const CONNECTION_BYTES = 1024;
-/** What may wait in user space for a connection that does not read: a slice or message and answers. In messages. */
-export const UNSENT_MESSAGES = 3;
+/** How much larger a value may be as JSON than as MessagePack: a control character of one byte takes six. */
+export const JSON_GROWTH_MAX = 6;
+/** Answers that a client has not read, beyond which nothing is read from it; one more of any size may have been made. */
+export const UNREAD_ANSWERS_BYTES = 64 * 1024;
+/** What all clients together may have sent that waits for a hook's answer. */
+export const HELD_BACK_TOTAL_BYTES = 64 * 1024 * 1024;
+/** That a connection may publish to a topic: a row of a map and, until it is looked at again, what is left of a deleted topic. */
+export const GRANT_BYTES = 512;
 /** The largest message received is answered TOO_LARGE; in multiples of maxPayloadBytes. */
 export const RECEIVED_MESSAGES = 2;
-/** A topic's state and names, and the smallest log (384 B), which it gets whatever `coldLogsMaxBytes` says. */
-export const TOPIC_BYTES = 1024;
+/** The smallest log of a cold topic, which it gets whatever `coldLogsMaxBytes` says. */
+export const SMALLEST_LOG_BYTES = 384;
+/** A topic's state and names, and the smallest logs of its two streams. */
+export const TOPIC_BYTES = 640 + 2 * SMALLEST_LOG_BYTES;
 /** Header words of a log, whatever its size. */
 export const LOG_HEADER_BYTES = 384;
 /** Side index of a log, per frame: position, time, ingress position, origin. */
 export const LOG_INDEX_BYTES_PER_FRAME = 32;
 /** Closed hot logs that are kept for the next stream. */
 export const SPARE_HOT_LOGS = 8;
+/** The ring of a lane's events is never smaller: two batches have to fit, whatever `ringBytes` is. */
+export const EVENT_RING_MIN_BYTES = 128 * 1024;
+/** What a lane tells about itself: counters, a histogram; and per topic that it has open. */
+export const LANE_FIGURES_BYTES = 64 * 1024;
+export const LANE_FIGURES_BYTES_PER_TOPIC = 8;
+/** Copy of the slice that a stream's subscribers got last; of cold logs only those larger than this are copied from. */
+export const SLICE_BYTES = 15 * 1024;
+export const SLICE_OF_LOG_MIN_BYTES = 64 * 1024;
 /** Payloads that a topic on its way between two homes holds back, beyond its first message. */
 export const HELD_MAX_BYTES = 1024 * 1024;
 /** The newest report on what goes on, in shared memory, twice. */
@@ -47,8 +63,11 @@ export const MEMORY_BOUND_MEANING =
   'A bound that nobody reaches: every limit exhausted at once. Rings and hot logs are virtual until touched, cold logs ' +
   'and buffers grow on demand. The largest term shows which limit to lower.';
 
-type Limits = Pick<
+type TopicRule = SchemaOutput['topics']['rules'][number];
+
+type Limits = { readonly topics: { readonly rules: readonly Pick<TopicRule, 'historyBytes'>[] } } & Pick<
   SchemaOutput,
+  | 'historyBytes'
   | 'lanes'
   | 'laneHeapBytes'
   | 'ringBytes'
@@ -76,7 +95,9 @@ export function memoryBound(limits: Limits): MemoryBound {
     Math.max(limits.hotLogFrames, limits.coldLogMaxFrames),
   );
   const spareLogBytes = logBytes(limits.hotLogBytes, limits.hotLogFrames);
-  const connectionBytes = CONNECTION_BYTES + (UNSENT_MESSAGES + RECEIVED_MESSAGES) * limits.maxPayloadBytes;
+  const connectionBytes = CONNECTION_BYTES + (JSON_GROWTH_MAX + RECEIVED_MESSAGES) * limits.maxPayloadBytes;
+  const historyBytes = Math.max(limits.historyBytes, ...limits.topics.rules.map((rule) => rule.historyBytes ?? 0));
+  const copiedColdLogs = Math.floor(limits.coldLogsMaxBytes / SLICE_OF_LOG_MIN_BYTES);
   const size = formatSizeBytes;
   const index = `${LOG_INDEX_BYTES_PER_FRAME} B + ${LOG_HEADER_BYTES} B`;
 
@@ -89,7 +110,16 @@ export function memoryBound(limits: Limits): MemoryBound {
       bytes: limits.lanes * limits.laneHeapBytes,
     },
     { owner: 'lane request rings', formula: 'lanes × ringBytes', bytes: limits.lanes * limits.ringBytes },
-    { owner: 'lane event rings', formula: 'lanes × ringBytes', bytes: limits.lanes * limits.ringBytes },
+    {
+      owner: 'lane event rings',
+      formula: `lanes × max(ringBytes, ${size(EVENT_RING_MIN_BYTES)})`,
+      bytes: limits.lanes * Math.max(limits.ringBytes, EVENT_RING_MIN_BYTES),
+    },
+    {
+      owner: 'lane figures',
+      formula: `lanes × (${size(LANE_FIGURES_BYTES)} + maxHotTopics × ${LANE_FIGURES_BYTES_PER_TOPIC} B)`,
+      bytes: limits.lanes * (LANE_FIGURES_BYTES + limits.maxHotTopics * LANE_FIGURES_BYTES_PER_TOPIC),
+    },
     {
       owner: 'topics',
       formula: `maxTopics × ${size(TOPIC_BYTES)}`,
@@ -123,11 +153,35 @@ export function memoryBound(limits: Limits): MemoryBound {
       bytes: limits.coldLogsMaxBytes,
     },
     {
+      owner: 'slices',
+      formula:
+        `(2 × min(maxHotTopics, maxTopics) + coldLogsMaxBytes / ${size(SLICE_OF_LOG_MIN_BYTES)}) × ${size(SLICE_BYTES)}; ` +
+        'no hot ones without lanes',
+      bytes: (2 * hotTopics + copiedColdLogs) * SLICE_BYTES,
+    },
+    {
       owner: 'connections',
       formula:
-        `maxConnections × (${size(CONNECTION_BYTES)} + unsent ${UNSENT_MESSAGES} × maxPayloadBytes ` +
+        `maxConnections × (${size(CONNECTION_BYTES)} + unsent ${JSON_GROWTH_MAX} × maxPayloadBytes (as JSON) ` +
         `+ received ${RECEIVED_MESSAGES} × maxPayloadBytes)`,
       bytes: limits.maxConnections * connectionBytes,
+    },
+    {
+      owner: 'unread answers',
+      formula:
+        `maxConnections × (${size(UNREAD_ANSWERS_BYTES)} + one HISTORY, ${JSON_GROWTH_MAX} × historyBytes (as JSON, the ` +
+        'largest of all rules))',
+      bytes: limits.maxConnections * (UNREAD_ANSWERS_BYTES + JSON_GROWTH_MAX * historyBytes),
+    },
+    {
+      owner: 'held back for hooks',
+      formula: `${size(HELD_BACK_TOTAL_BYTES)} for all connections together`,
+      bytes: HELD_BACK_TOTAL_BYTES,
+    },
+    {
+      owner: 'publisher grants',
+      formula: `maxConnections × maxSubscriptionsPerConnection × ${GRANT_BYTES} B`,
+      bytes: limits.maxConnections * limits.maxSubscriptionsPerConnection * GRANT_BYTES,
     },
     {
       owner: 'subscriptions',

@@ -294,13 +294,15 @@ export const engineSchema = z.strictObject({
   }),
   maxTopics: key(count('topics', 1, 10_000_000), {
     default: 1_000_000,
-    reason: 'Topics beyond this are not created, so that clients cannot fill the memory with names.',
+    reason:
+      'Topics beyond this take the place of ones that nobody uses and nothing came to for a minute, or are not created: ' +
+      'clients cannot fill the memory with names.',
   }),
   maxHotTopics: key(count('topics', 0, 100_000), {
     default: 1000,
     reason: 'Topics in lanes, each with a full log in shared memory; while there are so many, further ones run cold.',
   }),
-  ringBytes: key(size(8 * KIB, GIB, { powerOfTwo: true }), {
+  ringBytes: key(size(8 * KIB, GIB / 2, { powerOfTwo: true }), {
     default: 4 * MIB,
     reason: 'Each of the two ring queues of a lane: what a burst may hold before publishers are told OVERLOADED.',
   }),
@@ -318,8 +320,7 @@ export const engineSchema = z.strictObject({
   }),
   coldLogsMaxBytes: key(size(MIB, 1024 * GIB), {
     default: GIB,
-    reason:
-      'What the logs of all cold topics may take together: beyond it they keep less, in the end publishers get OVERLOADED.',
+    reason: 'What the logs of all cold topics may take together: beyond it the largest keep less, idle ones first.',
   }),
   coldLogMaxFrames: key(count('messages', 16, 4_194_304, { powerOfTwo: true }), {
     default: 8192,

@@ -90,6 +90,8 @@ export interface GapCounts {
   readonly max_lag_messages: number;
   /** Skipped by the policy `conflate`. */
   readonly conflated: number;
+  /** Without a JSON form that could be sent: JSON subscribers only. */
+  readonly too_large: number;
 }
 
 export interface TopicFigures {

@@ -31,7 +31,7 @@ const NUMBER_BYTES = 8;
 const TEXT_BYTES = NUMBER_BYTES + TEXT_MAX_BYTES;
 const HEAD_BYTES = 32 * NUMBER_BYTES;
 const LANE_BYTES = 12 * NUMBER_BYTES + TEXT_BYTES;
-const TOPIC_BYTES = 17 * NUMBER_BYTES + TEXT_BYTES;
+const TOPIC_BYTES = 18 * NUMBER_BYTES + TEXT_BYTES;
 const CONSUMER_BYTES = 3 * NUMBER_BYTES + 3 * TEXT_BYTES;
 
 const BOARD_BYTES =
@@ -254,6 +254,7 @@ function writeTopic(fields: FieldWriter, topic: TopicFigures): void {
   fields.number(topic.gaps.max_lag_ms);
   fields.number(topic.gaps.max_lag_messages);
   fields.number(topic.gaps.conflated);
+  fields.number(topic.gaps.too_large);
   fields.number(topic.lostMessages);
   fields.number(topic.moves);
   fields.number(topic.laneShare);
@@ -277,6 +278,7 @@ function readTopic(fields: FieldReader): TopicFigures {
       max_lag_ms: fields.number(),
       max_lag_messages: fields.number(),
       conflated: fields.number(),
+      too_large: fields.number(),
     },
     lostMessages: fields.number(),
     moves: fields.number(),

@@ -52,20 +52,19 @@ export class DelayWheel {
     this.#count--;
   }
 
-  /** Hands out every consumer whose time has come. */
-  expire(nowMs: number, onDue: (consumer: Consumer) => void): void {
+  /** Hands out consumers whose time has come, `most` of them at most. */
+  expire(nowMs: number, onDue: (consumer: Consumer) => void, most = Number.POSITIVE_INFINITY): void {
     const now = Math.floor(nowMs);
-    if (this.#count === 0) {
-      this.#expiredMs = Math.max(this.#expiredMs, now);
-      return;
-    }
     // After a long pause one round over the wheel finds everyone.
     const last = Math.min(now, this.#expiredMs + SLOTS);
+    let left = most;
     for (let tick = this.#expiredMs + 1; tick <= last && this.#count > 0; tick++) {
       for (let consumer = this.#slots[tick & MASK]; consumer !== null; consumer = this.#slots[tick & MASK]) {
+        if (left-- === 0) return;
         this.remove(consumer);
         onDue(consumer);
       }
+      this.#expiredMs = tick;
     }
     this.#expiredMs = Math.max(this.#expiredMs, now);
   }

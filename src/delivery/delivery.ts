@@ -10,15 +10,17 @@ import { ERROR_TABLE } from '../errors.js';
 import type { FrameLog } from '../log/frame-log.js';
 import type { FrameEncoder } from '../protocol/encoder.js';
 import { AutoDelay } from './auto-delay.js';
+import { BlockedConsumers } from './blocked-consumers.js';
 import { BLOCKED, CLOSED, Consumer, READY_COLD, READY_HOT, WAITING } from './consumer.js';
-import { ConsumerQueue } from './consumer-queue.js';
 import { DelayWheel } from './delay-wheel.js';
 import { type FlushCounters, Flusher } from './flusher.js';
 import { LagScan } from './lag-scan.js';
 import { linkIdle, linkPending, unlinkIdle, unlinkPending } from './pending-lists.js';
+import { Removals } from './removals.js';
 import type { Sink } from './sink.js';
 import { DELAY_AUTO, Stream, type StreamOptions } from './stream.js';
-import { DELAY_OF_STREAM, NONE, POLICY_DISCONNECT, SubscriptionTable } from './subscription-table.js';
+import { DELAY_OF_STREAM, NONE, SubscriptionTable } from './subscription-table.js';
+import { WorkQueue } from './work-queue.js';
 
 /** Time and the event loop, as delivery needs them; a simulation brings its own. */
 export interface Scheduler {
@@ -45,6 +47,8 @@ export interface SubscribeOptions {
   readonly policy: number;
   /** DELAY_OF_STREAM or ms. */
   readonly delayMs: number;
+  /** The newest message that there is, by default the newest that the stream knows: up to here nothing is lag. */
+  readonly askedUntil?: number;
 }
 
 /** Clock reads cost about 40 ns, a flush some microseconds. */
@@ -53,13 +57,17 @@ const FLUSHES_PER_CLOCK_READ = 8;
 const MARKS_PER_CLOCK_READ = 1024;
 /** Part of the budget that hot consumers get even in a turn that cold ones used up. */
 const HOT_SHARE = 0.25;
-/** How often limits are enforced on consumers that neither drain nor get anything new. */
-const SWEEP_MS = 250;
+/** Consumers whose delay is over that are made ready in one turn. */
+const DUE_PER_TURN = 4096;
+/** Streams looked at between two looks at the clock. */
+const STREAMS_PER_CLOCK_READ = 16;
 
 /** Writer and reader: the accept thread. */
 export class Delivery {
   readonly table = new SubscriptionTable();
   readonly autoDelay: AutoDelay;
+  /** Streams with subscribers. */
+  usedStreams = 0;
   /** Runs before each turn; the engine takes in what lanes have reported. */
   beforeTurn: () => void = () => {};
   /** A stream lost its last subscription. */
@@ -72,17 +80,21 @@ export class Delivery {
   readonly #streams: (Stream | null)[] = [];
   readonly #freeStreamSlots: number[] = [];
   readonly #flusher: Flusher;
-  readonly #cold = new ConsumerQueue();
-  readonly #hot = new ConsumerQueue();
+  readonly #cold = new WorkQueue<Consumer>();
+  readonly #hot = new WorkQueue<Consumer>();
   readonly #wheel: DelayWheel;
-  #dirty: Stream[] = [];
-  readonly #blocked = new Set<Consumer>();
+  /** Streams whose head moved. */
+  readonly #dirtyCold = new WorkQueue<Stream>();
+  readonly #dirtyHot = new WorkQueue<Stream>();
+  readonly #blocked: BlockedConsumers;
+  readonly #removals: Removals;
+  /** How far `flushSome` has got. */
+  #flushedSlots = 0;
   #consumerNumber = 0;
   #isTurnScheduled = false;
   #isClosed = false;
   #cancelTimer: (() => void) | null = null;
   #timerDueMs = 0;
-  #cancelSweep: (() => void) | null = null;
   readonly #turn = (): void => this.#runTurn();
   readonly #onDue = (consumer: Consumer): void => this.#makeReady(consumer, consumer.coldHead === NONE);
 
@@ -91,6 +103,19 @@ export class Delivery {
     this.#budgetMs = options.budgetMs;
     this.#flusher = new Flusher(this.table, this.#streams, (consumer, reason) => this.#end(consumer, reason));
     this.#wheel = new DelayWheel(scheduler.nowMs());
+    this.#removals = new Removals(
+      this.table,
+      this.#consumers,
+      (consumer, row) => this.#removeRow(consumer, row),
+      ({ slot }) => {
+        this.#consumers[slot] = null;
+        this.#freeConsumerSlots.push(slot);
+      },
+    );
+    this.#blocked = new BlockedConsumers(this.table, this.#streams, scheduler, (consumer, { options }) => {
+      this.counters.slowDisconnects++;
+      this.#end(consumer, options.topic);
+    });
     this.autoDelay = new AutoDelay(() => scheduler.busyMs(), scheduler.nowMs());
   }
 
@@ -104,15 +129,14 @@ export class Delivery {
     return consumer;
   }
 
-  /** Frees everything the consumer held. */
+  /** Ends a consumer. What it held is freed in this turn of the event loop and, where that is much, in the next ones. */
   removeConsumer(consumer: Consumer): void {
     if ((consumer.flags & CLOSED) !== 0) return;
-    while (consumer.subscriptionHead !== NONE) this.#removeRow(consumer, consumer.subscriptionHead);
     if ((consumer.flags & WAITING) !== 0) this.#wheel.remove(consumer);
-    this.#blocked.delete(consumer);
+    this.#blocked.remove(consumer);
     consumer.flags = (consumer.flags & ~BLOCKED) | CLOSED;
-    this.#consumers[consumer.slot] = null;
-    this.#freeConsumerSlots.push(consumer.slot);
+    this.#removals.addConsumer(consumer);
+    if (this.#removals.hasWork) this.#scheduleTurn();
   }
 
   addStream(options: StreamOptions): Stream {
@@ -122,19 +146,23 @@ export class Delivery {
     return stream;
   }
 
-  /** Removes a stream and its subscriptions, handing out each subscriber. Visits every subscription of the engine: rare. */
+  /**
+   * Ends a stream: its subscriptions get nothing any more, and each subscriber is handed out. That is done in this turn of
+   * the event loop and, where there are many, in the next ones; those that something is pending for come with their flush.
+   */
   removeStream(stream: Stream, onSubscriber: (consumer: Consumer) => void): void {
-    stream.isRemoved = true;
-    const { connection, stream: streamOf } = this.table;
-    for (let row = 0; row < connection.length && stream.subscriberCount > 0; row++) {
-      if (connection[row] === NONE || streamOf[row] !== stream.slot) continue;
-      const consumer = this.#consumers[connection[row]];
-      if (consumer === null || consumer === undefined || this.table.find(consumer.slot, stream.slot) !== row) continue;
-      this.#removeRow(consumer, row);
-      onSubscriber(consumer);
+    stream.end();
+    if (stream.subscriberCount === 0) {
+      this.#freeStream(stream);
+      return;
     }
-    this.#streams[stream.slot] = null;
-    this.#freeStreamSlots.push(stream.slot);
+    this.#removals.addStream(stream, onSubscriber);
+    if (this.#removals.hasWork) this.#scheduleTurn();
+  }
+
+  /** Has the consumer told of what has ended, before it is told of something new by the same name. */
+  settleEnded(consumer: Consumer): void {
+    this.#removals.settle(consumer);
   }
 
   /**
@@ -158,6 +186,7 @@ export class Delivery {
     const row = table.add(consumer.slot, stream.slot);
     if (row === NONE) return false;
     table.cursor[row] = options.cursor;
+    table.askedUntil[row] = options.askedUntil ?? stream.log.headSeq;
     table.delayMs[row] = options.delayMs;
     table.setPolicy(row, options.policy);
     const first = consumer.subscriptionHead;
@@ -166,7 +195,7 @@ export class Delivery {
     if (first !== NONE) table.previousOfConnection[first] = row;
     consumer.subscriptionHead = row;
     consumer.subscriptionCount++;
-    stream.subscriberCount++;
+    if (stream.subscriberCount++ === 0) this.usedStreams++;
     if (options.delayMs !== DELAY_OF_STREAM) stream.ownDelays++;
     if (options.cursor > stream.log.headSeq) {
       linkIdle(table, stream, row);
@@ -205,7 +234,7 @@ export class Delivery {
   headMoved(stream: Stream): void {
     if (stream.isDirty) return;
     stream.isDirty = true;
-    this.#dirty.push(stream);
+    (stream.isHot ? this.#dirtyHot : this.#dirtyCold).push(stream);
     this.#scheduleTurn();
   }
 
@@ -213,9 +242,9 @@ export class Delivery {
   drained(consumer: Consumer): void {
     if ((consumer.flags & BLOCKED) === 0) return;
     consumer.flags &= ~BLOCKED;
-    this.#blocked.delete(consumer);
+    this.#blocked.remove(consumer);
     if (!consumer.isPending) return;
-    this.#updateFloors(consumer);
+    this.#blocked.updateFloors(consumer);
     this.#makeReady(consumer, consumer.coldHead === NONE);
   }
 
@@ -223,29 +252,41 @@ export class Delivery {
   blocked(consumer: Consumer): void {
     if ((consumer.flags & CLOSED) !== 0) return;
     consumer.flags |= BLOCKED;
-    this.#noteBlocked(consumer);
+    this.#blocked.add(consumer);
   }
 
-  /** Flushes everything that can be flushed, without delays or budget: before a shutdown. */
+  /** Flushes everything that can be flushed, without delays: before a shutdown. */
   flushAll(): void {
-    this.beforeTurn();
-    this.#markDirty(Number.POSITIVE_INFINITY);
-    for (const consumer of this.#consumers) {
-      if (consumer === null) continue;
-      // Each call sends one message; the loop ends when the consumer is up to date, blocked or gone.
-      let hasMore = true;
-      while (hasMore) hasMore = this.#flusher.flush(consumer);
-      if ((consumer.flags & BLOCKED) !== 0) this.#noteBlocked(consumer);
+    while (!this.flushSome());
+  }
+
+  /** A turn's part of that. True: everything has been flushed; the next call begins again. */
+  flushSome(): boolean {
+    const deadlineMs = this.#scheduler.nowMs() + this.#budgetMs;
+    if (this.#flushedSlots === 0) this.beforeTurn();
+    this.#markDirty(deadlineMs);
+    if (this.#dirtyCold.length + this.#dirtyHot.length > 0) return false;
+    while (this.#flushedSlots < this.#consumers.length) {
+      const consumer = this.#consumers[this.#flushedSlots];
+      // Each call sends one message; the consumer is passed when it is up to date, blocked or gone.
+      const hasMore = consumer != null && this.#flusher.flush(consumer);
+      if (!hasMore) {
+        this.#flushedSlots++;
+        if (consumer != null && (consumer.flags & BLOCKED) !== 0) this.#blocked.add(consumer);
+      }
+      if (this.#scheduler.nowMs() >= deadlineMs && this.#flushedSlots < this.#consumers.length) return false;
     }
+    this.#flushedSlots = 0;
+    this.#flusher.forgetViews();
+    return true;
   }
 
   /** Calls off every timer; no turn runs any more. */
   close(): void {
     this.#isClosed = true;
     this.#cancelTimer?.();
-    this.#cancelSweep?.();
     this.#cancelTimer = null;
-    this.#cancelSweep = null;
+    this.#blocked.close();
   }
 
   get counters(): FlushCounters {
@@ -253,21 +294,14 @@ export class Delivery {
   }
 
   /** How much waits where; all zero when nothing is going on. */
-  get load(): {
-    consumers: number;
-    streams: number;
-    subscriptions: number;
-    ready: number;
-    waiting: number;
-    blocked: number;
-  } {
+  get load(): Record<'consumers' | 'streams' | 'subscriptions' | 'ready' | 'waiting' | 'blocked', number> {
     return {
       consumers: this.#consumers.length - this.#freeConsumerSlots.length,
       streams: this.#streams.length - this.#freeStreamSlots.length,
       subscriptions: this.table.count,
       ready: this.#cold.length + this.#hot.length,
       waiting: this.#wheel.count,
-      blocked: this.#blocked.size,
+      blocked: this.#blocked.count,
     };
   }
 
@@ -277,7 +311,7 @@ export class Delivery {
   }
 
   *consumers(): Iterable<Consumer> {
-    for (const consumer of this.#consumers) if (consumer !== null) yield consumer;
+    for (const consumer of this.#consumers) if (consumer !== null && !consumer.isClosed) yield consumer;
   }
 
   // ---- turns -------------------------------------------------------------------------------------------------------
@@ -297,24 +331,31 @@ export class Delivery {
     } finally {
       // Also when a handler threw: whoever catches that goes on with a delivery that works.
       this.#isTurnScheduled = false;
-      if (this.#dirty.length + this.#cold.length + this.#hot.length > 0) this.#scheduleTurn();
+      this.#flusher.forgetViews();
+      if (this.#hasWork()) this.#scheduleTurn();
       else this.#armTimer();
     }
   }
 
+  #hasWork(): boolean {
+    const dirty = this.#dirtyCold.length + this.#dirtyHot.length;
+    return dirty + this.#cold.length + this.#hot.length > 0 || this.#removals.hasWork;
+  }
+
   #runPhases(): void {
     this.beforeTurn();
+    this.#removals.step();
     const startMs = this.#scheduler.nowMs();
     this.autoDelay.update(startMs);
     const deadlineMs = startMs + this.#budgetMs;
     this.#markDirty(deadlineMs);
-    this.#wheel.expire(startMs, this.#onDue);
+    this.#wheel.expire(startMs, this.#onDue, DUE_PER_TURN);
     this.#flushQueue(this.#cold, READY_COLD, deadlineMs);
     this.#flushQueue(this.#hot, READY_HOT, Math.max(deadlineMs, this.#scheduler.nowMs() + this.#budgetMs * HOT_SHARE));
   }
 
   /** Hot path: per turn. Consumers flushed with more to send go to the end of the queue. */
-  #flushQueue(queue: ConsumerQueue, readyFlag: number, deadlineMs: number): void {
+  #flushQueue(queue: WorkQueue<Consumer>, readyFlag: number, deadlineMs: number): void {
     const flusher = this.#flusher;
     let untilClockRead = FLUSHES_PER_CLOCK_READ;
     while (queue.length > 0) {
@@ -322,7 +363,7 @@ export class Delivery {
       consumer.flags &= ~readyFlag;
       const hasMore = flusher.flush(consumer);
       if (hasMore) this.#makeReady(consumer, consumer.coldHead === NONE);
-      else if ((consumer.flags & BLOCKED) !== 0) this.#noteBlocked(consumer);
+      else if ((consumer.flags & BLOCKED) !== 0) this.#blocked.add(consumer);
       if (--untilClockRead === 0) {
         if (this.#scheduler.nowMs() >= deadlineMs) return;
         untilClockRead = FLUSHES_PER_CLOCK_READ;
@@ -332,21 +373,28 @@ export class Delivery {
 
   /** Makes the idle subscriptions of streams with news pending, cold streams first, until the deadline. */
   #markDirty(deadlineMs: number): void {
-    const streams = this.#dirty;
-    if (streams.length === 0) return;
+    if (this.#dirtyCold.length + this.#dirtyHot.length === 0) return;
     const epochMs = this.#scheduler.epochMs();
+    if (this.#markQueue(this.#dirtyCold, deadlineMs, epochMs)) this.#markQueue(this.#dirtyHot, deadlineMs, epochMs);
+  }
+
+  /** False: it has got late, there may be more. */
+  #markQueue(queue: WorkQueue<Stream>, deadlineMs: number, epochMs: number): boolean {
     const nowMs = this.#scheduler.nowMs();
-    this.#dirty = [];
-    let isLate = false;
-    for (const isHot of [false, true]) {
-      for (const stream of streams) {
-        if (stream.isHot !== isHot || stream.isRemoved) continue;
-        stream.updateFloor(epochMs);
-        while (!isLate && this.#markSome(stream, nowMs, epochMs)) isLate = this.#scheduler.nowMs() >= deadlineMs;
-        if (stream.idleHead === NONE) stream.isDirty = false;
-        else this.#dirty.push(stream);
+    for (let streams = queue.length; streams > 0; streams--) {
+      if (streams % STREAMS_PER_CLOCK_READ === 0 && this.#scheduler.nowMs() >= deadlineMs) return false;
+      const stream = queue.shift();
+      stream.isDirty = false;
+      if (stream.isRemoved) continue;
+      stream.updateFloor(epochMs);
+      while (this.#markSome(stream, nowMs, epochMs)) {
+        if (this.#scheduler.nowMs() < deadlineMs) continue;
+        stream.isDirty = true;
+        queue.push(stream);
+        return false;
       }
     }
+    return true;
   }
 
   /** Hot path. Makes up to MARKS_PER_CLOCK_READ idle rows pending. True: there are more. */
@@ -417,31 +465,7 @@ export class Delivery {
     });
   }
 
-  // ---- blocked consumers -------------------------------------------------------------------------------------------
-
-  #noteBlocked(consumer: Consumer): void {
-    this.#blocked.add(consumer);
-    if (this.#cancelSweep === null && !this.#isClosed) this.#scheduleSweep();
-  }
-
-  #scheduleSweep(): void {
-    this.#cancelSweep = this.#scheduler.after(SWEEP_MS, () => {
-      this.#cancelSweep = null;
-      this.#sweep();
-      if (this.#blocked.size > 0) this.#scheduleSweep();
-    });
-  }
-
-  /** A consumer that never drains is never flushed: those whose policy says so are disconnected here. */
-  #sweep(): void {
-    const epochMs = this.#scheduler.epochMs();
-    for (const consumer of this.#blocked) {
-      const late = this.#lateSubscription(consumer, epochMs);
-      if (late === null) continue;
-      this.counters.slowDisconnects++;
-      this.#end(consumer, late.options.topic);
-    }
-  }
+  // ---- ends --------------------------------------------------------------------------------------------------------
 
   /** Ends a slow consumer's connection. It is freed here and not only when its transport reports the end, if ever. */
   #end(consumer: Consumer, reason: string): void {
@@ -449,30 +473,9 @@ export class Delivery {
     this.removeConsumer(consumer);
   }
 
-  /** Time passed while the consumer was blocked, perhaps without a new message that would have moved the floors. */
-  #updateFloors(consumer: Consumer): void {
-    const { table } = this;
-    const epochMs = this.#scheduler.epochMs();
-    for (const head of [consumer.coldHead, consumer.hotHead]) {
-      for (let row = head; row !== NONE; row = table.next[row]) {
-        const stream = this.#streams[table.stream[row]] as Stream;
-        if (stream.options.maxLagMs > 0) stream.updateFloor(epochMs);
-      }
-    }
-  }
-
-  #lateSubscription(consumer: Consumer, epochMs: number): Stream | null {
-    const { table } = this;
-    for (const head of [consumer.coldHead, consumer.hotHead]) {
-      for (let row = head; row !== NONE; row = table.next[row]) {
-        if (table.policy(row) !== POLICY_DISCONNECT) continue;
-        const stream = this.#streams[table.stream[row]] as Stream;
-        stream.log.refresh();
-        stream.updateFloor(epochMs);
-        if (table.cursor[row] < stream.floorSeq) return stream;
-      }
-    }
-    return null;
+  #freeStream(stream: Stream): void {
+    this.#streams[stream.slot] = null;
+    this.#freeStreamSlots.push(stream.slot);
   }
 
   #removeRow(consumer: Consumer, row: number): void {
@@ -489,6 +492,9 @@ export class Delivery {
     table.remove(row);
     consumer.subscriptionCount--;
     stream.subscriberCount--;
-    if (stream.subscriberCount === 0 && !stream.isRemoved) this.onStreamUnused(stream);
+    if (stream.subscriberCount > 0) return;
+    this.usedStreams--;
+    if (stream.isRemoved) this.#freeStream(stream);
+    else this.onStreamUnused(stream);
   }
 }

@@ -6,10 +6,12 @@
  */
 
 import { EVICTED } from '../log/frame-log.js';
+import { GAP_MARK } from '../log/layout.js';
+import type { GapReason } from '../protocol/messages.js';
 import { BLOCKED, CLOSED, type Consumer } from './consumer.js';
 import { linkIdle, unlinkPending } from './pending-lists.js';
 import { SEND_BLOCKED, SEND_REFUSED } from './sink.js';
-import { SLICE_MAX_BYTES } from './slice-cache.js';
+import { SLICE_MAX_BYTES, type SliceCache } from './slice-cache.js';
 import { judge } from './slow-consumer.js';
 import type { Stream } from './stream.js';
 import { NONE, type SubscriptionTable } from './subscription-table.js';
@@ -49,6 +51,9 @@ export class Flusher {
   /** Ends of the frames in the buffer, for consumers that get one message per frame. */
   readonly #ends: number[] = [];
 
+  /** Slices that are looked at where they lie in their logs. */
+  readonly #inPlace: SliceCache[] = [];
+
   /** @param end ends a consumer that is too slow; afterwards it is closed and has no subscriptions. */
   constructor(
     table: SubscriptionTable,
@@ -74,9 +79,16 @@ export class Flusher {
       const stream = this.#streams[this.#table.stream[row]] as Stream;
       const from = this.#table.cursor[row];
       const isDue = from >= stream.floorSeq && from <= stream.log.headSeq;
-      if (isDue && stream.slice.load(stream.log, from)) return this.#sendSlice(consumer, stream, row, from);
+      if (isDue && stream.slice.load(stream.log, from, this.#inPlace))
+        return this.#sendSlice(consumer, stream, row, from);
     }
     return this.#gatherAndSend(consumer);
+  }
+
+  /** The turn is over: until the next one, logs may give memory back. */
+  forgetViews(): void {
+    for (const slice of this.#inPlace) slice.forget();
+    this.#inPlace.length = 0;
   }
 
   /** Hot path. */
@@ -146,7 +158,10 @@ export class Flusher {
       this.#advance(consumer, stream, row, from, 0, 0);
       return true;
     }
-    if (stream.slice.load(log, from) && this.#bufferBytes + stream.slice.view.length <= SLICE_MAX_BYTES) {
+    if (
+      stream.slice.load(log, from, this.#inPlace) &&
+      this.#bufferBytes + stream.slice.view.length <= SLICE_MAX_BYTES
+    ) {
       const { slice } = stream;
       this.#buffer.set(slice.view, this.#bufferBytes);
       this.#bufferBytes += slice.view.length;
@@ -184,12 +199,17 @@ export class Flusher {
     const knownEnds = ends.length;
     // Read before the copy, which tells whether the writer has overwritten any of it meanwhile.
     const shift = this.#bufferBytes - log.positionOf(from);
-    for (let seq = from + 1; seq <= until; seq++) ends.push(log.positionOf(seq) + shift);
+    let leftOut = 0;
+    for (let seq = from; seq < until; seq++) {
+      ends.push(log.positionOf(seq + 1) + shift);
+      if (log.ingressPositionOf(seq) === GAP_MARK) leftOut++;
+    }
     if (!this.#append(stream, from, until, bytes)) {
       ends.length = knownEnds;
       return false;
     }
-    this.#advance(consumer, stream, row, until, until - from, bytes);
+    if (leftOut > 0) this.#countGaps(consumer, stream, 'too_large', leftOut, leftOut);
+    this.#advance(consumer, stream, row, until, until - from - leftOut, bytes);
     return until > log.headSeq;
   }
 
@@ -207,10 +227,12 @@ export class Flusher {
         continue;
       }
       const bytes = log.sliceBytes(seq, seq + 1);
+      const isLeftOut = log.ingressPositionOf(seq) === GAP_MARK;
       if (this.#bufferBytes > 0 && this.#bufferBytes + bytes > SLICE_MAX_BYTES) break;
       if (!this.#append(stream, seq, seq + 1, bytes)) break;
       this.#ends.push(this.#bufferBytes);
-      delivered++;
+      if (isLeftOut) this.#countGaps(consumer, stream, 'too_large', 1, 1);
+      else delivered++;
     }
     this.#advance(consumer, stream, row, seq, delivered, this.#bufferBytes - start);
     return seq > log.headSeq;
@@ -256,8 +278,8 @@ export class Flusher {
     const table = this.#table;
     stream.log.refresh();
     const cursor = table.cursor[row];
-    const verdict = judge(stream, cursor, table.policy(row));
-    const { gaps } = this.counters;
+    const verdict = judge(stream, cursor, table.askedUntil[row], table.policy(row));
+    if (verdict.kind === 'none') return true;
     if (verdict.kind === 'disconnect') {
       // What was gathered before has been counted as delivered, and so it is: the next flush ends the connection.
       if (this.#bufferBytes > 0) return false;
@@ -273,10 +295,15 @@ export class Flusher {
     this.#bufferBytes += frame.length;
     this.#ends.push(this.#bufferBytes);
     table.cursor[row] = verdict.nextCursor;
-    gaps[verdict.reason] = (gaps[verdict.reason] ?? 0) + 1;
-    this.counters.lostMessages += lost;
-    stream.counters.countGap(verdict.reason, lost);
-    consumer.lostMessages += lost;
+    this.#countGaps(consumer, stream, verdict.reason, 1, lost);
     return true;
+  }
+
+  #countGaps(consumer: Consumer, stream: Stream, reason: GapReason, count: number, lost: number): void {
+    const { gaps } = this.counters;
+    gaps[reason] = (gaps[reason] ?? 0) + count;
+    this.counters.lostMessages += lost;
+    stream.counters.countGaps(reason, count, lost);
+    consumer.lostMessages += lost;
   }
 }

@@ -27,8 +27,9 @@ export class SliceCache {
   /**
    * Hot path: per subscriber and flush. Makes `view` hold the slice at `from`, as much of it as a message may have.
    * False: the log's writer was faster, or the frame at `from` is larger than a slice. `from` must not be beyond the head.
+   * @param inPlace takes this cache when `view` is not a copy: it has to `forget` before the turn is over
    */
-  load(log: FrameLog, from: number): boolean {
+  load(log: FrameLog, from: number, inPlace: SliceCache[]): boolean {
     if (this.#from === from && this.#headSeq === log.headSeq && this.view !== NOTHING) return true;
     this.view = NOTHING;
     if (from < log.tailSeq) return false;
@@ -40,7 +41,7 @@ export class SliceCache {
     }
     // Beyond the limit: a frame that travels alone. Negative or not a number: the writer has overwritten the index.
     if (!(bytes > 0 && bytes <= SLICE_MAX_BYTES)) return false;
-    const view = this.#viewOf(log, from, until, bytes);
+    const view = this.#viewOf(log, from, until, bytes, inPlace);
     if (view === null) return false;
     this.view = view;
     this.until = until;
@@ -49,15 +50,24 @@ export class SliceCache {
     return true;
   }
 
-  /** The log is another one. */
+  /** The log is another one; or the view would keep memory that the log has given back since. */
   forget(): void {
     this.view = NOTHING;
   }
 
   /** In place where nobody can overwrite it before it is used, else a copy; null: overwritten during the copy. */
-  #viewOf(log: FrameLog, from: number, until: number, bytes: number): Uint8Array | null {
-    const inPlace = log.dataCapacityBytes <= VIEW_OF_LOG_MAX_BYTES ? log.viewInPlace(from, until) : null;
-    if (inPlace !== null) return inPlace;
+  #viewOf(
+    log: FrameLog,
+    from: number,
+    until: number,
+    bytes: number,
+    inPlace: SliceCache[],
+  ): Uint8Array<ArrayBufferLike> | null {
+    const view = log.dataCapacityBytes <= VIEW_OF_LOG_MAX_BYTES ? log.viewInPlace(from, until) : null;
+    if (view !== null) {
+      inPlace.push(this);
+      return view;
+    }
     if (this.#buffer.length < bytes) this.#buffer = new Uint8Array(Math.min(SLICE_MAX_BYTES, 2 * bytes));
     if (log.copy(from, until, this.#buffer, 0) === EVICTED) return null;
     return this.#buffer.subarray(0, bytes);

@@ -4,29 +4,46 @@ import type { GapReason } from '../protocol/messages.js';
 import type { Stream } from './stream.js';
 import { POLICY_CONFLATE, POLICY_DISCONNECT } from './subscription-table.js';
 
-/** `jump`: messages `cursor … nextCursor − 1` are lost, the subscriber is told. `disconnect`: the connection ends. */
+/**
+ * `none`: it is not too far behind. `jump`: messages `cursor … nextCursor − 1` are lost, the subscriber is told.
+ * `disconnect`: the connection ends.
+ */
 export type Verdict =
+  | { readonly kind: 'none' }
   | { readonly kind: 'jump'; readonly nextCursor: number; readonly reason: GapReason }
   | { readonly kind: 'disconnect'; readonly reason: GapReason };
+
+const NONE: Verdict = { kind: 'none' };
+
+/**
+ * Whether a subscription meets its policy: what it is to get next is gone, or it lags further than the limits allow.
+ * What it asked for, messages up to `askedUntil`, is no lag: that begins with the first message that came since.
+ */
+export function isLate({ log, floorSeq }: Stream, cursor: number, askedUntil: number): boolean {
+  return cursor < log.tailSeq || Math.max(cursor, askedUntil + 1) < floorSeq;
+}
 
 /**
  * Called when `cursor` is below the stream's floor or the log's tail.
  * drop_oldest goes on with the oldest message that limits and log still allow; conflate with the newest one; disconnect
  * ends the connection, so that the client starts afresh.
  */
-export function judge(stream: Stream, cursor: number, policy: number): Verdict {
+export function judge(stream: Stream, cursor: number, askedUntil: number, policy: number): Verdict {
+  if (!isLate(stream, cursor, askedUntil)) return NONE;
   const { log, options } = stream;
-  const oldest = Math.max(stream.floorSeq, log.tailSeq);
   const reason: GapReason =
     cursor < log.tailSeq
       ? 'lapped'
       : log.headSeq - cursor >= options.maxLagMessages && options.maxLagMessages > 0
         ? 'max_lag_messages'
         : 'max_lag_ms';
-  if (policy === POLICY_DISCONNECT) return { kind: 'disconnect', reason };
   if (policy === POLICY_CONFLATE) {
     // The newest one however old it is: it is the latest there is.
     return { kind: 'jump', nextCursor: Math.max(log.tailSeq, log.headSeq), reason: 'conflated' };
   }
-  return { kind: 'jump', nextCursor: oldest, reason };
+  // Retention has taken some of what was asked for, as it may before anybody asks. Nothing that came since is missed.
+  if (Math.max(stream.floorSeq, log.tailSeq) <= askedUntil + 1)
+    return { kind: 'jump', nextCursor: log.tailSeq, reason };
+  if (policy === POLICY_DISCONNECT) return { kind: 'disconnect', reason };
+  return { kind: 'jump', nextCursor: Math.max(stream.floorSeq, log.tailSeq), reason };
 }

@@ -1,6 +1,6 @@
 /** Stream: delivery's side of what a group of subscribers receives byte for byte alike. */
 
-import type { FrameLog } from '../log/frame-log.js';
+import { FrameLog } from '../log/frame-log.js';
 import { SliceCache } from './slice-cache.js';
 import { NONE } from './subscription-table.js';
 import { TopicCounters } from './topic-counters.js';
@@ -25,6 +25,12 @@ export interface StreamOptions {
   /** Shared by all streams of a topic; by default its own. */
   readonly counters?: TopicCounters;
 }
+
+/** The log of what has ended: nobody is to get anything of it, whatever their cursor. It holds on to no memory. */
+export const ENDED_LOG = FrameLog.plain({
+  ...{ dataBytes: 256, frames: 4 },
+  ...{ retainMs: 0, historyMessages: 0, historyBytes: 0 },
+});
 
 /** Writer and reader: the accept thread. */
 export class Stream {
@@ -55,6 +61,14 @@ export class Stream {
     this.isHot = options.isHot;
     this.counters = options.counters ?? new TopicCounters();
     this.floorSeq = options.log.tailSeq;
+  }
+
+  /** Its subscriptions get nothing any more, and are up to date with their next flush. */
+  end(): void {
+    this.isRemoved = true;
+    this.log = ENDED_LOG;
+    this.floorSeq = 0;
+    this.slice.forget();
   }
 
   /** How long the oldest message that idle subscriptions have not got has waited already (ms). */

@@ -1,8 +1,8 @@
 /**
  * Subscription table: one subscription is one row in parallel typed arrays, no object each.
  *
- * Bytes per row: connection 4 + stream 4 + cursor 8 + delay 2 + flags 1 + two pairs of list links 16 = 35, and 8 to 16
- * in the hash that finds the row of a (connection, stream): about 50 of the 96 that the design allows.
+ * Bytes per row: connection 4 + stream 4 + cursor 8 + asked 8 + delay 2 + flags 1 + two pairs of list links 16 = 43, and
+ * 8 to 16 in the hash that finds the row of a (connection, stream): about 55 of the 96 that the design allows.
  *
  * A row is always in exactly one *place list*: the idle list of its stream (it is up to date) or the cold or the hot
  * pending list of its connection. `next`/`previous` are the links of that list; `nextOfConnection`/`previousOfConnection`
@@ -32,6 +32,8 @@ export class SubscriptionTable {
   stream = new Int32Array(INITIAL_ROWS);
   /** The seq wanted next. */
   cursor = new Float64Array(INITIAL_ROWS);
+  /** The newest message that there was when the subscription began: what it gets up to here, it asked for. */
+  askedUntil = new Float64Array(INITIAL_ROWS);
   delayMs = new Int16Array(INITIAL_ROWS);
   next = new Int32Array(INITIAL_ROWS);
   previous = new Int32Array(INITIAL_ROWS);
@@ -53,7 +55,7 @@ export class SubscriptionTable {
   /** Bytes of the typed arrays, used or not. */
   get allocatedBytes(): number {
     const rows = this.connection.length;
-    return rows * (4 + 4 + 8 + 2 + 1 + 16) + this.#slots.byteLength;
+    return rows * (4 + 4 + 8 + 8 + 2 + 1 + 16) + this.#slots.byteLength;
   }
 
   /** Hot path: per SUBSCRIBE. Returns the new row, or NONE when the pair has one already. */
@@ -69,6 +71,7 @@ export class SubscriptionTable {
     this.connection[row] = connection;
     this.stream[row] = stream;
     this.cursor[row] = 0;
+    this.askedUntil[row] = 0;
     this.delayMs[row] = DELAY_OF_STREAM;
     this.#flags[row] = 0;
     this.next[row] = NONE;
@@ -130,6 +133,7 @@ export class SubscriptionTable {
     this.connection = enlarged(this.connection, new Int32Array(rows));
     this.stream = enlarged(this.stream, new Int32Array(rows));
     this.cursor = enlarged(this.cursor, new Float64Array(rows));
+    this.askedUntil = enlarged(this.askedUntil, new Float64Array(rows));
     this.delayMs = enlarged(this.delayMs, new Int16Array(rows));
     this.next = enlarged(this.next, new Int32Array(rows));
     this.previous = enlarged(this.previous, new Int32Array(rows));

@@ -13,9 +13,9 @@ export class TopicCounters {
   /** How often they were told, by reason; most topics never have a gap. */
   #gaps: Record<string, number> = NO_GAPS;
 
-  countGap(reason: GapReason, lostMessages: number): void {
+  countGaps(reason: GapReason, count: number, lostMessages: number): void {
     if (this.#gaps === NO_GAPS) this.#gaps = {};
-    this.#gaps[reason] = this.gapsOf(reason) + 1;
+    this.#gaps[reason] = this.gapsOf(reason) + count;
     this.lostMessages += lostMessages;
   }
 

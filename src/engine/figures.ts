@@ -57,7 +57,7 @@ export class Figures {
       subscriptions: load.subscriptions,
       topics: router.topics.count,
       hotTopics: router.topics.hotCount,
-      streams: load.streams,
+      streams: delivery.usedStreams,
       readyConnections: load.ready,
       waitingConnections: load.waiting,
       blockedConnections: load.blocked,
@@ -178,5 +178,6 @@ function gapCounts({ counters }: TopicEntry): GapCounts {
     max_lag_ms: counters?.gapsOf('max_lag_ms') ?? 0,
     max_lag_messages: counters?.gapsOf('max_lag_messages') ?? 0,
     conflated: counters?.gapsOf('conflated') ?? 0,
+    too_large: counters?.gapsOf('too_large') ?? 0,
   };
 }

@@ -184,10 +184,17 @@ export class Gateway implements ConnectionHost, UpgradeHost {
   /** Resolves when every socket has taken what was sent, or at the deadline. */
   async flushed(deadlineMs: number): Promise<void> {
     // Before the first look: what was accepted a moment ago is pending for nobody yet.
-    this.#delivery.flushAll();
+    await this.#flushOnce(deadlineMs);
     while (this.#isFlushing(deadlineMs)) {
       await new Promise((resolve) => setTimeout(resolve, FLUSH_POLL_MS));
-      this.#delivery.flushAll();
+      await this.#flushOnce(deadlineMs);
+    }
+  }
+
+  /** In turns of the event loop, so that acks and drains are taken in meanwhile. */
+  async #flushOnce(deadlineMs: number): Promise<void> {
+    while (!this.#delivery.flushSome() && this.#scheduler.nowMs() < deadlineMs) {
+      await new Promise((resolve) => setImmediate(resolve));
     }
   }
 

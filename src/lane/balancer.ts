@@ -56,6 +56,11 @@ export class MoveBudget {
     this.#filledMs = nowMs;
   }
 
+  /** More never move at once. */
+  get mostAtOnce(): number {
+    return Math.floor(this.#movesMax);
+  }
+
   /** Whether a topic may move now; if so, it counts as moved. */
   take(nowMs: number): boolean {
     const elapsedMs = Math.max(0, nowMs - this.#filledMs);

@@ -1,7 +1,8 @@
 /** Direct link: topics whose home is the accept thread, run by plain calls. */
 
-import { FrameLog, type PlainLogLimits } from '../log/frame-log.js';
+import { FrameLog } from '../log/frame-log.js';
 import { LogBudget } from '../log/log-budget.js';
+import type { PlainLogLimits } from '../log/log-limits.js';
 import { LogSlabs } from '../log/log-slabs.js';
 import { EVENT_HEAD_MAX_BYTES, EventHead } from '../protocol/event.js';
 import { Topic, type TopicSpec } from '../topic/topic.js';
@@ -27,6 +28,10 @@ interface Arrival {
   untilMs: number;
 }
 
+/** Topics looked at in one step of `trim`, and bytes moved that count as one more. */
+const TOPICS_PER_STEP = 500;
+const MOVED_BYTES_PER_TOPIC = 4096;
+
 /** Writer and reader: the accept thread. */
 export class DirectLink implements TopicLink {
   readonly acksLater = false;
@@ -36,8 +41,10 @@ export class DirectLink implements TopicLink {
   readonly #topics = new Map<number, Topic>();
   readonly #head = new EventHead();
   readonly #limitsByHistory = new Map<string, PlainLogLimits>();
-  /** Topics whose logs are larger than the smallest. */
+  /** Topics whose logs may have something to give back: they have grown, and something came since the last look. */
   readonly #inflated = new Set<Topic>();
+  /** How far the `trim` under way has got; null: none is. */
+  #trimming: Iterator<Topic> | null = null;
   /** Topics that came from a lane a short while ago. */
   readonly #arrived = new Map<Topic, Arrival>();
 
@@ -60,7 +67,7 @@ export class DirectLink implements TopicLink {
     const { log } = topic;
     log.takeOver(from.log);
     this.#arrived.set(topic, { limits, untilMs: 0 });
-    if (log.isInflated) this.#inflated.add(topic);
+    this.#inflated.add(topic);
     if (from.jsonLog === null) return { log, jsonLog: null };
     const jsonLog = FrameLog.plain(limits);
     jsonLog.takeOver(from.jsonLog);
@@ -117,7 +124,7 @@ export class DirectLink implements TopicLink {
     const frameMaxBytes = EVENT_HEAD_MAX_BYTES + end - start + (tail === null ? 0 : tail.length);
     if (!topic.log.canHold(frameMaxBytes)) return PUBLISH_FULL;
     const seq = topic.publish(bytes, start, end, tail !== null, tail, message.timeMs, 0, message.origin);
-    if (topic.log.isInflated) this.#inflated.add(topic);
+    if (topic.log.isInflated || topic.jsonLog?.isInflated === true) this.#inflated.add(topic);
     return seq;
   }
 
@@ -126,25 +133,45 @@ export class DirectLink implements TopicLink {
     return 0;
   }
 
-  /** Gives back memory that logs took in busier times. Called about once per second. */
-  trim(epochMs: number): void {
-    this.#settleArrived(epochMs);
-    for (const topic of this.#inflated) {
-      topic.log.trim(epochMs);
-      topic.jsonLog?.trim(epochMs);
-      if (!topic.log.isInflated) this.#inflated.delete(topic);
+  /**
+   * Gives back memory that logs took in busier times, of some of them. Called about once per second, and again after
+   * a turn of the event loop until it says true: that was all of them.
+   */
+  trim(epochMs: number): boolean {
+    this.#trimming ??= this.#inflated.values();
+    for (let count = 0; count < TOPICS_PER_STEP; ) {
+      const { value: topic, done } = this.#trimming.next();
+      if (done === true) {
+        this.#trimming = null;
+        return true;
+      }
+      count += 1 + this.#trimTopic(topic, epochMs) / MOVED_BYTES_PER_TOPIC;
     }
+    return false;
+  }
+
+  /** Returns how many bytes were moved for it, about. */
+  #trimTopic(topic: Topic, epochMs: number): number {
+    const { log, jsonLog } = topic;
+    const beforeBytes = this.#budget.usedBytes;
+    const mayLagStill = this.#isArriving(topic, epochMs) || !log.isIdle(epochMs);
+    log.trim(epochMs);
+    jsonLog?.trim(epochMs);
+    // What is left is history: nothing to look at again before the next message.
+    if (!mayLagStill) this.#inflated.delete(topic);
+    return beforeBytes - this.#budget.usedBytes;
   }
 
   /** Lets logs keep only what those of every cold topic do, once there was time to read them. */
-  #settleArrived(epochMs: number): void {
+  #isArriving(topic: Topic, epochMs: number): boolean {
+    const arrival = this.#arrived.get(topic);
+    if (arrival === undefined) return false;
     const { retainMs } = this.#options;
-    for (const [topic, arrival] of this.#arrived) {
-      if (arrival.untilMs === 0) arrival.untilMs = epochMs + retainMs;
-      if (epochMs < arrival.untilMs) continue;
-      arrival.limits.retainMs = retainMs;
-      this.#arrived.delete(topic);
-    }
+    if (arrival.untilMs === 0) arrival.untilMs = epochMs + retainMs;
+    if (epochMs < arrival.untilMs) return true;
+    arrival.limits.retainMs = retainMs;
+    this.#arrived.delete(topic);
+    return false;
   }
 
   #limits(spec: TopicSpec): PlainLogLimits {

@@ -109,6 +109,8 @@ export class Lane {
   #messages = 0;
   #bytes = 0;
   #untilTimed = TIMED_EVERY;
+  /** Each message that a stream catches up with is a step: there may be thousands. */
+  readonly #beat = (): void => this.#counters.beat();
   readonly #isIdle = (): boolean => this.#requests.isEmpty();
   readonly #isAlwaysIdle = (): boolean => true;
   #isStopped = false;
@@ -193,17 +195,21 @@ export class Lane {
       if (request !== 0) this.#emit(EVENT_NACK, alias, request, 0);
       return;
     }
-    if (seq === 0) seq = --this.#untilTimed === 0 ? this.#appendTimed(position) : this.#append(position);
+    if (seq === 0) {
+      // A fault of the accept thread's. The successor passes over the record, as one of a topic that has left.
+      if (this.#topic === undefined) throw new Error(`lane: a message to topic ${alias}, which is not open here`);
+      seq = --this.#untilTimed === 0 ? this.#appendTimed(position, this.#topic) : this.#append(position, this.#topic);
+    }
     if (request !== 0) this.#emit(EVENT_ACK, alias, request, seq);
   }
 
   /** Hot path: per message. Returns its seq. */
-  #append(position: number): number {
+  #append(position: number, { topic }: OpenTopic): number {
     const requests = this.#requests;
     const { payloadStart, payloadEnd } = requests;
     this.#messages++;
     this.#bytes += payloadEnd - payloadStart;
-    return (this.#topic as OpenTopic).topic.publish(
+    return topic.publish(
       requests.bytes,
       payloadStart,
       payloadEnd,
@@ -215,12 +221,12 @@ export class Lane {
     );
   }
 
-  #appendTimed(position: number): number {
+  #appendTimed(position: number, open: OpenTopic): number {
     this.#untilTimed = TIMED_EVERY;
     const startMs = this.#clock.nowMs();
-    const seq = this.#append(position);
+    const seq = this.#append(position, open);
     const busyMs = this.#clock.nowMs() - startMs;
-    this.#topicBusy.add((this.#topic as OpenTopic).parcel.busyRow, busyMs * TIMED_EVERY);
+    this.#topicBusy.add(open.parcel.busyRow, busyMs * TIMED_EVERY);
     return seq;
   }
 
@@ -264,6 +270,7 @@ export class Lane {
 
   #openTopic(parcel: TopicParcel | null): void {
     if (parcel === null) return;
+    this.#counters.beat();
     const log = FrameLog.shared(parcel.memory, parcel.headSeq);
     this.#topics.set(parcel.alias, new OpenTopic(parcel, new Topic(parcel.spec, log, this.#head)));
   }
@@ -276,7 +283,8 @@ export class Lane {
 
   #openJson(parcel: JsonParcel | null): void {
     if (parcel === null) return;
-    this.#topics.get(parcel.alias)?.openJson(parcel.number, FrameLog.shared(parcel.memory, parcel.headSeq));
+    const log = FrameLog.shared(parcel.memory, parcel.headSeq);
+    this.#topics.get(parcel.alias)?.openJson(parcel.number, log, this.#beat);
   }
 
   /**

@@ -25,8 +25,8 @@ export class OpenTopic {
   }
 
   /** Also of a log that has frames already: it is brought up to date. */
-  openJson(number: number, log: FrameLog): void {
-    this.topic.openJson(log);
+  openJson(number: number, log: FrameLog, onFrame: () => void): void {
+    this.topic.openJson(log, onFrame);
     this.#jsonNumber = number;
   }
 

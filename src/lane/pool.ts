@@ -19,6 +19,14 @@ export interface LaneThreads {
   start(start: LaneStart, onEnded: (fault: unknown) => void): RunningLane;
 }
 
+/** What the system says when it has no descriptors, no memory or no threads left. */
+const WANT_CODES = new Set(['EMFILE', 'ENFILE', 'ENOMEM', 'EAGAIN', 'ERR_WORKER_INIT_FAILED']);
+
+/** Whether a thread that ended with this could not be started for want of something that may be there later. */
+export function isWant(fault: unknown): boolean {
+  return fault instanceof Error && WANT_CODES.has(String((fault as NodeJS.ErrnoException).code));
+}
+
 const WORKER_URL = new URL('./worker.js', import.meta.url);
 
 export class LanePool implements LaneThreads {

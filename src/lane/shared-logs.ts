@@ -5,8 +5,9 @@
  * would leave hundreds of megabytes to a collection that has no reason to come soon.
  */
 
-import { allocateSharedLog, FrameLog, type LogSizes, resetSharedLog } from '../log/frame-log.js';
+import { FrameLog, type LogSizes } from '../log/frame-log.js';
 import { sharedSizesFor } from '../log/log-sizes.js';
+import { allocateSharedLog, resetSharedLog } from '../log/shared-memory.js';
 
 /** Logs kept for the next stream; the rest is left to the collector. */
 export const SPARE_MAX = 8;

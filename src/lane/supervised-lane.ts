@@ -9,7 +9,8 @@
  *                │ again and again without getting anywhere
  *                └─────► degraded: the accept thread runs the same code over the same memory, until its topics have left
  *
- * Meanwhile publishes wait in the ring. A message at which three threads in a row died is put aside.
+ * Meanwhile publishes wait in the ring. A message at which three threads in a row died is put aside. A thread that could
+ * not be started for want of descriptors or memory has died of nothing: it is tried again for as long as it takes.
  */
 
 import { LaneCounters, NO_RECORD } from '../counters/lane-counters.js';
@@ -20,7 +21,7 @@ import { RingReader } from '../ring/ring.js';
 import { Lane, type LaneClock, type LaneMemory, type LaneStart } from './lane.js';
 import type { LaneLink, LaneThread, LinkLoop } from './lane-link.js';
 import type { LaneParcel } from './parcels.js';
-import type { LaneThreads, RunningLane } from './pool.js';
+import { isWant, type LaneThreads, type RunningLane } from './pool.js';
 import { REQUEST_PUBLISH } from './records.js';
 
 /** A message that was put aside because lanes died of it. */
@@ -63,9 +64,11 @@ const FRUITLESS_DEATHS_MAX = 6;
 const LIFE_MS = 1000;
 /** Waits before the next start, by the number of fruitless deaths (ms). */
 const BACKOFF_MS = [0, 0, 0, 10, 50, 250];
+/** Waits before a start that failed for want of something is tried again (ms); the last one from then on. */
+const WANT_BACKOFF_MS = [50, 250, 1000];
 /** Looks at a lane within `stallMs`: a late timer of this thread alone never makes a lane look dead. */
 const LOOKS_PER_STALL = 4;
-/** Starting a thread on a busy machine takes longer than a batch. */
+/** Starting a thread on a busy machine takes longer than a batch: so much until it says for the first time that it moves. */
 const START_STALL_FACTOR = 10;
 /** Batches that a degraded lane gets per turn of the event loop. */
 const STEPS_PER_TURN = 4;
@@ -98,10 +101,14 @@ export class SupervisedLane {
   #lastBeats = -1;
   #lastPosition = NO_RECORD;
   #stillLooks = 0;
+  /** The thread runs the lane's code, as its beats show. */
+  #hasBegun = false;
 
   #deathPosition = NO_RECORD;
   #deathsThere = 0;
   #fruitlessDeaths = 0;
+  /** Starts in a row that failed for want of something. */
+  #failedStarts = 0;
   #releasedAtStart = 0;
   #cancelTimer: (() => void) | null = null;
 
@@ -139,7 +146,7 @@ export class SupervisedLane {
 
   /** Topics may be placed here. */
   get isUsable(): boolean {
-    return this.state !== 'degraded' && this.state !== 'stopped';
+    return this.state !== 'degraded' && this.state !== 'stopped' && this.#failedStarts === 0;
   }
 
   /** Starts the lane's thread, the first one or the next. */
@@ -148,8 +155,17 @@ export class SupervisedLane {
     this.#startedAtMs = this.#clock.nowMs();
     this.#movedAtMs = this.#startedAtMs;
     this.#stillLooks = 0;
+    this.#hasBegun = false;
+    this.#lastBeats = this.counters.beats;
+    this.#lastPosition = NO_RECORD;
     this.#isStallEnd = false;
-    const running = this.#threads.start(start, (fault) => this.#ended(fault));
+    let running: RunningLane;
+    try {
+      running = this.#threads.start(start, (fault) => this.#ended(fault));
+    } catch (fault) {
+      this.#ended(fault);
+      return;
+    }
     this.#running = running;
     const thread: LaneThread = {
       post: (parcel) => running.post(parcel),
@@ -187,6 +203,7 @@ export class SupervisedLane {
 
   #ready(): void {
     if (this.state === 'stopped') return;
+    this.#failedStarts = 0;
     if (this.state === 'restarting') {
       this.state = 'running';
       this.#events.onRecovered(this.number, this.#clock.nowMs() - this.#diedAtMs);
@@ -209,6 +226,10 @@ export class SupervisedLane {
       return;
     }
     this.link.attach(null);
+    if (isWant(fault) && this.counters.beats === this.#lastBeats && !this.#hasBegun) {
+      this.#startLater(fault);
+      return;
+    }
     this.#diedAtMs = this.#clock.nowMs();
     this.#events.onDeath({ lane: this.number, reason: this.#isStallEnd ? 'stalled' : 'died', fault });
     this.#blame();
@@ -221,6 +242,18 @@ export class SupervisedLane {
     const backoffMs = BACKOFF_MS[Math.min(this.#fruitlessDeaths, BACKOFF_MS.length - 1)] as number;
     if (backoffMs === 0) this.start();
     else this.#cancelTimer = this.#loop.after(backoffMs, () => this.start());
+  }
+
+  /** No thread could be started. Said once, not with each attempt; topics are placed elsewhere meanwhile. */
+  #startLater(fault: unknown): void {
+    if (this.#failedStarts === 0 && this.state !== 'restarting') this.#diedAtMs = this.#clock.nowMs();
+    if (this.#failedStarts === 0) this.#events.onDeath({ lane: this.number, reason: 'died', fault });
+    const backoffMs = WANT_BACKOFF_MS[Math.min(this.#failedStarts, WANT_BACKOFF_MS.length - 1)] as number;
+    this.#failedStarts++;
+    this.state = 'restarting';
+    this.#cancelTimer = this.#loop.after(backoffMs, () => this.start());
+    // An engine that has just been started goes on without the lane: all topics are cold until it runs.
+    if (this.#failedStarts > WANT_BACKOFF_MS.length) this.#onReady();
   }
 
   /** All that the dead thread has published, before the next one adds to it: what it let go of is not given to that one. */
@@ -294,10 +327,11 @@ export class SupervisedLane {
       this.#lastPosition = recordPosition;
       this.#movedAtMs = nowMs;
       this.#stillLooks = 0;
+      this.#hasBegun = true;
     } else {
       this.#stillLooks++;
     }
-    const limitMs = this.#options.stallMs * (this.state === 'running' ? 1 : START_STALL_FACTOR);
+    const limitMs = this.#options.stallMs * (this.#hasBegun ? 1 : START_STALL_FACTOR);
     if (this.#stillLooks >= LOOKS_PER_STALL - 1 && nowMs - this.#movedAtMs >= limitMs) {
       this.#isStallEnd = true;
       this.#running?.terminate();

@@ -10,6 +10,7 @@
 
 import { copyBytes } from './copy.js';
 import {
+  ATTEMPTS_MAX,
   DATA_CAPACITY_INDEX,
   DATA_MIN_BYTES,
   ENTRY_BYTES,
@@ -26,10 +27,10 @@ import {
   TAIL_WORD,
   TIME_FIELD,
 } from './layout.js';
-import type { LogBudget } from './log-budget.js';
+import { isKept, type PlainLogLimits } from './log-limits.js';
 import { copyFrames, type LogMemory, plainMemory } from './log-memory.js';
-import { sizeFor, sizesFor } from './log-sizes.js';
-import type { LogSlab, LogSlabs } from './log-slabs.js';
+import { halfOf, memoryOf, SMALLEST, sizeFor, sizesFor } from './log-sizes.js';
+import type { LogSlab } from './log-slabs.js';
 
 /** Result of `copy` when the writer evicted a part of the slice during the copy. */
 export const EVICTED = -1;
@@ -39,44 +40,6 @@ export interface LogSizes {
   readonly dataBytes: number;
   /** Index slots; a power of two; one more than the frames retained. */
   readonly frames: number;
-}
-
-export interface PlainLogLimits extends LogSizes {
-  /** Frames younger than this are kept by growing rather than evicted, up to the sizes above (ms). */
-  readonly retainMs: number;
-  /** So many newest frames are kept by growing, whatever their age … */
-  readonly historyMessages: number;
-  /** … as long as they take no more than this. */
-  readonly historyBytes: number;
-  /** What this log and others may take together: beyond it a log evicts instead of growing. */
-  readonly budget?: LogBudget;
-  /** Memory for logs that are as small as they can be; without it each has a buffer of its own. */
-  readonly slabs?: LogSlabs;
-}
-
-/** Allocates the memory of a shared log whose first frame will be `firstSeq`. */
-export function allocateSharedLog(sizes: LogSizes, firstSeq: number): SharedArrayBuffer {
-  if (!isPowerOfTwo(sizes.dataBytes) || !isPowerOfTwo(sizes.frames) || sizes.frames < FRAMES_MIN) {
-    throw new RangeError(`log sizes must be powers of two: ${sizes.dataBytes} bytes, ${sizes.frames} frames`);
-  }
-  const memory = new SharedArrayBuffer(HEADER_BYTES + sizes.frames * ENTRY_BYTES + sizes.dataBytes);
-  const fixed = new Float64Array(memory, 0, HEADER_BYTES / Float64Array.BYTES_PER_ELEMENT);
-  fixed[DATA_CAPACITY_INDEX] = sizes.dataBytes;
-  fixed[FRAMES_CAPACITY_INDEX] = sizes.frames;
-  resetSharedLog(memory, firstSeq);
-  return memory;
-}
-
-/** Makes a shared log's memory that of an empty log again. No thread may use it as the old one any more. */
-export function resetSharedLog(memory: SharedArrayBuffer, firstSeq: number): void {
-  const fixed = new Float64Array(memory, 0, HEADER_BYTES / Float64Array.BYTES_PER_ELEMENT);
-  const frames = fixed[FRAMES_CAPACITY_INDEX];
-  const index = new Float64Array(memory, HEADER_BYTES, frames * ENTRY_FIELDS);
-  fixed[FIRST_SEQ_INDEX] = firstSeq;
-  index[(firstSeq & (frames - 1)) * ENTRY_FIELDS + POSITION_FIELD] = 0;
-  const words = new Int32Array(memory, 0, HEADER_BYTES / Int32Array.BYTES_PER_ELEMENT);
-  words[HEAD_WORD] = (firstSeq - 1) | 0;
-  words[TAIL_WORD] = firstSeq | 0;
 }
 
 /**
@@ -117,7 +80,7 @@ export class FrameLog {
     const sizes = { dataBytes: Math.min(DATA_MIN_BYTES, limits.dataBytes), frames: FRAMES_MIN };
     const log = new FrameLog(plainMemory(sizes.dataBytes, sizes.frames, limits.slabs), firstSeq);
     log.#limits = limits;
-    limits.budget?.add(log.memoryBytes);
+    limits.budget?.opened(log);
     return log;
   }
 
@@ -163,13 +126,14 @@ export class FrameLog {
     return this.#limits === null ? this.#dataMask + 1 : this.#limits.dataBytes;
   }
 
-  /** Whether a frame of this size can be appended: not larger than the log may become, within the budget. */
+  /** Whether a frame of this size can be appended: the log may become as large, though others give room for it. */
   canHold(frameBytes: number): boolean {
     const capacity = this.#dataMask + 1;
     if (frameBytes <= capacity) return true;
     const limits = this.#limits;
-    if (limits === null || frameBytes > this.frameMaxBytes) return false;
-    return limits.budget?.allows(sizeFor(frameBytes, capacity) - capacity) ?? true;
+    if (limits === null || frameBytes > limits.dataBytes) return false;
+    const dataBytes = sizeFor(frameBytes, capacity);
+    return limits.budget?.canHold(memoryOf({ dataBytes, frames: FRAMES_MIN })) ?? true;
   }
 
   get retainedFrames(): number {
@@ -223,14 +187,30 @@ export class FrameLog {
     return seq;
   }
 
-  /** Lets an empty log begin at a later seq than it was made for. */
+  /** Goes on with a later seq than the next one. What the log retained is evicted: its readers are lapped. */
   skipTo(firstSeq: number): void {
-    if (this.retainedFrames !== 0 || firstSeq < this.tailSeq) throw new RangeError('skipTo on a log in use');
+    if (firstSeq <= this.headSeq) throw new RangeError(`skipTo ${firstSeq} in a log that ends with ${this.headSeq}`);
+    // First all frames: the entry behind the gap may lie in the slot of one of them.
+    this.#evict(this.headSeq + 1);
     this.#index[this.#entryOf(firstSeq) + POSITION_FIELD] = this.#writePosition;
     this.headSeq = firstSeq - 1;
     this.#evict(firstSeq);
     // Pairs with the load in `refresh`, like the store in `commit`.
     if (this.#words !== null) Atomics.store(this.#words, HEAD_WORD, this.headSeq | 0);
+  }
+
+  /**
+   * Says that the next frame is about to be made. Returns how often that was said before: by writers that died of it.
+   * Kept in the entry behind the head, where no reader looks, until `begin`.
+   */
+  noteAttempt(): number {
+    const seq = this.headSeq + 1;
+    const at = this.#entryOf(seq) + INGRESS_FIELD;
+    const radix = ATTEMPTS_MAX + 1;
+    const noted = -this.#index[at] - seq * radix;
+    const before = noted > 0 && noted <= ATTEMPTS_MAX ? noted : 0;
+    this.#index[at] = -(seq * radix + Math.min(before + 1, ATTEMPTS_MAX));
+    return before;
   }
 
   /**
@@ -248,13 +228,16 @@ export class FrameLog {
     let high = untilSeq;
     while (tail < high) {
       const middle = tail + Math.floor((high - tail) / 2);
-      if (this.#canBecome(sizesFor(from, middle, this.#sizes()))) high = middle;
+      if (this.#canBecome(sizesFor(from, middle, this.#sizes()), from.timeOf(from.headSeq))) high = middle;
       else tail = middle + 1;
     }
     this.#resize(sizesFor(from, tail, this.#sizes()));
     copyFrames(from.#place(), this.#place(), tail, untilSeq);
-    // Positions in another home's ring mean nothing here.
-    for (let seq = tail; seq < untilSeq; seq++) this.#index[this.#entryOf(seq) + INGRESS_FIELD] = 0;
+    // Positions in another home's ring mean nothing here. Marks are no positions.
+    for (let seq = tail; seq < untilSeq; seq++) {
+      const at = this.#entryOf(seq) + INGRESS_FIELD;
+      if (this.#index[at] > 0) this.#index[at] = 0;
+    }
     this.#writePosition = from.positionOf(untilSeq);
     this.headSeq = untilSeq - 1;
     this.#evict(tail);
@@ -266,7 +249,7 @@ export class FrameLog {
   trim(nowMs: number): void {
     const limits = this.#limits;
     if (limits === null) return;
-    while (this.tailSeq <= this.headSeq && !this.#isKept(this.tailSeq, nowMs, limits)) this.tailSeq++;
+    while (this.tailSeq <= this.headSeq && !isKept(this, this.tailSeq, nowMs, limits)) this.tailSeq++;
     const usedBytes = this.#writePosition - this.positionOf(this.tailSeq);
     const usedFrames = this.retainedFrames + 1;
     let { dataBytes, frames } = this.#sizes();
@@ -275,9 +258,20 @@ export class FrameLog {
     this.#resize({ dataBytes, frames });
   }
 
+  /** Gives half of its memory to others (plain logs), or more when what is left needs less: the newest frames stay. */
+  giveHalf(): void {
+    const half = halfOf(this.#sizes());
+    this.#resize(sizesFor(this, this.#tailWithin(half), SMALLEST));
+  }
+
+  /** Whether nothing has come for as long as frames are kept for readers that lag. */
+  isIdle(nowMs: number): boolean {
+    return this.#limits === null || this.timeOf(this.headSeq) <= nowMs - this.#limits.retainMs;
+  }
+
   /** The log will not be used any more: its memory no longer counts. */
   dispose(): void {
-    this.#limits?.budget?.add(-this.memoryBytes);
+    this.#limits?.budget?.closed(this);
     if (this.#slab !== null) this.#limits?.slabs?.give(this.#slab, this.#slot);
     this.#slab = null;
     this.#limits = null;
@@ -413,59 +407,63 @@ export class FrameLog {
   }
 
   #grow(limits: PlainLogLimits, frameBytes: number, seq: number, timeMs: number): void {
-    const { dataBytes: dataNow, frames: framesNow } = this.#sizes();
-    const needed = sizeFor(frameBytes, dataNow);
-    let { dataBytes, frames } = { dataBytes: needed, frames: framesNow };
+    let { dataBytes, frames } = this.#sizes();
+    dataBytes = sizeFor(frameBytes, dataBytes);
+    const needed = { dataBytes, frames };
     // What is not kept goes now, all of it: looked at once, and not again for each of the next thousand frames.
     let tail = this.tailSeq;
-    while (tail < seq && !this.#isKept(tail, timeMs, limits)) tail++;
+    while (tail < seq && !isKept(this, tail, timeMs, limits)) tail++;
     this.tailSeq = tail;
     if (tail < seq) {
       const neededBytes = this.#writePosition + frameBytes - this.positionOf(tail);
       while (dataBytes < neededBytes && dataBytes < limits.dataBytes) dataBytes *= 2;
       while (seq + 1 - tail > frames - 1 && frames < limits.frames) frames *= 2;
     }
-    if (!this.#canBecome({ dataBytes, frames })) {
-      dataBytes = needed;
-      frames = framesNow;
+    if (this.#canBecome({ dataBytes, frames }, timeMs)) {
+      this.#resize({ dataBytes, frames });
+    } else {
+      // The frame alone; that much can be had, `canHold` has said, if with the fewest index slots.
+      if (limits.budget?.canHold(memoryOf(needed)) === false) needed.frames = FRAMES_MIN;
+      limits.budget?.require(this, memoryOf(needed), timeMs);
+      this.#resize(needed);
     }
-    this.#resize({ dataBytes, frames });
   }
 
   #sizes(): LogSizes {
     return { dataBytes: this.#dataMask + 1, frames: this.#frameMask + 1 };
   }
 
-  #isKept(seq: number, nowMs: number, limits: PlainLogLimits): boolean {
-    if (this.timeOf(seq) > nowMs - limits.retainMs) return true;
-    return (
-      this.headSeq - seq < limits.historyMessages && this.#writePosition - this.positionOf(seq) <= limits.historyBytes
-    );
-  }
-
-  #canBecome({ dataBytes, frames }: LogSizes): boolean {
-    const moreBytes = frames * ENTRY_BYTES + dataBytes - this.memoryBytes;
-    if (moreBytes === 0) return true;
+  /** Whether the log may become as large as that to keep more. If so, the budget has the room now. */
+  #canBecome(sizes: LogSizes, nowMs: number): boolean {
+    const bytes = memoryOf(sizes);
+    if (bytes === this.memoryBytes) return true;
     const limits = this.#limits;
-    if (limits === null || dataBytes > limits.dataBytes || frames > limits.frames) return false;
-    return limits.budget?.allows(moreBytes) ?? true;
+    if (limits === null || sizes.dataBytes > limits.dataBytes || sizes.frames > limits.frames) return false;
+    return limits.budget?.request(this, bytes, nowMs) ?? true;
   }
 
-  /** Moves the newest retained frames that fit to memory of other sizes. Plain logs only, unless the sizes are the same. */
-  #resize({ dataBytes, frames }: LogSizes): void {
-    if (dataBytes === this.#dataMask + 1 && frames === this.#frameMask + 1) return;
-    const old = this.#place();
+  /** Oldest of the retained frames that fit into these sizes together with all newer ones. */
+  #tailWithin({ dataBytes, frames }: LogSizes): number {
     const untilSeq = this.headSeq + 1;
     const lowest = this.#writePosition - dataBytes;
     let tail = this.tailSeq;
     while (tail < untilSeq && (this.positionOf(tail) < lowest || untilSeq - tail > frames - 1)) tail++;
+    return tail;
+  }
+
+  /** Moves the newest retained frames that fit to memory of other sizes. Plain logs only, unless the sizes are the same. */
+  #resize(sizes: LogSizes): void {
+    const { dataBytes, frames } = sizes;
+    if (dataBytes === this.#dataMask + 1 && frames === this.#frameMask + 1) return;
+    const old = this.#place();
+    const tail = this.#tailWithin(sizes);
     const memory = plainMemory(dataBytes, frames, this.#limits?.slabs);
-    copyFrames(old, memory, tail, untilSeq);
+    copyFrames(old, memory, tail, this.headSeq + 1);
     const oldBytes = this.memoryBytes;
     if (old.slab !== null) this.#limits?.slabs?.give(old.slab, old.slot);
     this.tailSeq = tail;
     this.#moveTo(memory);
-    this.#limits?.budget?.add(this.memoryBytes - oldBytes);
+    this.#limits?.budget?.resized(this, oldBytes);
   }
 
   #moveTo(memory: LogMemory): void {

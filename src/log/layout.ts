@@ -27,6 +27,9 @@
  * So whatever the head word says, the entry behind it holds the position at which to go on, and everything that was
  * written beyond belongs to no retained frame and is written again.
  *
+ * A stream that is made of another one has no ring positions. There the field of entry head + 1 says how often writers have
+ * begun that frame, as −(seq × 8 + attempts): a successor can tell that its predecessors died of it.
+ *
  * Plain (not shared) logs have no header words: writer and reader are one object in one thread.
  */
 
@@ -51,6 +54,11 @@ export const POSITION_FIELD = 0;
 export const TIME_FIELD = 1;
 export const INGRESS_FIELD = 2;
 export const ORIGIN_FIELD = 3;
+
+/** Ingress position of a frame that stands for a message which a stream does not have (a GAP). */
+export const GAP_MARK = -1;
+/** More attempts at one frame are not told apart. */
+export const ATTEMPTS_MAX = 7;
 
 /** Smallest sizes: a cold topic's log starts here, 100,000 of them have to fit in 100 MB. */
 export const DATA_MIN_BYTES = 256;

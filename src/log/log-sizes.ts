@@ -1,6 +1,14 @@
 /** Log sizes: what a log needs to hold what another one retains. Sizes are powers of two and grow by doubling. */
 
 import type { FrameLog, LogSizes } from './frame-log.js';
+import { DATA_MIN_BYTES, ENTRY_BYTES, FRAMES_MIN } from './layout.js';
+
+export const SMALLEST: LogSizes = { dataBytes: DATA_MIN_BYTES, frames: FRAMES_MIN };
+
+/** Bytes of index and data. */
+export function memoryOf({ dataBytes, frames }: LogSizes): number {
+  return frames * ENTRY_BYTES + dataBytes;
+}
 
 /** The smallest doubling of `capacity` that holds `needed`. */
 export function sizeFor(needed: number, capacity: number): number {
@@ -22,4 +30,9 @@ export function sizesFor(from: FrameLog, tailSeq: number, sizes: LogSizes): LogS
 export function sharedSizesFor(from: FrameLog, sizes: LogSizes): LogSizes {
   from.refresh();
   return sizesFor(from, from.tailSeq, sizes);
+}
+
+/** Half of these sizes, but not less than the smallest. */
+export function halfOf({ dataBytes, frames }: LogSizes): LogSizes {
+  return { dataBytes: Math.max(DATA_MIN_BYTES, dataBytes / 2), frames: Math.max(FRAMES_MIN, frames / 2) };
 }

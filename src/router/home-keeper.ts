@@ -6,6 +6,7 @@
  * sweep takes as long as it takes, and delays nobody.
  */
 
+import { Top } from '../counters/top.js';
 import { RingcastError } from '../errors.js';
 import { type LaneLoad, leastLoadedLane, MoveBudget, rebalance, type TopicLoad } from '../lane/balancer.js';
 import type { LaneSet } from '../lane/lane-set.js';
@@ -46,6 +47,12 @@ interface ActiveTopic {
   measuredBusyMs: number;
 }
 
+interface Candidate {
+  readonly topic: ActiveTopic;
+  readonly target: 'hot' | 'cold';
+  readonly load: number;
+}
+
 /** Writer and reader: the accept thread. */
 export class HomeKeeper {
   /** Topics that changed their home since the start. */
@@ -60,8 +67,10 @@ export class HomeKeeper {
   readonly #budget: MoveBudget;
   /** Topics with traffic. A closed one stays until the next sweep finds it. */
   readonly #active: ActiveTopic[] = [];
-  /** Topics that want to move, found in the sweep under way. */
-  #candidates: { readonly entry: TopicEntry; readonly target: 'hot' | 'cold'; readonly load: number }[] = [];
+  /** Of them, those that were hot when they were looked at last. */
+  readonly #hot = new Set<ActiveTopic>();
+  /** Of the topics that want to move, found in the sweep under way, the hottest: as many as may move at once. */
+  #candidates: Top<Candidate>;
   #position = 0;
   #rebalancedAtMs: number;
   #cancelSweep: (() => void) | null = null;
@@ -76,6 +85,7 @@ export class HomeKeeper {
     this.meter = new LoadMeter(options.hot);
     const nowMs = loop.nowMs();
     this.#budget = new MoveBudget(options.hot, nowMs);
+    this.#candidates = new Top(this.#budget.mostAtOnce);
     this.#rebalancedAtMs = nowMs;
     handOver.onMoved = (entry, from) => {
       this.moves++;
@@ -145,7 +155,7 @@ export class HomeKeeper {
     const nowMs = this.#loop.nowMs();
     for (const load of this.#lanes.loads) load.update(nowMs);
     this.#position = 0;
-    this.#candidates = [];
+    this.#candidates = new Top(this.#budget.mostAtOnce);
     this.#continue();
   }
 
@@ -156,7 +166,7 @@ export class HomeKeeper {
     while (this.#position < Math.min(end, this.#active.length)) {
       const topic = this.#active[this.#position] as ActiveTopic;
       if (this.#measure(topic, nowMs)) this.#position++;
-      else this.#forget(topic.entry);
+      else this.#forget(topic);
     }
     if (this.#position < this.#active.length) {
       this.#loop.soon(() => this.#continue());
@@ -169,9 +179,10 @@ export class HomeKeeper {
   }
 
   /** Takes the entry at the current position out; another one takes its place. */
-  #forget(entry: TopicEntry): void {
-    this.meter.close(entry.loadRow);
-    entry.loadRow = NO_ROW;
+  #forget(topic: ActiveTopic): void {
+    this.meter.close(topic.entry.loadRow);
+    topic.entry.loadRow = NO_ROW;
+    this.#hot.delete(topic);
     const last = this.#active.pop() as ActiveTopic;
     if (this.#position < this.#active.length) this.#active[this.#position] = last;
   }
@@ -184,26 +195,28 @@ export class HomeKeeper {
     const row = entry.loadRow;
     meter.tick(row, entry.acceptedMessages - topic.measuredMessages, entry.subscriberCount, nowMs);
     topic.measuredMessages = entry.acceptedMessages;
+    if (entry.isHot) this.#hot.add(topic);
     const isAuto = entry.home === 'auto';
     if (isAuto && !this.#handOver.isUnderWay(entry)) {
       const decision = meter.decide(row, entry.isHot, nowMs);
       const load = meter.deliveriesPerSecond(row);
-      if (decision === 'promote') this.#candidates.push({ entry, target: 'hot', load });
-      else if (decision === 'demote') this.#candidates.push({ entry, target: 'cold', load });
+      if (decision === 'promote') this.#candidates.offer(load, { topic, target: 'hot', load });
+      else if (decision === 'demote') this.#candidates.offer(load, { topic, target: 'cold', load });
     }
     // A hot topic is looked at until it is cold again.
     return (isAuto && entry.isHot) || !meter.isIdle(row);
   }
 
   #moveCandidates(nowMs: number): void {
-    const candidates = this.#candidates;
-    this.#candidates = [];
-    for (const { entry, target } of this.#budget.takeHottest(candidates, nowMs)) {
+    for (const { topic, target } of this.#budget.takeHottest(this.#candidates.items, nowMs)) {
+      const { entry } = topic;
       if (target === 'cold') {
         this.#handOver.move(entry, COLD);
       } else if (this.#registry.hasRoomForHot) {
         const lane = leastLoadedLane(this.#laneLoads(({ entry }) => this.meter.messagesPerSecond(entry.loadRow)));
-        if (lane !== null) this.#handOver.move(entry, lane);
+        if (lane === null) continue;
+        this.#handOver.move(entry, lane);
+        this.#hot.add(topic);
       }
     }
   }
@@ -233,9 +246,10 @@ export class HomeKeeper {
 
   #laneLoads(loadOf: (topic: ActiveTopic) => number): LaneLoad[] {
     const topics = this.#lanes.lanes.map((): TopicLoad[] => []);
-    for (const topic of this.#active) {
+    for (const topic of this.#hot) {
       const { entry } = topic;
-      if (entry.isClosed || !entry.isHot || this.#handOver.isUnderWay(entry)) continue;
+      if (entry.isClosed || !entry.isHot) this.#hot.delete(topic);
+      if (!this.#hot.has(topic) || this.#handOver.isUnderWay(entry)) continue;
       const load = loadOf(topic);
       const isPinnedToLane = typeof entry.home === 'number';
       if (load > BUSY_MIN_MS) topics[entry.lane]?.push({ id: entry.spec.alias, load, isPinnedToLane });

@@ -22,6 +22,8 @@ import { readHistory } from '../topic/history.js';
 import { HookCalls } from './hook-calls.js';
 import type { AuthorizeRequest, ConnectionInfo, Hooks } from './hooks.js';
 import { type AckCallback, PendingAcks } from './pending-acks.js';
+import { PublishGrants } from './publish-grants.js';
+import { overloaded, tooLarge, tooManyHeld, tooManySubscriptions } from './refusals.js';
 import type { Session } from './session.js';
 import { NO_ROW, type TopicEntry } from './topic-entry.js';
 import { policyNumber, type TopicRegistry } from './topic-registry.js';
@@ -113,10 +115,8 @@ export class Router implements LinkEvents {
   /** Frees what the session held. */
   end(session: Session, code: number, reason: string): void {
     this.#delivery.removeConsumer(session.consumer);
-    if (session.publishable !== null) {
-      for (const entry of session.publishable.values()) this.topics.release(entry);
-      session.publishable = null;
-    }
+    session.grants?.release();
+    session.grants = null;
     session.lastPublished = null;
     this.hookCalls.tell('onClose', () => this.#hooks.onClose?.({ ...infoOf(session), code, reason }));
   }
@@ -158,6 +158,7 @@ export class Router implements LinkEvents {
     isAnswered = id !== null,
   ): void {
     const { consumer } = session;
+    this.#delivery.settleEnded(consumer);
     const known = this.topics.find(topic);
     const existing = consumer.encoder.isText ? known?.jsonStream : known?.stream;
     const current = existing == null ? NONE : this.#delivery.cursorOf(consumer, existing);
@@ -165,7 +166,7 @@ export class Router implements LinkEvents {
     const { maxSubscriptionsPerConnection } = this.#options;
     // Before the topic is made: a refused subscription must not leave one behind.
     if (!isSubscribed && consumer.subscriptionCount >= maxSubscriptionsPerConnection) {
-      this.#refuse(session, id, limitExceeded(maxSubscriptionsPerConnection));
+      this.#refuse(session, id, tooManySubscriptions(maxSubscriptionsPerConnection));
       return;
     }
     const entry = known ?? this.topics.obtain(topic);
@@ -182,6 +183,7 @@ export class Router implements LinkEvents {
       cursor,
       policy: policyNumber(options?.policy ?? entry.settings.slowConsumerPolicy),
       delayMs: options?.maxDelayMs ?? DELAY_OF_STREAM,
+      askedUntil: entry.log.headSeq,
     });
     this.hookCalls.tell('onSubscribe', () =>
       this.#hooks.onSubscribe?.({ ...infoOf(session), topic, epoch, seq: cursor - 1 }),
@@ -232,10 +234,10 @@ export class Router implements LinkEvents {
   /** A PUBLISH to another topic than the one before, or with options. */
   #handleFirstPublish(session: Session, frame: ClientFrame): Promise<void> | undefined {
     const options = frame.options as PublishOptions | null;
-    const known = frame.alias < 0 ? this.topics.find(frame.topic as string) : session.publishable?.get(frame.alias);
-    if (known !== undefined && !known.isClosed && session.publishable?.has(known.spec.alias)) {
-      session.lastPublished = known;
-      this.#finishPublish(session, known, frame, options);
+    const { grants } = session;
+    const known = frame.alias < 0 ? this.topics.find(frame.topic as string) : grants?.find(frame.alias);
+    if (known !== undefined && !known.isClosed && grants?.has(known) === true) {
+      this.#publishGranted(session, grants, known, frame, options);
       return undefined;
     }
     const address = frame.alias < 0 ? (frame.topic as string) : this.#topicOfSubscription(session, frame.alias);
@@ -266,20 +268,32 @@ export class Router implements LinkEvents {
         this.#refuse(session, id, entry);
         return;
       }
-      this.#grantPublish(session, entry);
-      this.#finishPublish(session, entry, kept, options);
+      session.grants ??= new PublishGrants(this.topics, this.#options.maxSubscriptionsPerConnection);
+      session.grants.remember(entry);
+      this.#publishGranted(session, session.grants, entry, kept, options);
     });
     if (pending !== undefined) kept = copyOf(frame);
     return pending;
   }
 
-  #grantPublish(session: Session, entry: TopicEntry): void {
-    session.publishable ??= new Map();
-    if (!session.publishable.has(entry.spec.alias)) {
-      session.publishable.set(entry.spec.alias, entry);
-      this.topics.hold(entry);
+  /** By alias, or to be given one: the topic is held from here on. By name: it is not. */
+  #publishGranted(
+    session: Session,
+    grants: PublishGrants,
+    entry: TopicEntry,
+    frame: ClientFrame,
+    options: PublishOptions | null,
+  ): void {
+    if (frame.alias >= 0 || options?.open === true) {
+      if (!grants.hold(entry)) {
+        this.#refuse(session, frame.id, tooManyHeld(this.#options.maxSubscriptionsPerConnection));
+        this.topics.publishedUnheld(entry);
+        return;
+      }
+      session.lastPublished = entry;
     }
-    session.lastPublished = entry;
+    this.#finishPublish(session, entry, frame, options);
+    if (!grants.isHeld(entry)) this.topics.publishedUnheld(entry);
   }
 
   #finishPublish(session: Session, entry: TopicEntry, frame: ClientFrame, options: PublishOptions | null): void {
@@ -353,7 +367,7 @@ export class Router implements LinkEvents {
     outgoing.timeMs = timeMs;
     outgoing.origin = 0;
     const isAccepted = this.#send(entry, outgoing, onAck);
-    this.topics.publishedLocally(entry);
+    this.topics.publishedUnheld(entry);
     if (isAccepted) return;
     this.overloadedMessages++;
     throw overloaded(entry);
@@ -471,21 +485,6 @@ function infoOf({ connectionId, clientId, token, context }: Session): Connection
 
 function addressText(frame: ClientFrame): string {
   return frame.topic === null ? `alias ${frame.alias}` : JSON.stringify(frame.topic);
-}
-
-function limitExceeded(limit: number): RingcastError {
-  return new RingcastError('LIMIT_EXCEEDED', `no more than ${limit} subscriptions per connection`, { limit });
-}
-
-function tooLarge(payloadBytes: number, limit: number): RingcastError {
-  const message = `the payload takes ${payloadBytes} bytes as MessagePack; the limit is ${limit} (maxPayloadBytes)`;
-  return new RingcastError('TOO_LARGE', message);
-}
-
-function overloaded(entry: TopicEntry): RingcastError {
-  const full = entry.isHot ? 'the ring of its lane is full' : 'the logs of cold topics are full (coldLogsMaxBytes)';
-  const message = `the message was not accepted: ${full}`;
-  return new RingcastError('OVERLOADED', message, { topic: entry.spec.topic });
 }
 
 function copyOf(frame: ClientFrame): ClientFrame {

@@ -1,6 +1,7 @@
 /** Session: the router's side of one connection: who it is, what it may do, how it is answered. */
 
 import type { Consumer } from '../delivery/consumer.js';
+import type { PublishGrants } from './publish-grants.js';
 import type { TopicEntry } from './topic-entry.js';
 
 /** Writer and reader: the accept thread. */
@@ -13,9 +14,9 @@ export class Session {
   clientId: string | null = null;
   token: string | null = null;
 
-  /** Topics that this connection may publish to, by alias; made on first use. */
-  publishable: Map<number, TopicEntry> | null = null;
-  /** The one it published to last: a feed publishes many messages to a topic in a row. */
+  /** What this connection may publish to; made on first use. */
+  grants: PublishGrants | null = null;
+  /** The held topic that it published to last: a feed publishes many messages to a topic in a row. */
   lastPublished: TopicEntry | null = null;
 
   /**

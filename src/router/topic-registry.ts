@@ -2,7 +2,7 @@
 
 import { randomBytes } from 'node:crypto';
 import type { Delivery } from '../delivery/delivery.js';
-import { DELAY_AUTO, type Stream } from '../delivery/stream.js';
+import { DELAY_AUTO, ENDED_LOG, type Stream } from '../delivery/stream.js';
 import { POLICY_CONFLATE, POLICY_DISCONNECT, POLICY_DROP_OLDEST } from '../delivery/subscription-table.js';
 import { TopicCounters } from '../delivery/topic-counters.js';
 import { RingcastError } from '../errors.js';
@@ -27,7 +27,16 @@ export interface RegistryOptions {
   readonly maxHotTopics: number;
   readonly defaults: TopicSettings;
   readonly rules: readonly PlacementRule[];
+  /** Ms since the epoch. */
+  readonly epochMs: () => number;
 }
+
+/** What `sweep` looks at in one step. */
+const TOPICS_PER_STEP = 500;
+/** A topic that nobody uses makes room for a new one when nothing has come for so long (ms). */
+const IDLE_MS = 60_000;
+/** Topics that a new one may look at for room. */
+const LOOKS_FOR_ROOM = 100;
 
 export function policyNumber(policy: SlowConsumerPolicy): number {
   if (policy === 'conflate') return POLICY_CONFLATE;
@@ -53,6 +62,16 @@ export class TopicRegistry {
   readonly #entryOfStream = new Map<Stream, TopicEntry>();
   /** Topics that were published to while nobody used them, with their number of messages at the last sweep. */
   readonly #unattended = new Map<TopicEntry, number>();
+  /** Topics whose JSON stream has lost its last subscriber, and whether a sweep has seen it so. */
+  readonly #idleJson = new Map<TopicEntry, boolean>();
+  /** Those that the sweep under way has seen. */
+  readonly #newlyIdleJson: TopicEntry[] = [];
+  /** How far the `sweep` under way has got; null: none is. */
+  #sweeping: Iterator<[TopicEntry, number]> | null = null;
+  /** Topics that ended connections have held, still to be let go of. */
+  readonly #releasing: Iterator<TopicEntry>[] = [];
+  /** Goes round and round over all topics, for one that may make room. */
+  #roomHand: Iterator<TopicEntry> | null = null;
   #lastAlias = 0;
   #hotTopics = 0;
 
@@ -154,7 +173,7 @@ export class TopicRegistry {
   delete(name: string): boolean {
     const entry = this.#byName.get(name);
     if (entry === undefined) return false;
-    const streams = [entry.stream, entry.jsonStream];
+    const streams = [entry.stream, isIdle(entry.jsonStream) ? null : entry.jsonStream];
     // First, because a subscriber that is told may ask for the topic again at once, and gets a new one.
     this.#forget(entry);
     for (const stream of streams) {
@@ -207,14 +226,26 @@ export class TopicRegistry {
     entry.holders++;
   }
 
-  release(entry: TopicEntry): void {
-    entry.holders--;
-    this.#vanishIfUnused(entry);
+  /** Lets go of held topics: of the first ones now, of the others in the next steps of `sweep`. */
+  release(entries: Iterable<TopicEntry>): void {
+    const iterator = entries[Symbol.iterator]();
+    if (this.#releaseSome(iterator, TOPICS_PER_STEP) === 0) this.#releasing.push(iterator);
+  }
+
+  /** Returns how many more it might have. */
+  #releaseSome(entries: Iterator<TopicEntry>, most: number): number {
+    for (let left = most; left > 0; left--) {
+      const { value: entry, done } = entries.next();
+      if (done === true) return left;
+      entry.holders--;
+      this.#vanishIfUnused(entry);
+    }
+    return 0;
   }
 
   #create(name: string, isDeclared: boolean): TopicEntry | RingcastError {
     const { maxTopics, defaults } = this.#options;
-    if (this.#byName.size >= maxTopics) {
+    if (this.#byName.size >= maxTopics && !this.#makeRoom()) {
       return new RingcastError('LIMIT_EXCEEDED', `no more than ${maxTopics} topics (maxTopics)`);
     }
     const rule = this.#rules.find(({ matches }) => matches(name));
@@ -247,32 +278,105 @@ export class TopicRegistry {
   #onStreamUnused(stream: Stream): void {
     const entry = this.#entryOfStream.get(stream);
     if (entry === undefined) return;
-    this.#entryOfStream.delete(stream);
-    this.#delivery.removeStream(stream, () => {});
-    if (stream === entry.jsonStream) {
-      entry.jsonStream = null;
-      entry.link.closeJson(entry.spec.alias);
-    } else {
-      entry.stream = null;
-    }
+    // A JSON stream is kept for a moment: to begin it again its history would have to be transcoded again.
+    if (stream === entry.jsonStream) this.#idleJson.set(entry, false);
+    else this.#end(entry, stream);
     this.#vanishIfUnused(entry);
   }
 
-  /** The process itself has published to the topic, which does not make anybody use it: `sweep` has a look later. */
-  publishedLocally(entry: TopicEntry): void {
-    if (!isNeeded(entry)) this.#unattended.set(entry, this.#unattended.get(entry) ?? 0);
+  #end(entry: TopicEntry, stream: Stream): void {
+    this.#entryOfStream.delete(stream);
+    this.#delivery.removeStream(stream, () => {});
+    if (stream === entry.jsonStream) entry.jsonStream = null;
+    else entry.stream = null;
   }
 
-  /** Ends unattended topics to which nothing came since the last call: about once per second, not with every message. */
-  sweep(): void {
-    for (const [entry, acceptedMessages] of this.#unattended) {
-      if (entry.acceptedMessages !== acceptedMessages && !isNeeded(entry)) {
-        this.#unattended.set(entry, entry.acceptedMessages);
+  /** Ends JSON streams that have been without subscribers since the last sweep. Returns how many more might be looked at. */
+  #endIdleJson(most: number): number {
+    let left = most;
+    for (const [entry, isOld] of this.#idleJson) {
+      if (left-- === 0) return 0;
+      this.#idleJson.delete(entry);
+      const { jsonStream } = entry;
+      if (jsonStream === null || jsonStream.subscriberCount > 0) continue;
+      if (!isOld) {
+        this.#newlyIdleJson.push(entry);
         continue;
       }
-      this.#unattended.delete(entry);
-      this.#vanishIfUnused(entry);
+      this.#end(entry, jsonStream);
+      entry.link.closeJson(entry.spec.alias);
     }
+    for (const entry of this.#newlyIdleJson.splice(0)) this.#idleJson.set(entry, true);
+    return left;
+  }
+
+  /** Who published to the topic does not hold it, which does not make anybody use it: `sweep` has a look later. */
+  publishedUnheld(entry: TopicEntry): void {
+    if (!isNeeded(entry) && !entry.isClosed) this.#unattended.set(entry, this.#unattended.get(entry) ?? 0);
+  }
+
+  /**
+   * Ends unattended topics to which nothing came since the last sweep, some of them. Called about once per second, not with
+   * every message, and again after a turn of the event loop until it says true: that was all of them.
+   */
+  sweep(): boolean {
+    let left = TOPICS_PER_STEP;
+    for (let entries = this.#releasing.at(-1); entries !== undefined; entries = this.#releasing.at(-1)) {
+      left = this.#releaseSome(entries, left);
+      if (left === 0) return false;
+      this.#releasing.pop();
+    }
+    if (this.#sweeping === null) {
+      left = this.#endIdleJson(left);
+      if (left === 0) return false;
+      this.#sweeping = this.#unattended.entries();
+    }
+    for (; left > 0; left--) {
+      const { value, done } = this.#sweeping.next();
+      if (done === true) {
+        this.#sweeping = null;
+        return true;
+      }
+      this.#lookAtUnattended(...(value as [TopicEntry, number]));
+    }
+    return false;
+  }
+
+  #lookAtUnattended(entry: TopicEntry, acceptedMessages: number): void {
+    if (entry.acceptedMessages !== acceptedMessages && !isNeeded(entry)) {
+      this.#unattended.set(entry, entry.acceptedMessages);
+      return;
+    }
+    this.#unattended.delete(entry);
+    this.#vanishIfUnused(entry);
+  }
+
+  /**
+   * There are as many topics as there may be: one that nobody uses goes, if it has no history or has been idle for long.
+   * Otherwise one client could make them all and leave, and nobody would ever get another one.
+   */
+  #makeRoom(): boolean {
+    for (const entry of this.#unattended.keys()) {
+      this.#unattended.delete(entry);
+      if (isNeeded(entry) || entry.isClosed) continue;
+      this.#forget(entry);
+      return true;
+    }
+    const sinceMs = this.#options.epochMs() - IDLE_MS;
+    for (let looks = Math.min(LOOKS_FOR_ROOM, this.#byName.size); looks > 0; looks--) {
+      this.#roomHand ??= this.#byName.values();
+      const { value: entry, done } = this.#roomHand.next();
+      if (done === true) {
+        this.#roomHand = null;
+        continue;
+      }
+      if (isUsed(entry)) continue;
+      entry.log.refresh();
+      if (entry.log.timeOf(entry.log.headSeq) > sinceMs) continue;
+      this.#forget(entry);
+      return true;
+    }
+    return false;
   }
 
   /** A topic that nobody uses and that has nothing to offer to the next one who does takes no memory. */
@@ -282,19 +386,28 @@ export class TopicRegistry {
 
   #forget(entry: TopicEntry): void {
     entry.isClosed = true;
+    if (entry.jsonStream !== null && isIdle(entry.jsonStream)) this.#end(entry, entry.jsonStream);
     entry.stream = null;
     entry.jsonStream = null;
     this.#byName.delete(entry.spec.topic);
     this.#byAlias.delete(entry.spec.alias);
     if (entry.isHot) this.#hotTopics--;
     entry.link.closeTopic(entry.spec.alias);
+    // Who still knows the entry, a publisher say, does not keep its memory.
+    entry.log = ENDED_LOG;
   }
 }
 
+function isIdle(stream: Stream | null): boolean {
+  return stream?.subscriberCount === 0;
+}
+
+function isUsed({ stream, jsonStream, holders }: TopicEntry): boolean {
+  return stream !== null || (jsonStream !== null && !isIdle(jsonStream)) || holders > 0;
+}
+
 function isNeeded(entry: TopicEntry): boolean {
-  const isUsed = entry.stream !== null || entry.jsonStream !== null || entry.holders > 0;
-  const hasHistory = entry.acceptedMessages > 0 && entry.settings.historyMessages > 0;
-  return isUsed || hasHistory;
+  return isUsed(entry) || (entry.acceptedMessages > 0 && entry.settings.historyMessages > 0);
 }
 
 /** 48 random bits: enough that no incarnation is ever taken for another, short enough for 100,000 topics. */

@@ -6,6 +6,7 @@
  */
 
 import type { FrameLog } from '../log/frame-log.js';
+import { GAP_MARK } from '../log/layout.js';
 import { jsonEncoder } from '../protocol/encoder-json.js';
 import type { EventHead } from '../protocol/event.js';
 import { eventToJson } from '../protocol/json-event.js';
@@ -21,6 +22,9 @@ export interface TopicSpec {
   /** … as long as they take no more than this. */
   readonly historyBytes: number;
 }
+
+/** Threads that may die of one message's JSON form before it is left out: as many as may die of a message itself. */
+const JSON_ATTEMPTS_MAX = 3;
 
 /** Writer: the topic's home. Readers: none; what others need is in the logs. */
 export class Topic {
@@ -67,10 +71,16 @@ export class Topic {
     return seq;
   }
 
-  /** Starts the JSON stream: the empty `log` is given the history that the canonical log retains, then follows it. */
-  openJson(log: FrameLog): void {
+  /**
+   * Starts the JSON stream: the empty `log` is given the history that the canonical log retains, then follows it.
+   * @param onFrame called before each of these frames
+   */
+  openJson(log: FrameLog, onFrame: () => void = () => {}): void {
     if (log.headSeq + 1 < this.log.tailSeq) log.skipTo(this.log.tailSeq);
-    while (log.headSeq < this.log.headSeq) this.#appendJson(log, log.headSeq + 1);
+    while (log.headSeq < this.log.headSeq) {
+      onFrame();
+      this.#appendJson(log, log.headSeq + 1);
+    }
     this.#jsonLog = log;
   }
 
@@ -78,22 +88,32 @@ export class Topic {
     this.#jsonLog = null;
   }
 
+  /**
+   * The message is in the canonical log by now: whoever fails here would fail again and again. So nothing may. What has
+   * no JSON form, or none that the log can hold, or one that threads died of making, is announced as missed.
+   */
   #appendJson(jsonLog: FrameLog, seq: number): void {
     const { log, spec } = this;
-    const frame = new Uint8Array(log.sliceBytes(seq, seq + 1));
-    log.copy(seq, seq + 1, frame, 0);
-    const text = this.#toJson(frame);
-    // Text can take several times the bytes of MessagePack. What the log cannot hold is announced, not hidden.
-    const json = text !== null && jsonLog.canHold(text.length) ? text : jsonEncoder.gap(spec, seq, seq, 'too_large');
-    jsonLog.begin(json.length, log.timeOf(seq), 0, log.originOf(seq));
+    const text = jsonLog.noteAttempt() < JSON_ATTEMPTS_MAX ? this.#toJson(seq) : null;
+    const isText = text !== null && jsonLog.canHold(text.length);
+    const json = isText ? text : jsonEncoder.gap(spec, seq, seq, 'too_large');
+    if (!jsonLog.canHold(json.length)) {
+      // Not even the announcement: readers are lapped, which delivery tells them.
+      jsonLog.skipTo(seq + 1);
+      return;
+    }
+    jsonLog.begin(json.length, log.timeOf(seq), isText ? 0 : GAP_MARK, log.originOf(seq));
     jsonLog.write(json, 0, json.length);
     jsonLog.commit();
   }
 
-  /** Null: it has no JSON form. It is in the canonical log by now, so that whoever failed here would fail again and again. */
-  #toJson(frame: Uint8Array): Uint8Array | null {
+  /** Null: it has no JSON form. */
+  #toJson(seq: number): Uint8Array | null {
+    const { log, spec } = this;
+    const frame = new Uint8Array(log.sliceBytes(seq, seq + 1));
+    log.copy(seq, seq + 1, frame, 0);
     try {
-      return eventToJson(this.spec.topic, frame, 0, frame.length);
+      return eventToJson(spec.topic, frame, 0, frame.length);
     } catch {
       return null;
     }

@@ -1,8 +1,15 @@
 // The worst-case memory: a sum, whose every term grows with the keys that its formula names.
 import { describe, expect, it } from 'vitest';
+import { LANE_FIGURES_BYTES_PER_TOPIC, SLICE_BYTES, SMALLEST_LOG_BYTES } from '#src/config/memory-bound.js';
 import { type EngineConfig, memoryBound, parseConfig } from '#src/config.js';
+import { allocateTopicBusy } from '#src/counters/topic-busy.js';
+import { SLICE_MAX_BYTES } from '#src/delivery/slice-cache.js';
+import { allocateLaneRings } from '#src/lane/lane.js';
 import { SharedLogs } from '#src/lane/shared-logs.js';
-import { allocateSharedLog, FrameLog } from '#src/log/frame-log.js';
+import { FrameLog } from '#src/log/frame-log.js';
+import { LOG_MIN_BYTES } from '#src/log/log-budget.js';
+import { allocateSharedLog } from '#src/log/shared-memory.js';
+import { RING_HEAD_BYTES } from '#src/ring/layout.js';
 import { HELD_MAX_BYTES } from '#src/router/leaving-topic.js';
 
 const KIB = 1024;
@@ -36,13 +43,19 @@ describe('memoryBound', () => {
     expect(bytesOf('lane request rings')).toBe(2 * 4 * MIB);
     expect(bytesOf('lane event rings')).toBe(2 * 4 * MIB);
     expect(bytesOf('lane heaps')).toBe(2 * 128 * MIB);
-    expect(bytesOf('topics')).toBe(1000 * KIB);
+    expect(bytesOf('topics')).toBe(1000 * (640 + 2 * 384));
+    expect(bytesOf('lane event rings', { ringBytes: 8 * KIB })).toBe(2 * 128 * KIB);
+    expect(bytesOf('lane figures')).toBe(2 * (64 * KIB + 10 * 8));
+    expect(bytesOf('slices')).toBe((2 * 10 + 16 * KIB) * 15 * KIB);
+    expect(bytesOf('unread answers')).toBe(100 * (64 * KIB + 6 * 64 * KIB));
+    expect(bytesOf('held back for hooks')).toBe(64 * MIB);
+    expect(bytesOf('publisher grants')).toBe(100 * 10 * 512);
     expect(bytesOf('hot logs')).toBe(10 * (4 * MIB + 16_384 * 32 + 384));
     expect(bytesOf('hot JSON streams')).toBe(bytesOf('hot logs'));
     expect(bytesOf('spare hot logs')).toBe(8 * (4 * MIB + 16_384 * 32 + 384));
     expect(bytesOf('messages held in moves')).toBe(10 * (MIB + 64 * KIB));
     expect(bytesOf('cold logs')).toBe(1024 * MIB);
-    expect(bytesOf('connections')).toBe(100 * (KIB + 5 * 64 * KIB));
+    expect(bytesOf('connections')).toBe(100 * (KIB + 8 * 64 * KIB));
     expect(bytesOf('subscriptions')).toBe(100 * 10 * 96);
   });
 
@@ -51,6 +64,11 @@ describe('memoryBound', () => {
     ['lane heaps', ['lanes', 'laneHeapBytes']],
     ['lane request rings', ['lanes', 'ringBytes']],
     ['lane event rings', ['lanes', 'ringBytes']],
+    ['lane figures', ['lanes', 'maxHotTopics']],
+    ['slices', ['maxHotTopics', 'coldLogsMaxBytes']],
+    ['unread answers', ['maxConnections', 'historyBytes']],
+    ['held back for hooks', []],
+    ['publisher grants', ['maxConnections', 'maxSubscriptionsPerConnection']],
     ['topics', ['maxTopics']],
     ['hot logs', ['maxHotTopics', 'hotLogBytes', 'hotLogFrames', 'coldLogMaxBytes', 'coldLogMaxFrames']],
     ['spare hot logs', ['hotLogBytes', 'hotLogFrames']],
@@ -91,6 +109,23 @@ describe('memoryBound', () => {
     const logs = new SharedLogs(sizes);
     for (let index = 0; index < 100; index++) logs.give(FrameLog.shared(allocateSharedLog(sizes, 1)));
     expect(bytesOf('spare hot logs')).toBe(logs.spareCount * (4 * MIB + 16_384 * 32 + 384));
+  });
+
+  it('knows the histories that rules allow', () => {
+    const topics = { ...base.topics, rules: [{ match: 'a*', home: 'auto' as const, historyBytes: 2 * MIB }] };
+    expect(bytesOf('unread answers', { topics })).toBe(100 * (64 * KIB + 12 * MIB));
+  });
+
+  it('counts rings, slices and smallest logs as large as they are made', () => {
+    for (const ringBytes of [8 * KIB, 128 * KIB, 4 * MIB]) {
+      const { requests, events } = allocateLaneRings(ringBytes);
+      const stated =
+        bytesOf('lane request rings', { lanes: 1, ringBytes }) + bytesOf('lane event rings', { lanes: 1, ringBytes });
+      expect(requests.byteLength + events.byteLength - 2 * RING_HEAD_BYTES).toBe(stated);
+    }
+    expect(allocateTopicBusy(1000).byteLength).toBe(1000 * LANE_FIGURES_BYTES_PER_TOPIC);
+    expect(SLICE_BYTES).toBe(SLICE_MAX_BYTES);
+    expect(SMALLEST_LOG_BYTES).toBe(LOG_MIN_BYTES);
   });
 
   it('counts what a moving topic may hold', () => {

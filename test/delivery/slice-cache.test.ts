@@ -2,8 +2,9 @@
 
 import { describe, expect, it } from 'vitest';
 import { SLICE_MAX_BYTES, SliceCache } from '#src/delivery/slice-cache.js';
-import { allocateSharedLog, FrameLog } from '#src/log/frame-log.js';
+import { FrameLog } from '#src/log/frame-log.js';
 import { LogSlabs } from '#src/log/log-slabs.js';
+import { allocateSharedLog } from '#src/log/shared-memory.js';
 
 const LIMITS = { dataBytes: 2 ** 20, frames: 1024, retainMs: 0, historyMessages: 3, historyBytes: 2 ** 20 };
 
@@ -31,12 +32,12 @@ describe('the slice cache', () => {
     const cache = new SliceCache();
     append(log, 10);
     append(log, 10);
-    expect(cache.load(log, 1)).toBe(true);
+    expect(cache.load(log, 1, [])).toBe(true);
     expect([seqsIn(cache.view, 10), cache.until]).toEqual([[1, 2], 3]);
     append(log, 10);
-    expect(cache.load(log, 1)).toBe(true);
+    expect(cache.load(log, 1, [])).toBe(true);
     expect(seqsIn(cache.view, 10)).toEqual([1, 2, 3]);
-    expect(cache.load(log, 3)).toBe(true);
+    expect(cache.load(log, 3, [])).toBe(true);
     expect(seqsIn(cache.view, 10)).toEqual([3]);
   });
 
@@ -44,9 +45,9 @@ describe('the slice cache', () => {
     const log = FrameLog.plain(LIMITS);
     const cache = new SliceCache();
     append(log, 10);
-    cache.load(log, 1);
+    cache.load(log, 1, []);
     const { view } = cache;
-    cache.load(log, 1);
+    cache.load(log, 1, []);
     expect(cache.view).toBe(view);
   });
 
@@ -54,10 +55,10 @@ describe('the slice cache', () => {
     const log = FrameLog.plain(LIMITS);
     const cache = new SliceCache();
     for (let i = 0; i < 4; i++) append(log, 5000);
-    expect(cache.load(log, 2)).toBe(true);
+    expect(cache.load(log, 2, [])).toBe(true);
     expect([cache.view.length, cache.until]).toEqual([15_000, 5]);
     append(log, SLICE_MAX_BYTES + 1);
-    expect(cache.load(log, 5)).toBe(false);
+    expect(cache.load(log, 5, [])).toBe(false);
   });
 
   it('is right where the frames lie on both sides of the end of the memory, and after the log moved', () => {
@@ -69,7 +70,7 @@ describe('the slice cache', () => {
       append(log, 70);
       append(neighbour, 70);
       for (let from = log.tailSeq; from <= log.headSeq; from++) {
-        expect(cache.load(log, from)).toBe(true);
+        expect(cache.load(log, from, [])).toBe(true);
         const wanted = Array.from({ length: log.headSeq - from + 1 }, (_, i) => (from + i) & 0xff);
         expect(seqsIn(cache.view, 70)).toEqual(wanted);
       }
@@ -83,12 +84,12 @@ describe('the slice cache', () => {
     append(writer, 50);
     append(writer, 50);
     reader.refresh();
-    expect(cache.load(reader, 1)).toBe(true);
+    expect(cache.load(reader, 1, [])).toBe(true);
     for (let i = 0; i < 10; i++) append(writer, 50);
     expect(seqsIn(cache.view, 50)).toEqual([1, 2]);
     reader.refresh();
-    expect(cache.load(reader, 1)).toBe(false);
-    expect(cache.load(reader, reader.tailSeq)).toBe(true);
+    expect(cache.load(reader, 1, [])).toBe(false);
+    expect(cache.load(reader, reader.tailSeq, [])).toBe(true);
     expect(seqsIn(cache.view, 50).at(-1)).toBe(12);
   });
 });

@@ -133,6 +133,24 @@ describe('a lapped subscriber', () => {
   });
 });
 
+describe('a message without a JSON form that can be held', () => {
+  it('counts as lost for the JSON subscribers, who are told so, and as delivered for the others', () => {
+    for (const publishesNoEcho of [false, true]) {
+      const lab = new DeliveryLab();
+      const topic = lab.topic({ shared: { dataBytes: 4096, frames: 64 } });
+      const [text, binary] = [lab.consumer(true).subscribe(topic), lab.consumer().subscribe(topic)];
+      text.consumer.publishesNoEcho = publishesNoEcho;
+      for (const value of ['a', '\u0001'.repeat(1000), 'b']) topic.publish(value);
+      lab.settle();
+      expect(text.takeJson()).toEqual(['topic-1:1', 'topic-1:gap 2-2 too_large', 'topic-1:3']);
+      expect(binary.take()).toEqual(['1:1', '1:2', '1:3']);
+      expectLost(lab, text, topic.jsonStream, 1);
+      expect(lab.delivery.counters.gaps).toEqual({ too_large: 1 });
+      expect([text.consumer.deliveredMessages, binary.consumer.deliveredMessages]).toEqual([2, 3]);
+    }
+  });
+});
+
 describe('limits', () => {
   it('of messages keep the newest so many', () => {
     const { lab, topic, one, drain } = blockedSubscriber({ maxLagMessages: 3 }, POLICY_DROP_OLDEST);

@@ -3,9 +3,9 @@
 import { describe, expect, it } from 'vitest';
 import { AUTO_DELAY_MAX_MS, AutoDelay } from '#src/delivery/auto-delay.js';
 import { Consumer, WAITING } from '#src/delivery/consumer.js';
-import { ConsumerQueue } from '#src/delivery/consumer-queue.js';
 import { DELAY_MAX_MS, DelayWheel } from '#src/delivery/delay-wheel.js';
 import { NONE, SubscriptionTable } from '#src/delivery/subscription-table.js';
+import { WorkQueue } from '#src/delivery/work-queue.js';
 import { msgpackEncoder } from '#src/protocol/encoder-msgpack.js';
 import { Random, testSeed } from '../ring/random.js';
 import { FakeSink } from '../support/fake-sink.js';
@@ -86,7 +86,7 @@ describe('consumer queue', () => {
   it('is first in, first out, however it grows', () => {
     const random = new Random(testSeed('consumer queue'));
     const all = consumers(100);
-    const queue = new ConsumerQueue();
+    const queue = new WorkQueue<Consumer>();
     const model: Consumer[] = [];
     for (let step = 0; step < 50_000; step++) {
       const mayGrow = step % 10_000 < 5_000 ? 0.55 : 0.45;

@@ -2,7 +2,8 @@
 import { describe, expect, it } from 'vitest';
 import { DirectLink } from '#src/lane/direct-link.js';
 import type { OutgoingMessage } from '#src/lane/link.js';
-import { allocateSharedLog, FrameLog } from '#src/log/frame-log.js';
+import { FrameLog } from '#src/log/frame-log.js';
+import { allocateSharedLog } from '#src/log/shared-memory.js';
 import { EventHead } from '#src/protocol/event.js';
 import { encode } from '#src/protocol/msgpack.js';
 import { Topic, type TopicSpec } from '#src/topic/topic.js';

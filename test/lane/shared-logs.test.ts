@@ -2,8 +2,9 @@
 
 import { describe, expect, it } from 'vitest';
 import { SharedLogs } from '#src/lane/shared-logs.js';
-import { FrameLog, type PlainLogLimits } from '#src/log/frame-log.js';
+import { FrameLog } from '#src/log/frame-log.js';
 import { LogBudget } from '#src/log/log-budget.js';
+import type { PlainLogLimits } from '#src/log/log-limits.js';
 import { LogSlabs } from '#src/log/log-slabs.js';
 import { SteppedLane } from '../topic/homes.js';
 import { framesOf } from '../topic/topic-home.js';

@@ -2,6 +2,7 @@
 
 import { afterEach, describe, expect, it, vi } from 'vitest';
 import { REQUEST_CLOSE, REQUEST_OPEN } from '#src/lane/records.js';
+import { FrameLog } from '#src/log/frame-log.js';
 import { decode } from '#src/protocol/msgpack.js';
 import { RingWriter } from '#src/ring/ring.js';
 import { Topic } from '#src/topic/topic.js';
@@ -251,6 +252,49 @@ describe('a message of which threads die', () => {
     expect(deaths).toBeGreaterThanOrEqual(2);
     expectAll(lab, log, 1);
     expect(lab.poisoned).toEqual([]);
+  });
+});
+
+describe('a message of whose JSON form threads die', () => {
+  /** Threads die when they are about to append the JSON form of message `seq`. */
+  function dieOfJson(lab: LaneLab, jsonLog: FrameLog, seq: number): void {
+    const { begin } = FrameLog.prototype;
+    vi.spyOn(FrameLog.prototype, 'begin').mockImplementation(function (this: FrameLog, bytes, timeMs, ingress, origin) {
+      const isIt = this.memory === jsonLog.memory && this.headSeq + 1 === seq && ingress === 0;
+      if (lab.threads.isAtWork && isIt) throw new Error('a fault in the making of JSON');
+      begin.call(this, bytes, timeMs, ingress, origin);
+    });
+  }
+  const typesOf = (log: FrameLog): string[] =>
+    framesOf(log).map(({ bytes }) => (JSON.parse(new TextDecoder().decode(bytes)) as { type: string }).type);
+
+  it('is announced to JSON subscribers as missed, after the third death; the message itself is kept', () => {
+    const lab = open();
+    const log = lab.open();
+    const jsonLog = lab.link.openJson(1, 1);
+    lab.settle();
+    dieOfJson(lab, jsonLog, 3);
+    for (let n = 1; n <= 5; n++) lab.publish(n);
+    lab.advance(20, 10);
+    expectAll(lab, log, 5);
+    expect(typesOf(jsonLog)).toEqual(['event', 'event', 'gap', 'event', 'event']);
+    expect(lab.events).toEqual(['died', 'died', 'died', 'recovered 10']);
+    expect([lab.lane.state, lab.poisoned]).toEqual(['running', []]);
+  });
+
+  it('is announced also when it is history for which the first JSON subscriber comes', () => {
+    const lab = open();
+    const log = lab.open();
+    for (let n = 1; n <= 5; n++) lab.publish(n);
+    lab.settle();
+    const jsonLog = lab.link.openJson(1, 1);
+    dieOfJson(lab, jsonLog, 1);
+    lab.advance(20);
+    expect(typesOf(jsonLog)).toEqual(['gap', 'event', 'event', 'event', 'event']);
+    lab.publish(6);
+    lab.settle();
+    expectAll(lab, log, 6);
+    expect(lab.lane.state).toBe('running');
   });
 });
 

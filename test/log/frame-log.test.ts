@@ -1,8 +1,10 @@
 // What users of a frame log rely on, one behaviour each.
 
 import { describe, expect, it } from 'vitest';
-import { allocateSharedLog, EVICTED, FrameLog, type PlainLogLimits } from '#src/log/frame-log.js';
+import { EVICTED, FrameLog } from '#src/log/frame-log.js';
 import { DATA_MIN_BYTES } from '#src/log/layout.js';
+import type { PlainLogLimits } from '#src/log/log-limits.js';
+import { allocateSharedLog } from '#src/log/shared-memory.js';
 
 const LIMITS: PlainLogLimits = {
   dataBytes: 4096,
@@ -134,8 +136,19 @@ describe('frame log', () => {
     expect(append(writer, 5)).toBe(15);
     reader.refresh();
     expect(read(reader, 15, 16)).toEqual(new Array(5).fill(15));
-    expect(() => writer.skipTo(20), 'it is in use').toThrow(RangeError);
     expect(() => sharedPair(256, 8, 10).writer.skipTo(9), 'backwards').toThrow(RangeError);
+  });
+
+  it('laps its readers when it skips what it cannot hold', () => {
+    const { writer, reader } = sharedPair(256, 8, 10);
+    for (let n = 0; n < 3; n++) append(writer, 5);
+    reader.refresh();
+    writer.skipTo(14);
+    expect(append(writer, 5)).toBe(14);
+    expect(reader.copy(11, 12, new Uint8Array(100), 0), 'with an old view').toBe(EVICTED);
+    reader.refresh();
+    expect([reader.tailSeq, reader.headSeq]).toEqual([14, 14]);
+    expect(read(reader, 14, 15)).toEqual(new Array(5).fill(14));
   });
 
   it('follows the writer through the wrap of the shared words', () => {

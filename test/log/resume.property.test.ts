@@ -1,7 +1,8 @@
 // Writers of shared logs that die between any two of their stores, and the successors that go on in the same memory.
 
 import { describe, expect, it } from 'vitest';
-import { allocateSharedLog, FrameLog } from '#src/log/frame-log.js';
+import { FrameLog } from '#src/log/frame-log.js';
+import { allocateSharedLog } from '#src/log/shared-memory.js';
 import { Random, testSeed } from '../ring/random.js';
 import { DyingWriter } from './dying-writer.js';
 import { HEAD_BYTES } from './frame-bytes.mjs';

@@ -4,7 +4,8 @@
 import { once } from 'node:events';
 import { Worker } from 'node:worker_threads';
 import { describe, expect, it } from 'vitest';
-import { allocateSharedLog, EVICTED, FrameLog } from '#src/log/frame-log.js';
+import { EVICTED, FrameLog } from '#src/log/frame-log.js';
+import { allocateSharedLog } from '#src/log/shared-memory.js';
 import { testSeed } from '../ring/random.js';
 import { checkFrames } from './frame-bytes.mjs';
 

@@ -8,6 +8,13 @@ import { Feed, move, moveAndArrive, open, pinned, range, seqsOf, subscribe, TOPI
 const HELD_MAX_BYTES = 2 ** 20;
 const HOMES = [COLD, 0, 1];
 
+import type { RouterLab } from './router-lab.js';
+
+/** JSON streams without subscribers end with the second sweep. */
+function endIdleJson(lab: RouterLab): void {
+  for (let n = 0; n < 2; n++) while (!lab.topics.sweep());
+}
+
 describe('a topic that moves', () => {
   it('goes on with its numbers, from every home to every other', () => {
     for (const from of HOMES) {
@@ -182,6 +189,7 @@ describe('a topic that moves', () => {
         for (const change of changes) {
           if (change === 'close') {
             text.close();
+            endIdleJson(lab);
           } else {
             text = lab.jsonClient();
             text.sendJson({ type: 'subscribe', topic: TOPIC, last_n: 1 });
@@ -194,6 +202,7 @@ describe('a topic that moves', () => {
         expect(seqs, changes.join()).toEqual(isOpen ? range(5, 15) : []);
         feed.expectAllAcknowledged();
         text.close();
+        endIdleJson(lab);
         lab.settle();
         expect(lab.lanes.links.map(({ topicCount }) => topicCount)).toEqual([0, to === 1 ? 1 : 0]);
         // The JSON streams have given their memory back.
@@ -379,7 +388,7 @@ describe('what is published while a topic leaves', () => {
     expect(lab.scheduler.timerCount, 'of the watches and the sweep').toBeLessThanOrEqual(3);
   });
 
-  it('is acknowledged also when the cold logs are full and have room later', () => {
+  it('is acknowledged also when the cold logs are full: another one gives room', () => {
     const lab = open({ coldLogsMaxBytes: 30_000 });
     const feed = new Feed(lab);
     moveAndArrive(lab, 0);
@@ -389,13 +398,11 @@ describe('what is published while a topic leaves', () => {
     lab.settle();
     const state = move(lab, COLD);
     expect(feed.publish(`m1 ${'x'.repeat(12_000)}`)).toBe(true);
-    lab.advance(5);
-    expect([state.isDone, topicOf(lab).lane]).toEqual([false, COLD]);
     expect(feed.publish('m2')).toBe(true);
-    lab.topics.delete('other');
     lab.advance(5);
-    expect(state.isDone).toBe(true);
+    expect([state.isDone, topicOf(lab).lane]).toEqual([true, COLD]);
     feed.expectAllAcknowledged();
+    expect(lab.topics.find('other')?.log.retainedFrames).toBe(0);
   });
 });
 

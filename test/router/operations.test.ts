@@ -1,6 +1,6 @@
 // Every operation: frames in, answers and deliveries out.
 
-import { describe, expect, it } from 'vitest';
+import { describe, expect, it, vi } from 'vitest';
 import { decode } from '#src/protocol/msgpack.js';
 import { RouterLab } from './router-lab.js';
 
@@ -115,6 +115,24 @@ for (const [home, options, prefix] of [
       expect(text.takeJson()).toMatchObject([{ type: 'event', message: { payload: 'x' }, seq: 1 }]);
       text.sendJson({ type: 'unsubscribe', topic: `${prefix}a`, request_id: 7 });
       expect(text.takeJson()).toMatchObject([{ type: 'ack', request_id: 7, status: 'ok' }]);
+      for (let n = 0; n < 2; n++) while (!lab.topics.sweep());
+      expect(lab.delivery.load.streams).toBe(0);
+    });
+
+    it('and back again and again has the history transcoded once', () => {
+      const lab = new RouterLab(options);
+      lab.client().send({ type: 'publish', topic: `${prefix}a`, payload: 'x' });
+      lab.settle();
+      const openJson = vi.spyOn(lab.topics.find(`${prefix}a`)!.link, 'openJson');
+      const text = lab.jsonClient();
+      for (let n = 0; n < 10; n++) {
+        text.sendJson({ type: 'subscribe', topic: `${prefix}a`, last_n: 1 });
+        expect(text.takeJson()).toMatchObject([{ type: 'event', seq: 1 }]);
+        text.sendJson({ type: 'unsubscribe', topic: `${prefix}a` });
+        if (n === 5) while (!lab.topics.sweep());
+      }
+      expect(openJson).toHaveBeenCalledTimes(1);
+      lab.topics.delete(`${prefix}a`);
       expect(lab.delivery.load.streams).toBe(0);
     });
   });

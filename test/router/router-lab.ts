@@ -117,7 +117,15 @@ export class RouterLab {
     const isUsable = (lane: number): boolean => this.lanes.isUsable(lane);
     const { links: laneLinks, sharedLogs } = this.lanes;
     this.topics = new TopicRegistry(
-      { autoCreate: true, maxTopics: 1000, maxHotTopics, defaults: DEFAULTS, rules: [], ...registry },
+      {
+        autoCreate: true,
+        maxTopics: 1000,
+        maxHotTopics,
+        defaults: DEFAULTS,
+        rules: [],
+        epochMs: () => scheduler.epochMs(),
+        ...registry,
+      },
       this.delivery,
       this.coldLink,
       laneLinks,
@@ -218,8 +226,7 @@ export class RouterClient {
   }
 
   close(): void {
-    if (!this.session.consumer.isClosed || this.session.publishable !== null)
-      this.#lab.router.end(this.session, 1000, '');
+    if (!this.session.consumer.isClosed || this.session.grants !== null) this.#lab.router.end(this.session, 1000, '');
   }
 
   /** What has arrived, after everything that is under way. */

@@ -123,11 +123,12 @@ export class Client implements Sink {
     this.#refusedWithoutId = 0;
     this.#handle(bytes, (handle) => {
       const before = router.publishedMessages;
+      const { topic } = batch[index] as Publish;
       const message = messages[index++] as Message;
       this.#world.publishing = message;
       handle();
-      const { lastPublished } = this.session;
-      if (router.publishedMessages > before && lastPublished !== null) this.#world.accepted(message, lastPublished);
+      const entry = this.#world.topics.find(topic);
+      if (router.publishedMessages > before && entry !== undefined) this.#world.accepted(message, entry);
       this.#world.settlePublishing();
     });
     this.#checkRefusals(batch, messages);

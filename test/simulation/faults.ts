@@ -47,11 +47,15 @@ const WATCHED: readonly (readonly [label: string, owner: object, names: readonly
   ['Doorbell', Doorbell.prototype, ['ring']],
 ];
 
+const POISON_DEATHS = 3;
+
 const NO_PLAN: FaultPlan = { callsLeft: Number.POSITIVE_INFINITY, when: 'before', isHang: false };
 
 export class Faults {
   /** Numbers of the messages of which whoever handles them dies, or, if so marked, hangs. */
   readonly poison = new Map<number, 'dies' | 'hangs'>();
+  /** Seqs of messages whose JSON form so many threads in a row died of that it is left out. */
+  readonly leftOutOfJson = new Set<number>();
   /** A lane is about to write to a log. */
   onLaneWrite: (log: FrameLog) => void = () => {};
   readonly #originals: (() => void)[] = [];
@@ -74,6 +78,13 @@ export class Faults {
       return function (this: FrameLog, ...operands: never[]): unknown {
         if (faults.isLaneAtWork) faults.onLaneWrite(this);
         return original.apply(this, operands);
+      };
+    });
+    this.replace(FrameLog.prototype, 'noteAttempt', (original) => {
+      return function (this: FrameLog): unknown {
+        const attempts = original.call(this) as number;
+        if (attempts >= POISON_DEATHS) faults.leftOutOfJson.add(this.headSeq + 1);
+        return attempts;
       };
     });
     // A degraded lane is run by the accept thread, which calls the lane's code without going through `run`.

@@ -25,6 +25,7 @@ export interface Summary extends Seen {
 export async function simulate(seed: number, log: string[] | null = null): Promise<Summary> {
   const random = new Random(seed);
   faults.poison.clear();
+  faults.leftOutOfJson.clear();
   const world = new World(shapeOf(random), log);
   world.trace(() => `seed ${seed}: ${JSON.stringify(world.shape)}`);
   const actions = new Actions(world, random, crowdOf(random), troubleOf(random));

@@ -2,6 +2,7 @@
 // real rings between them, clients with fake sockets. Nothing moves until an action moves it.
 
 import { Delivery } from '#src/delivery/delivery.js';
+import { Sweeps } from '#src/engine/sweeps.js';
 import { RingcastError } from '#src/errors.js';
 import { DirectLink } from '#src/lane/direct-link.js';
 import { LaneSet, type LaneSetOptions } from '#src/lane/lane-set.js';
@@ -48,7 +49,7 @@ export interface Seen {
 }
 
 /** Pauses of the engine's timer for what has to be done now and then (ms). */
-const TRIM_INTERVAL_MS = 1000;
+const SWEEP_MS = 1000;
 
 export class World {
   readonly shape: Shape;
@@ -59,6 +60,7 @@ export class World {
   readonly coldLink: DirectLink;
   readonly lanes: LaneSet;
   readonly topics: TopicRegistry;
+  readonly #sweeps: Sweeps;
   readonly router: Router;
   readonly handOver: HandOver;
   readonly homes: HomeKeeper;
@@ -128,6 +130,7 @@ export class World {
       maxHotTopics,
       defaults: shape.topics,
       rules: shape.rules,
+      epochMs: () => loop.epochMs(),
     };
     this.topics = new TopicRegistry(registryOptions, this.delivery, this.coldLink, laneLinks, isUsable);
     const routerOptions = { maxSubscriptionsPerConnection: 100, maxPayloadBytes: 2 ** 16, hookTimeoutMs: 0 };
@@ -137,6 +140,7 @@ export class World {
     this.handOver = new HandOver(handOverOptions, this.delivery, this.router);
     const homeOptions = { hot: shape.hot, rebalance: { ratio: shape.rebalanceRatio } };
     this.homes = new HomeKeeper(homeOptions, this.topics, this.handOver, this.lanes, loop);
+    this.#sweeps = new Sweeps(loop, SWEEP_MS, [() => this.topics.sweep(), () => this.coldLink.trim(loop.epochMs())]);
     const { onMoved } = this.handOver;
     this.handOver.onMoved = (entry, from) => {
       this.#moved(entry, from);
@@ -152,7 +156,7 @@ export class World {
   /** Starts the lanes; their doorbell is not listened to: the simulation rings. */
   start(): void {
     for (const lane of this.lanes.lanes) lane.start();
-    this.#armTrim();
+    this.#sweeps.start();
   }
 
   /** Notes what happens, if anybody wants to know. */
@@ -160,18 +164,8 @@ export class World {
     this.#log?.push(describe());
   }
 
-  #armTrim(): void {
-    this.#cancelTrim = this.loop.after(TRIM_INTERVAL_MS, () => {
-      this.topics.sweep();
-      this.coldLink.trim(this.loop.epochMs());
-      this.#armTrim();
-    });
-  }
-
-  #cancelTrim: () => void = () => {};
-
   stopTrimming(): void {
-    this.#cancelTrim();
+    this.#sweeps.stop();
   }
 
   recordOf(topic: string): TopicRecord {

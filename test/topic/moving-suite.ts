@@ -2,7 +2,8 @@
 
 import { expect, it } from 'vitest';
 import type { TopicLogs } from '#src/lane/link.js';
-import { allocateSharedLog, EVICTED, FrameLog } from '#src/log/frame-log.js';
+import { EVICTED, FrameLog } from '#src/log/frame-log.js';
+import { allocateSharedLog } from '#src/log/shared-memory.js';
 import { EventHead, eventTail } from '#src/protocol/event.js';
 import { eventToJson } from '#src/protocol/json-event.js';
 import { encode } from '#src/protocol/msgpack.js';

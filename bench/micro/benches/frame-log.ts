@@ -1,6 +1,7 @@
 // Frame log: what a topic's home does per message, and what delivery does per slice.
 
-import { allocateSharedLog, EVICTED, FrameLog } from '../../../dist/log/frame-log.js';
+import { EVICTED, FrameLog } from '../../../dist/log/frame-log.js';
+import { allocateSharedLog } from '../../../dist/log/shared-memory.js';
 import { type Group, type TimeBench, verify, type Work } from '../bench.js';
 
 /** The defaults of a hot topic's log. */

@@ -1,7 +1,8 @@
 // Topic: publishing one message, by the number of streams that it is encoded for.
 
 import { pack } from 'msgpackr';
-import { allocateSharedLog, FrameLog } from '../../../dist/log/frame-log.js';
+import { FrameLog } from '../../../dist/log/frame-log.js';
+import { allocateSharedLog } from '../../../dist/log/shared-memory.js';
 import { EventHead, EventView } from '../../../dist/protocol/event.js';
 import { Topic } from '../../../dist/topic/topic.js';
 import { type Group, type TimeBench, verify, type Work } from '../bench.js';

@@ -1,12 +1,10 @@
-/** FIFO of consumers that are ready to be flushed: a circular array that doubles when it is full. */
-
-import type { Consumer } from './consumer.js';
+/** FIFO of consumers to be flushed, of streams to be looked at: a circular array that doubles when it is full. */
 
 const INITIAL_CAPACITY = 256;
 
 /** Writer and reader: the accept thread. */
-export class ConsumerQueue {
-  #entries: (Consumer | null)[] = new Array(INITIAL_CAPACITY).fill(null);
+export class WorkQueue<T extends object> {
+  #entries: (T | null)[] = new Array(INITIAL_CAPACITY).fill(null);
   #mask = INITIAL_CAPACITY - 1;
   #head = 0;
   #length = 0;
@@ -16,24 +14,24 @@ export class ConsumerQueue {
   }
 
   /** Hot path. */
-  push(consumer: Consumer): void {
+  push(item: T): void {
     if (this.#length > this.#mask) this.#double();
-    this.#entries[(this.#head + this.#length) & this.#mask] = consumer;
+    this.#entries[(this.#head + this.#length) & this.#mask] = item;
     this.#length++;
   }
 
   /** Hot path. The queue must not be empty. */
-  shift(): Consumer {
-    const consumer = this.#entries[this.#head] as Consumer;
+  shift(): T {
+    const item = this.#entries[this.#head] as T;
     this.#entries[this.#head] = null;
     this.#head = (this.#head + 1) & this.#mask;
     this.#length--;
-    return consumer;
+    return item;
   }
 
   #double(): void {
     const old = this.#entries;
-    const entries: (Consumer | null)[] = new Array(old.length * 2).fill(null);
+    const entries: (T | null)[] = new Array(old.length * 2).fill(null);
     for (let i = 0; i < this.#length; i++) entries[i] = old[(this.#head + i) & this.#mask];
     this.#entries = entries;
     this.#mask = entries.length - 1;

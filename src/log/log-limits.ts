@@ -1,0 +1,24 @@
+/** Log limits: how far a plain log may grow, and what it grows for. */
+
+import type { FrameLog, LogSizes } from './frame-log.js';
+import type { LogBudget } from './log-budget.js';
+import type { LogSlabs } from './log-slabs.js';
+
+export interface PlainLogLimits extends LogSizes {
+  /** Frames younger than this are kept by growing rather than evicted, up to the sizes above (ms). */
+  readonly retainMs: number;
+  /** So many newest frames are kept by growing, whatever their age … */
+  readonly historyMessages: number;
+  /** … as long as they take no more than this. */
+  readonly historyBytes: number;
+  /** What this log and others may take together: beyond it the largest keep less. */
+  readonly budget?: LogBudget;
+  /** Memory for logs that are as small as they can be; without it each has a buffer of its own. */
+  readonly slabs?: LogSlabs;
+}
+
+/** Whether a retained frame is kept by growing. */
+export function isKept(log: FrameLog, seq: number, nowMs: number, limits: PlainLogLimits): boolean {
+  if (log.timeOf(seq) > nowMs - limits.retainMs) return true;
+  return log.headSeq - seq < limits.historyMessages && log.sliceBytes(seq, log.headSeq + 1) <= limits.historyBytes;
+}

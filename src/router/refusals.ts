@@ -1,0 +1,24 @@
+/** Refusals: what a client is told when a limit does not allow what it asks for. */
+
+import { RingcastError } from '../errors.js';
+import type { TopicEntry } from './topic-entry.js';
+
+export function tooManySubscriptions(limit: number): RingcastError {
+  return new RingcastError('LIMIT_EXCEEDED', `no more than ${limit} subscriptions per connection`, { limit });
+}
+
+export function tooLarge(payloadBytes: number, limit: number): RingcastError {
+  const message = `the payload takes ${payloadBytes} bytes as MessagePack; the limit is ${limit} (maxPayloadBytes)`;
+  return new RingcastError('TOO_LARGE', message);
+}
+
+export function overloaded(entry: TopicEntry): RingcastError {
+  const full = entry.isHot ? 'the ring of its lane is full' : 'the logs of cold topics are full (coldLogsMaxBytes)';
+  const message = `the message was not accepted: ${full}`;
+  return new RingcastError('OVERLOADED', message, { topic: entry.spec.topic });
+}
+
+export function tooManyHeld(limit: number): RingcastError {
+  const message = `no more than ${limit} topics per connection can be published to by alias`;
+  return new RingcastError('LIMIT_EXCEEDED', message, { limit });
+}

@@ -28,8 +28,8 @@ import type { Home } from './lane/placement.js';
 import { LanePool } from './lane/pool.js';
 import type { LaneEvents } from './lane/supervised-lane.js';
 import { msgpackEncoder } from './protocol/encoder-msgpack.js';
-import { MESSAGE_ID_MAX_BYTES, OPTIONS, PAYLOAD_NESTING_MAX } from './protocol/messages.js';
-import { encode, skipValue } from './protocol/msgpack.js';
+import { MESSAGE_ID_MAX_BYTES, OPTIONS } from './protocol/messages.js';
+import { assertPayload, encode } from './protocol/msgpack.js';
 import { optionProblem } from './protocol/options.js';
 import { addressProblem, topicNameProblem } from './protocol/topic-name.js';
 import { utf8Length } from './protocol/utf8.js';
@@ -192,10 +192,7 @@ export class Engine extends EventEmitter<EngineEvents> {
 
   /** Publishes bytes that are one MessagePack value already. They are copied before this returns. */
   async publishEncoded(topic: string, payload: Uint8Array, options: PublishOptions = {}): Promise<PublishResult> {
-    if (skipValue(payload, 0, payload.length, PAYLOAD_NESTING_MAX) !== payload.length) {
-      const problem = `the payload must be exactly one MessagePack value, nested at most ${PAYLOAD_NESTING_MAX} deep`;
-      throw new RingcastError('BAD_REQUEST', problem);
-    }
+    assertPayload(payload);
     return this.#publish(topic, payload, options);
   }
 

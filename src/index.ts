@@ -24,5 +24,8 @@ export type {
 } from './engine/api.js';
 export { createEngine, Engine, type EngineHooks, type EngineInput } from './engine.js';
 export { ERROR_TABLE, type ErrorCode, RingcastError } from './errors.js';
+export { encodeJson } from './protocol/json-to-msgpack.js';
 export { decode, encode } from './protocol/msgpack.js';
+export { decodeJson } from './protocol/msgpack-to-json.js';
+export { ExtensionValue } from './protocol/msgpack-types.js';
 export type { AuthorizeRequest, ConnectionInfo, ConnectRequest } from './router/hooks.js';

@@ -40,7 +40,6 @@ const MAY_IMPORT = {
 const DOORS = {
   'uWebSockets.js': 'src/gateway/',
   piscina: 'src/lane/pool.ts',
-  msgpackr: 'src/protocol/',
   fastify: 'src/control/',
   zod: ['src/config', 'src/sizing/'],
   commander: 'src/cli/',

@@ -1,5 +1,5 @@
 /** How `ringcast sub` prints a message: one line each, in one of three forms. */
-import type { TopicEvent } from '../client/client.js';
+import { decodeJson, encode, type TopicEvent } from '../client/client.js';
 import { printableJson } from './printable.js';
 
 export type LineFormat = 'text' | 'json' | 'raw';
@@ -20,16 +20,7 @@ function isoTime(timeMs: number): string {
   return new Date(timeMs).toISOString();
 }
 
-/**
- * JSON of what MessagePack can hold too: bytes become base64, 64-bit integers decimal text, as in the JSON dialect. Nothing in
- * it steers a terminal.
- */
+/** JSON of what MessagePack can hold too, in the forms of the JSON dialect. Nothing in it steers a terminal. */
 export function toJson(value: unknown): string {
-  const json = JSON.stringify(value, function (this: Record<string, unknown>, key, converted) {
-    // Taken from the holder: Buffers have been through their own toJSON() in `converted`.
-    const own = this[key];
-    if (own instanceof Uint8Array) return Buffer.from(own).toString('base64');
-    return typeof own === 'bigint' ? own.toString() : converted;
-  });
-  return printableJson(json);
+  return printableJson(decodeJson(encode(value)));
 }

@@ -1,5 +1,6 @@
 /** `ringcast pub`: publishes one message and says which sequence number it got. */
 import { Command } from 'commander';
+import { encodeJson, type RingcastError } from '../client/client.js';
 import { CommandFailure } from './failure.js';
 import { printable } from './printable.js';
 import { addServerOptions, connectToServer, type ServerOptions } from './server-options.js';
@@ -19,22 +20,25 @@ export function pubCommand(): Command {
 }
 
 async function publish(topic: string, json: string, options: PubOptions): Promise<void> {
-  const value = parseJson(json);
+  const payload = payloadOf(json);
   const client = await connectToServer(options);
   try {
-    const { seq } = await client.publish(topic, value, options.id === undefined ? undefined : { id: options.id });
+    const { seq } = await client.publishEncoded(
+      topic,
+      payload,
+      options.id === undefined ? undefined : { id: options.id },
+    );
     console.log(printable(`published ${topic} ${seq}`));
   } finally {
     await client.close();
   }
 }
 
-function parseJson(text: string): unknown {
+/** Straight from the text, so that numbers and the order of keys stay as they are. */
+function payloadOf(json: string): Uint8Array {
   try {
-    return JSON.parse(text);
+    return encodeJson(json);
   } catch (error) {
-    throw new CommandFailure(
-      `the message is not JSON: ${(error as SyntaxError).message}. Text needs its own quotes, as in '"hello"'.`,
-    );
+    throw new CommandFailure(`${(error as RingcastError).message}. Text needs its own quotes, as in '"hello"'.`);
   }
 }

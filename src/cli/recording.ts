@@ -8,6 +8,7 @@ import { open } from 'node:fs/promises';
 import { pipeline, type Readable } from 'node:stream';
 import { StringDecoder } from 'node:string_decoder';
 import { createGunzip } from 'node:zlib';
+import { decode, encodeJson, type RingcastError } from '../client/client.js';
 
 /** Longer lines are no market data; the bound keeps a file without line ends from filling the memory. */
 const LINE_MAX_CHARACTERS = 16 * 1024 * 1024;
@@ -40,9 +41,9 @@ export function parseLine(text: string, lineNumber: number): RecordedMessage | B
   const market = text.slice(timeEnd + 1, marketEnd);
   let payload: unknown;
   try {
-    payload = JSON.parse(text.slice(marketEnd + 1));
+    payload = decode(encodeJson(text.slice(marketEnd + 1))); // JSON.parse would round large integers
   } catch (error) {
-    return { lineNumber, problem: `the message is not JSON: ${clip((error as SyntaxError).message)}` };
+    return { lineNumber, problem: clip((error as RingcastError).message) };
   }
   return {
     lineNumber,

@@ -21,7 +21,11 @@ import {
 } from './subscriptions.js';
 
 export { type ErrorCode, RingcastError } from '../errors.js';
+export { encodeJson } from '../protocol/json-to-msgpack.js';
 export type { GapReason, SlowConsumerPolicy, Welcome } from '../protocol/messages.js';
+export { decode, encode } from '../protocol/msgpack.js';
+export { decodeJson } from '../protocol/msgpack-to-json.js';
+export { ExtensionValue } from '../protocol/msgpack-types.js';
 export { STATS_TOPIC } from '../protocol/topic-name.js';
 export type { CallOptions } from './call.js';
 export type { ClosedInfo } from './connection.js';
@@ -82,10 +86,7 @@ export interface UnsubscribedEvent {
 export interface ClientEvents {
   /** Messages were skipped, because this client was too slow for them. */
   gap: GapEvent;
-  /**
-   * An error that belongs to no call: a refused `send`, or a payload that cannot be decoded, for which `details` has
-   * `topic`, `epoch` and `seq`.
-   */
+  /** An error that belongs to no call: a refused `send`. */
   error: RingcastError;
   notice: NoticeEvent;
   /** The server ended a subscription. */
@@ -106,7 +107,7 @@ export interface History {
   readonly seq: number;
   /** Older messages that were asked for are left out: an answer holds 1 MiB. `subscribe` with `lastN` replays them all. */
   readonly isTruncated: boolean;
-  /** Oldest first. A payload that cannot be decoded is undefined. */
+  /** Oldest first. */
   readonly messages: readonly TopicEvent[];
 }
 
@@ -164,8 +165,7 @@ export class Client {
       onError: (error) => this.#onError(error),
       onClose: (closed) => this.#events.emit('close', closed),
     });
-    const onUndecodable = (error: RingcastError): void => this.#events.emit('error', error);
-    this.#subscriptions = new SubscriptionTable(this.#connection, requestTimeoutMs, onUndecodable);
+    this.#subscriptions = new SubscriptionTable(this.#connection, requestTimeoutMs);
   }
 
   /** Introduces the client to the server; `connect` has done it. */

@@ -78,14 +78,12 @@ interface Stream {
 export class SubscriptionTable {
   readonly #connection: Connection;
   readonly #requestTimeoutMs: number;
-  readonly #onUndecodable: (error: RingcastError) => void;
   readonly #byTopic = new Map<string, Stream>();
   readonly #byAlias = new Map<number, Stream>();
 
-  constructor(connection: Connection, requestTimeoutMs: number, onUndecodable: (error: RingcastError) => void) {
+  constructor(connection: Connection, requestTimeoutMs: number) {
     this.#connection = connection;
     this.#requestTimeoutMs = requestTimeoutMs;
-    this.#onUndecodable = onUndecodable;
   }
 
   subscribe(topic: string, options: ClientSubscribeOptions, handler: EventHandler): Promise<Subscription> {
@@ -105,24 +103,12 @@ export class SubscriptionTable {
     const stream = this.#byAlias.get(event.alias);
     if (stream === undefined) return; // closed here while the event was under way
     stream.seq = event.seq;
-    let decoded: TopicEvent | null | undefined;
+    let decoded: TopicEvent | undefined;
     for (const { handler, encoded, isOpen, subscription } of stream.targets) {
       if (!isOpen) continue;
-      if (!encoded && decoded === undefined) decoded = this.#decode(stream, event);
-      const given = encoded ? topicEvent(stream, event, event.payloadBytes) : decoded;
-      if (given != null) callUser(handler, given, subscription as Subscription);
-    }
-  }
-
-  #decode(stream: Stream, event: EventMessage): TopicEvent | null {
-    try {
-      return topicEvent(stream, event, decode(event.payloadBytes));
-    } catch (error) {
-      const { topic, epoch } = stream;
-      const { seq } = event;
-      const problem = `the payload of message ${seq} of ${topic} cannot be decoded: ${(error as Error).message}`;
-      this.#onUndecodable(new RingcastError('BAD_REQUEST', problem, { topic, epoch, seq }));
-      return null;
+      if (!encoded) decoded ??= topicEvent(stream, event, decode(event.payloadBytes));
+      const given = decoded === undefined || encoded ? topicEvent(stream, event, event.payloadBytes) : decoded;
+      callUser(handler, given, subscription as Subscription);
     }
   }
 

@@ -1,8 +1,15 @@
 /** The client's side of MessagePack: client frames from values, values from server frames. */
 
 import { EventView } from './event.js';
-import { type ClientMessage, OP, type RequestId, type ServerMessage, type Welcome } from './messages.js';
-import { decode, encode, skipValue } from './msgpack.js';
+import {
+  type ClientMessage,
+  OP,
+  PAYLOAD_NESTING_MAX,
+  type RequestId,
+  type ServerMessage,
+  type Welcome,
+} from './messages.js';
+import { assertPayload, decode, encode, skipValue } from './msgpack.js';
 import { decodeOkResult } from './ok-result.js';
 
 /** An array of three elements, as every OK is. */
@@ -13,9 +20,9 @@ export class ProtocolError extends Error {
   override readonly name = 'ProtocolError';
 }
 
-/** One frame. Frames can be concatenated into one WebSocket message. */
+/** One frame. Frames can be concatenated into one WebSocket message. Throws RingcastError: BAD_REQUEST, TOO_LARGE. */
 export function encodeClientFrame(message: ClientMessage): Uint8Array {
-  const id = typeof message.id === 'number' && message.id > 0xffff_ffff ? BigInt(message.id) : (message.id ?? null);
+  const id = message.id ?? null;
   switch (message.type) {
     case 'connect':
       return frame([OP.CONNECT, id], message.options);
@@ -35,11 +42,12 @@ export function encodeClientFrame(message: ClientMessage): Uint8Array {
 
 function frame(elements: unknown[], options: object | undefined): Uint8Array {
   if (options !== undefined) elements.push(options);
-  return encode(elements);
+  return encode(elements, PAYLOAD_NESTING_MAX + 1); // the frame is one more array around the payload
 }
 
 /** Replaces the nil that stands for the payload by its bytes: copied, not decoded. */
 function encodedPublish(head: unknown[], payload: Uint8Array, options: object | undefined): Uint8Array {
+  assertPayload(payload);
   const headBytes = encode(options === undefined ? [...head, null] : [...head, null, null]);
   const tail = options === undefined ? new Uint8Array(0) : encode(options);
   const headLength = headBytes.length - (options === undefined ? 1 : 2);

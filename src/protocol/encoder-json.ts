@@ -15,16 +15,31 @@ import {
   type SubscribedResult,
   type Welcome,
 } from './messages.js';
+import { encode } from './msgpack.js';
+import { msgpackToJson } from './msgpack-to-json.js';
 import { encodeUtf8 } from './utf8.js';
 
-/** camelCase keys become snake_case; values that are plain objects too. */
-export function snakeKeys(value: unknown): unknown {
+/** camelCase keys become snake_case; in values that are plain objects too. */
+function snakeKeys(value: unknown): unknown {
   if (typeof value !== 'object' || value === null || Array.isArray(value)) return value;
-  const renamed: Record<string, unknown> = {};
-  for (const [key, inner] of Object.entries(value)) {
-    renamed[key.replace(/[A-Z]/g, (letter) => `_${letter.toLowerCase()}`)] = snakeKeys(inner);
+  const renamed = Object.entries(value).map(([key, inner]) => [
+    key.replace(/[A-Z]/g, (letter) => `_${letter.toLowerCase()}`),
+    snakeKeys(inner),
+  ]);
+  return Object.fromEntries(renamed) as unknown;
+}
+
+/**
+ * What a hook or a handler of the program gave along, by way of MessagePack, which calls nothing but what the program's
+ * own values bring. Null where it has no form as data, for an answer cannot fail.
+ */
+function sendableDetails(details: unknown): unknown {
+  try {
+    const bytes = encode(details);
+    return snakeKeys(JSON.parse(msgpackToJson(bytes, 0, bytes.length)));
+  } catch {
+    return null;
   }
-  return renamed;
 }
 
 /** An absent request id is left out. */
@@ -85,7 +100,8 @@ export function createJsonEncoder(nowMs: () => number): FrameEncoder {
       return bytesOf(FRAMES.PONG.json, { ...withId(id), ts: isoTime(timeMs) });
     },
     error(id: RequestId, code: ErrorCode, message: string, details?: unknown): Uint8Array {
-      const extra = details === undefined || details === null ? {} : { details: snakeKeys(details) };
+      const known = sendableDetails(details);
+      const extra = known === null ? {} : { details: known };
       return bytesOf(FRAMES.ERROR.json, { ...withId(id), error: { code, message, ...extra }, ts: ts() });
     },
     gap({ topic }: StreamRef, fromSeq: number, toSeq: number, reason: GapReason): Uint8Array {
@@ -95,7 +111,7 @@ export function createJsonEncoder(nowMs: () => number): FrameEncoder {
       return bytesOf(FRAMES.UNSUBSCRIBED.json, { topic, code, reason, ts: ts() });
     },
     notice(kind: string, details: unknown): Uint8Array {
-      return bytesOf(FRAMES.NOTICE.json, { msg: kind, details: snakeKeys(details ?? {}), ts: ts() });
+      return bytesOf(FRAMES.NOTICE.json, { msg: kind, details: sendableDetails(details) ?? {}, ts: ts() });
     },
   };
 }

@@ -14,26 +14,39 @@ import {
   type Welcome,
 } from './messages.js';
 import { encode } from './msgpack.js';
+import { Float64 } from './msgpack-types.js';
+import { decodeLenient, encodeUtf8, utf8Length } from './utf8.js';
 
-const UINT32_MAX = 0xffff_ffff;
 const ARRAY32 = 0xdd;
 const FIXARRAY = 0x90;
 
-/** A sequence number or request id as the value that encode() writes as an integer, also above 2^32. */
-function integer(value: number): number | bigint {
-  return value > UINT32_MAX ? BigInt(value) : value;
+const NIL = Uint8Array.of(0xc0);
+
+/** What a hook or a handler of the program gave along; nil where it has no form as data, for an answer cannot fail. */
+function detailsBytes(details: unknown): Uint8Array {
+  try {
+    return encode(details);
+  } catch {
+    return NIL;
+  }
 }
 
-function requestId(id: RequestId): RequestId | bigint {
-  return typeof id === 'number' ? integer(id) : id;
+/** A frame whose last element is `details`: it is encoded behind the others, in the place of a nil. */
+function withDetails(elements: unknown[], details: unknown): Uint8Array {
+  return concat([encode([...elements, null]).subarray(0, -1), detailsBytes(details)]);
+}
+
+/** Half a surrogate pair, which only a text of the program's can have, becomes U+FFFD. */
+function sendable(text: string): string {
+  return utf8Length(text) < 0 ? decodeLenient(encodeUtf8(text), 0, Number.POSITIVE_INFINITY) : text;
 }
 
 function ok(id: RequestId, result: object): Uint8Array {
-  return encode([OP.OK, requestId(id), result]);
+  return encode([OP.OK, id, result]);
 }
 
 function subscribed(id: RequestId, { topic, alias, epoch, seq }: SubscribedResult): Uint8Array {
-  return ok(id, { topic, alias, epoch, seq: integer(seq) });
+  return ok(id, { topic, alias, epoch, seq });
 }
 
 /** The entries [seq, time, payload, id?] of the frames, whose payloads are copied undecoded. */
@@ -43,7 +56,7 @@ function historyEntries(frames: readonly FrameRange[]): Uint8Array[] {
   for (const { bytes, start, end } of frames) {
     if (!view.read(bytes, start, end)) throw new Error('history frame is not a canonical EVENT frame');
     parts.push(Uint8Array.of(FIXARRAY | (view.id === null ? 3 : 4)));
-    parts.push(encode(integer(view.seq)), encode(view.time), bytes.subarray(view.payloadStart, view.payloadEnd));
+    parts.push(encode(view.seq), encode(new Float64(view.time)), bytes.subarray(view.payloadStart, view.payloadEnd));
     if (view.id !== null) parts.push(encode(view.id));
   }
   return parts;
@@ -53,7 +66,7 @@ function history(id: RequestId, extent: HistoryExtent, frames: readonly FrameRan
   const { topic, epoch, seq, isTruncated } = extent;
   const truncated = isTruncated === true ? { truncated: true } : {};
   // `messages` is the last key and nil here: the one byte of the nil is replaced by the array.
-  const head = ok(id, { topic, epoch, seq: integer(seq), ...truncated, messages: null });
+  const head = ok(id, { topic, epoch, seq, ...truncated, messages: null });
   const arrayHead = new Uint8Array(5);
   arrayHead[0] = ARRAY32;
   new DataView(arrayHead.buffer).setUint32(1, frames.length);
@@ -87,22 +100,22 @@ export const msgpackEncoder: FrameEncoder = {
     return ok(id, { topic, alias });
   },
   published(id: RequestId, _topic: string, seq: number, _epoch: string, timeMs: number, pressure: number): Uint8Array {
-    return ok(id, { seq: integer(seq), time: timeMs, pressure });
+    return ok(id, { seq, time: new Float64(timeMs), pressure });
   },
   history,
   pong(id: RequestId, timeMs: number): Uint8Array {
-    return encode([OP.PONG, requestId(id), timeMs]);
+    return encode([OP.PONG, id, new Float64(timeMs)]);
   },
   error(id: RequestId, code: ErrorCode, message: string, details?: unknown): Uint8Array {
-    return encode([OP.ERROR, requestId(id), code, message, details ?? null]);
+    return withDetails([OP.ERROR, id, code, sendable(message)], details);
   },
   gap({ alias }: StreamRef, fromSeq: number, toSeq: number, reason: GapReason): Uint8Array {
-    return encode([OP.GAP, alias, integer(fromSeq), integer(toSeq), reason]);
+    return encode([OP.GAP, alias, fromSeq, toSeq, reason]);
   },
   revoked({ alias }: StreamRef, code: ErrorCode, reason: string): Uint8Array {
-    return encode([OP.UNSUBSCRIBED, alias, code, reason]);
+    return encode([OP.UNSUBSCRIBED, alias, code, sendable(reason)]);
   },
   notice(kind: string, details: unknown): Uint8Array {
-    return encode([OP.NOTICE, kind, details ?? null]);
+    return withDetails([OP.NOTICE, kind], details);
   },
 };

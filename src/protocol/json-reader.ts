@@ -1,8 +1,10 @@
 /**
  * Reads the messages of the JSON dialect: one object per WebSocket message. A payload is re-encoded as MessagePack
- * here, at the edge, so that everything behind it knows one form only.
+ * here, at the edge, so that everything behind it knows one form only. No message costs more than itself: text that is
+ * not JSON is one bad frame.
  */
 
+import { JsonSource, NOT_JSON } from './json-to-msgpack.js';
 import {
   FRAMES,
   type FrameOptions,
@@ -20,7 +22,8 @@ import {
   REQUEST_ID_MAX_BYTES,
   type RequestId,
 } from './messages.js';
-import { encode } from './msgpack.js';
+import { MsgpackWriter } from './msgpack-writer.js';
+import { NameCache } from './name-cache.js';
 import { optionProblem, unknownOptionProblem } from './options.js';
 import { addressProblem } from './topic-name.js';
 import { decodeUtf8, utf8Length } from './utf8.js';
@@ -59,30 +62,24 @@ const CLIENT_OPS = ['CONNECT', 'SUBSCRIBE', 'UNSUBSCRIBE', 'PUBLISH', 'PING', 'H
 const SHAPES: ReadonlyMap<string, JsonShape> = new Map(CLIENT_OPS.map((name) => [FRAMES[name].json!, shapeOf(name)]));
 const CLIENT_ID_SPEC: OptionSpec = OPTIONS.CONNECT.clientId;
 
-type JsonObject = Record<string, unknown>;
+/** The fields that some message has; a few, so a list is the fastest place to keep those of one message. */
+const KNOWN_FIELDS: ReadonlySet<string> = new Set([...SHAPES.values()].flatMap(({ fields }) => [...fields]));
+/** Stands for an array or object: the one that `message` has to be, or one that no field takes. */
+const MESSAGE = {};
+const OTHER = {};
+/** The text ended, or something in it was wrong: see the source's problem. */
+const FAILED = {};
+const NO_OBJECT = 'a message is a JSON object with a "type"';
 
-function isObject(value: unknown): value is JsonObject {
-  return typeof value === 'object' && value !== null && !Array.isArray(value);
-}
+const QUOTE = 0x22;
+const COMMA = 0x2c;
+const COLON = 0x3a;
+const OPEN_BRACKET = 0x5b;
+const OPEN_BRACE = 0x7b;
+const CLOSE_BRACE = 0x7d;
 
 function isAbsent(value: unknown): boolean {
   return value === undefined || value === null;
-}
-
-/** Recursion ends at the limit. */
-function isDeeperThan(value: unknown, levels: number): boolean {
-  if (typeof value !== 'object' || value === null) return false;
-  if (levels === 0) return true;
-  const children: unknown[] = Array.isArray(value) ? value : Object.values(value);
-  return children.some((child) => isDeeperThan(child, levels - 1));
-}
-
-/** Whether a string or key has no UTF-8 form. Recursion is bounded: called after isDeeperThan(). */
-function hasHalfPair(value: unknown): boolean {
-  if (typeof value === 'string') return utf8Length(value) < 0;
-  if (typeof value !== 'object' || value === null) return false;
-  if (Array.isArray(value)) return value.some(hasHalfPair);
-  return Object.entries(value).some(([key, inner]) => utf8Length(key) < 0 || hasHalfPair(inner));
 }
 
 /** Owner: the thread that reads the sockets; one serves all of its connections in turn. */
@@ -101,8 +98,16 @@ export class JsonReader implements FrameReader {
 
   #bytes: Uint8Array = EMPTY;
   #end = 0;
-  /** Valid UTF-8 holds no half pairs, so only an escape can have brought one. */
-  #mayHaveHalfPairs = false;
+  readonly #writer = new MsgpackWriter();
+  readonly #source = new JsonSource(this.#writer);
+  readonly #fieldNames = new NameCache();
+  /** The known fields of the message, each once, and their values; then the first of the unknown ones. */
+  readonly #names: string[] = [];
+  readonly #values: unknown[] = [];
+  #unknownName: string | null = null;
+  /** The same of what is in `message`. The payload is the only thing in the writer. */
+  #messageId: unknown;
+  #unknownMessageName: string | null = null;
 
   reset(bytes: Uint8Array, start: number, end: number): void {
     this.#bytes = bytes;
@@ -110,6 +115,7 @@ export class JsonReader implements FrameReader {
     this.#end = end;
   }
 
+  /** Hot path: per message. */
   next(): number {
     this.op = 0;
     this.id = null;
@@ -120,16 +126,15 @@ export class JsonReader implements FrameReader {
     const start = this.offset;
     if (start >= this.#end) return READ_END;
     this.offset = this.#end;
-    const text = decodeUtf8(this.#bytes, start, this.#end);
-    if (text === null) return this.#fail(READ_MALFORMED, 'the message is not valid UTF-8');
-    let message: unknown;
-    try {
-      message = JSON.parse(text);
-    } catch (error) {
-      return this.#fail(READ_MALFORMED, `the message is not JSON: ${(error as Error).message}`);
+    this.#writer.clear();
+    this.#source.reset(this.#bytes, start, this.#end);
+    const isRead = this.#readFields();
+    if (!isRead || !this.#source.isAscii) {
+      const text = decodeUtf8(this.#bytes, start, this.#end);
+      if (text === null) return this.#fail(READ_MALFORMED, 'the message is not valid UTF-8');
+      if (!isRead) return this.#fail(READ_INVALID, this.#unreadable(text));
     }
-    this.#mayHaveHalfPairs = /\\ud/i.test(text);
-    const problem = this.#read(message);
+    const problem = this.#interpret();
     return problem === null ? READ_FRAME : this.#fail(READ_INVALID, problem);
   }
 
@@ -140,23 +145,116 @@ export class JsonReader implements FrameReader {
     return result;
   }
 
-  #read(message: unknown): string | null {
-    if (!isObject(message)) return 'a message is a JSON object with a "type"';
-    const hasId = this.#readId(message.request_id);
-    const shape = typeof message.type === 'string' ? SHAPES.get(message.type) : undefined;
+  /** What is wrong with a text that could not be read to its end; finds the request's id, which may come later. */
+  #unreadable(text: string): string {
+    try {
+      const message: unknown = JSON.parse(text);
+      if (typeof message === 'object' && message !== null && 'request_id' in message) this.#readId(message.request_id);
+      return this.#source.problem;
+    } catch (error) {
+      this.#readId(this.#field('request_id'));
+      return `${NOT_JSON}: ${(error as Error).message}`;
+    }
+  }
+
+  // ---- reading -----------------------------------------------------------------------------------------------------
+
+  /** False: see the source's problem. */
+  #readFields(): boolean {
+    this.#names.length = 0;
+    this.#values.length = 0;
+    this.#unknownName = null;
+    this.#messageId = undefined;
+    this.#unknownMessageName = null;
+    const source = this.#source;
+    if (source.peek() !== OPEN_BRACE) return source.fail(NO_OBJECT);
+    if (!this.#readObject(this.#readField)) return false;
+    return source.atEnd() || source.fail(NOT_JSON);
+  }
+
+  #readObject(readField: (this: this, name: string) => boolean): boolean {
+    const source = this.#source;
+    source.take(OPEN_BRACE);
+    if (source.take(CLOSE_BRACE)) return true;
+    do {
+      const name = source.text(this.#fieldNames);
+      if (name === undefined || !source.take(COLON)) return source.fail(NOT_JSON);
+      if (!readField.call(this, name)) return false;
+    } while (source.take(COMMA));
+    return source.take(CLOSE_BRACE) || source.fail(NOT_JSON);
+  }
+
+  #readField(name: string): boolean {
+    if (!KNOWN_FIELDS.has(name)) {
+      this.#unknownName ??= name;
+      return this.#readValue() !== FAILED;
+    }
+    this.#fieldNames.put(name);
+    if (this.#names.includes(name)) return this.#givenTwice(name);
+    const isMessage = name === 'message' && this.#source.peek() === OPEN_BRACE;
+    if (isMessage && !this.#readObject(this.#readMessageField)) return false;
+    const value = isMessage ? MESSAGE : this.#readValue();
+    this.#names.push(name);
+    this.#values.push(value);
+    return value !== FAILED;
+  }
+
+  #readMessageField(name: string): boolean {
+    if (name === 'payload') {
+      this.#fieldNames.put(name);
+      if (this.#writer.offset > 0) return this.#givenTwice('message.payload');
+      return this.#source.value(PAYLOAD_NESTING_MAX);
+    }
+    const value = this.#readValue();
+    if (value === FAILED) return false;
+    if (name !== 'id') this.#unknownMessageName ??= name;
+    else if (this.#messageId !== undefined) return this.#givenTwice('message.id');
+    else this.#messageId = value;
+    return true;
+  }
+
+  #givenTwice(name: string): false {
+    return this.#source.fail(`${name} is given twice`);
+  }
+
+  /** The value of a field: texts, numbers and so on as they are. */
+  #readValue(): unknown {
+    const source = this.#source;
+    const byte = source.peek();
+    if (byte === QUOTE) {
+      const text = source.text();
+      if (text !== undefined) return text;
+      source.fail(NOT_JSON);
+      return FAILED;
+    }
+    const start = source.offset;
+    const written = this.#writer.offset;
+    const isRead = source.value(PAYLOAD_NESTING_MAX);
+    this.#writer.offset = written;
+    if (!isRead) return FAILED;
+    if (byte === OPEN_BRACE || byte === OPEN_BRACKET) return OTHER;
+    return JSON.parse(decodeUtf8(this.#bytes, start, source.offset) as string) as unknown;
+  }
+
+  // ---- what it means -----------------------------------------------------------------------------------------------
+
+  #field(name: string): unknown {
+    const index = this.#names.indexOf(name);
+    return index < 0 ? undefined : this.#values[index];
+  }
+
+  #interpret(): string | null {
+    const hasId = this.#readId(this.#field('request_id'));
+    const type = this.#field('type');
+    const shape = typeof type === 'string' ? SHAPES.get(type) : undefined;
     if (shape === undefined) return `unknown type; known are ${[...SHAPES.keys()].join(', ')}`;
     this.op = OP[shape.name];
     if (!hasId) return BAD_REQUEST_ID;
-    if (shape.hasTopic) {
-      if (typeof message.topic !== 'string') return 'topic must be a string';
-      const problem = addressProblem(message.topic);
-      if (problem !== null) return problem;
-      this.topic = message.topic;
-    }
     const options: Record<string, unknown> = {};
     const problem =
-      this.#readOptions(message, shape, options) ??
-      (this.op === OP.PUBLISH ? this.#readMessage(message.message, options) : null);
+      (shape.hasTopic ? this.#readTopic(this.#field('topic')) : null) ??
+      this.#readOptions(shape, options) ??
+      (this.op === OP.PUBLISH ? this.#readMessage(this.#field('message'), options) : null);
     if (problem !== null) return problem;
     if (Object.keys(options).length > 0) this.options = options;
     return null;
@@ -175,13 +273,26 @@ export class JsonReader implements FrameReader {
     return true;
   }
 
-  #readOptions(message: JsonObject, shape: JsonShape, options: Record<string, unknown>): string | null {
-    for (const [field, value] of Object.entries(message)) {
-      if (!shape.fields.has(field)) return unknownOptionProblem(field, message.type as string, [...shape.fields]);
-      const option = shape.options.get(field);
-      const spec = option?.spec ?? (field === CLIENT_ID_FIELD ? CLIENT_ID_SPEC : null);
+  #readTopic(topic: unknown): string | null {
+    if (typeof topic !== 'string') return 'topic must be a string';
+    const problem = addressProblem(topic);
+    if (problem === null) this.topic = topic;
+    return problem;
+  }
+
+  #readOptions(shape: JsonShape, options: Record<string, unknown>): string | null {
+    const names = this.#names;
+    const unknownName = this.#unknownName ?? names.find((name) => !shape.fields.has(name));
+    if (unknownName !== undefined) {
+      return unknownOptionProblem(unknownName, FRAMES[shape.name].json as string, [...shape.fields]);
+    }
+    for (let index = 0; index < names.length; index++) {
+      const name = names[index]!;
+      const option = shape.options.get(name);
+      const spec = option?.spec ?? (name === CLIENT_ID_FIELD ? CLIENT_ID_SPEC : null);
+      const value = this.#values[index];
       if (spec === null || isAbsent(value)) continue;
-      const problem = optionProblem(field, spec, value);
+      const problem = optionProblem(name, spec, value);
       if (problem !== null) return problem;
       if (option !== undefined) options[option.name] = value;
     }
@@ -189,22 +300,18 @@ export class JsonReader implements FrameReader {
   }
 
   #readMessage(message: unknown, options: Record<string, unknown>): string | null {
-    if (!isObject(message)) return 'message must be an object with a payload';
-    for (const field of Object.keys(message)) {
-      if (field !== 'id' && field !== 'payload') return unknownOptionProblem(field, 'message', ['id', 'payload']);
+    if (message !== MESSAGE) return 'message must be an object with a payload';
+    if (this.#unknownMessageName !== null) {
+      return unknownOptionProblem(this.#unknownMessageName, 'message', ['id', 'payload']);
     }
-    if (!isAbsent(message.id)) {
-      const problem = optionProblem('message.id', OPTIONS.PUBLISH.id, message.id);
+    if (!isAbsent(this.#messageId)) {
+      const problem = optionProblem('message.id', OPTIONS.PUBLISH.id, this.#messageId);
       if (problem !== null) return problem;
-      options.id = message.id;
+      options.id = this.#messageId;
     }
-    if (message.payload === undefined) return 'message.payload is missing';
-    if (isDeeperThan(message.payload, PAYLOAD_NESTING_MAX)) {
-      return `the payload is nested deeper than ${PAYLOAD_NESTING_MAX}`;
-    }
-    if (this.#mayHaveHalfPairs && hasHalfPair(message.payload)) return 'the payload contains half a surrogate pair';
-    this.payload = encode(message.payload);
-    this.payloadEnd = this.payload.length;
+    if (this.#writer.offset === 0) return 'message.payload is missing';
+    this.payload = this.#writer.bytes;
+    this.payloadEnd = this.#writer.offset;
     return null;
   }
 }

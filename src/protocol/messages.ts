@@ -256,7 +256,7 @@ export interface EventMessage {
   id: string | null;
 }
 
-/** One message in the OK to a HISTORY. The payload is undefined where it cannot be decoded (see decode()). */
+/** One message in the OK to a HISTORY. */
 export type HistoryEntry = [seq: number, time: number, payload: unknown, id?: string];
 
 /** What a client receives, as values. */

@@ -1,129 +1,65 @@
 /**
- * The only door to msgpackr: whole values to and from plain MessagePack, and skipping a value undecoded.
- * Hostile bytes meet skipValue first, which bounds length and nesting; msgpackr only sees complete, plain values.
+ * The one door to MessagePack as whole values: encode() takes whatever a program has, decode() whatever a stranger sent.
+ * Both are total: the first refuses with a RingcastError and nothing else, the second takes every complete value.
  */
 
-import { Packr, Unpackr } from 'msgpackr';
-import { NESTING_MAX } from './messages.js';
+import { RingcastError } from '../errors.js';
+import { NESTING_MAX, PAYLOAD_NESTING_MAX } from './messages.js';
+import { readValue } from './msgpack-to-value.js';
+import { MsgpackWriter } from './msgpack-writer.js';
+import { skipValue } from './skip-value.js';
+import { writeValue } from './value-to-msgpack.js';
 
-/** No records, no pointers, no other msgpackr extension: any MessagePack library reads what we write. */
-const PLAIN = { useRecords: false, moreTypes: false, mapsAsObjects: true, variableMapSize: true } as const;
-const packr = new Packr({ ...PLAIN, encodeUndefinedAsNil: true });
-/** 'auto' (a number where that is exact, else a bigint) is documented by msgpackr but missing in its types. */
-const INT64_AUTO = 'auto' as 'number';
-const unpackr = new Unpackr({ ...PLAIN, int64AsType: INT64_AUTO });
+export { SKIP_INCOMPLETE, SKIP_INVALID, skipValue } from './skip-value.js';
 
-export const SKIP_INCOMPLETE = -1;
-export const SKIP_INVALID = -2;
+/** Of this thread; null while a value is written, whose getters may encode others. */
+let idleWriter: MsgpackWriter | null = null;
 
-const BIN8 = 0xc4;
-const STR8 = 0xd9;
-const TIMESTAMP_EXTENSION = 0xff;
+/**
+ * Hot path: per value that is published in the process. The value as MessagePack, in memory of its own. Throws
+ * RingcastError: BAD_REQUEST for what has no form as data, TOO_LARGE. PROTOCOL.md ("Values") says what becomes of what.
+ */
+export function encode(value: unknown, nestingMax: number = PAYLOAD_NESTING_MAX): Uint8Array {
+  const writer = idleWriter ?? new MsgpackWriter();
+  idleWriter = null;
+  try {
+    writeValue(writer, value, nestingMax);
+    return writer.copy();
+  } catch (cause) {
+    throw refusal(cause);
+  } finally {
+    writer.clear();
+    idleWriter = writer;
+  }
+}
 
-/** The value as MessagePack, in memory of its own. Integers above 2^32 become float64 unless they are a bigint. */
-export function encode(value: unknown): Uint8Array {
-  return new Uint8Array(packr.pack(value)); // a copy: msgpackr packs into a pool that it shares between results
+/** What a getter, a proxy or the engine threw may be anything, even something that throws when it is looked at. */
+function refusal(cause: unknown): RingcastError {
+  let reason = 'it threw something that cannot be shown';
+  try {
+    if (cause instanceof RingcastError && (cause.code === 'BAD_REQUEST' || cause.code === 'TOO_LARGE')) return cause;
+    reason = cause instanceof Error ? String(cause.message) : String(cause);
+  } catch {
+    // The sentence above will do.
+  }
+  return new RingcastError('BAD_REQUEST', `the value cannot be encoded: ${reason}`);
 }
 
 /**
- * The value of exactly [start, end). Throws when that is not one complete plain value. 64-bit integers become numbers
- * where these are exact, bigints otherwise; the timestamp extension becomes a Date, other extensions are refused.
+ * The value of exactly [start, end), in memory of its own: 64-bit integers are numbers where these are exact, bigints
+ * otherwise; a timestamp is a Date, another extension an ExtensionValue; a key that is no string is its JSON text.
+ * Throws only when the bytes are not one complete value.
  */
 export function decode(bytes: Uint8Array, start = 0, end = bytes.length): unknown {
-  if (walk(bytes, start, end, NESTING_MAX, true) !== end)
-    throw new Error('not one complete value of plain MessagePack');
-  // A copy: the result must not refer to memory that is reused, and msgpackr cannot read shared memory everywhere.
-  return unpackr.unpack(bytes.slice(start, end));
+  if (skipValue(bytes, start, end, NESTING_MAX) !== end) throw new Error('not one complete MessagePack value');
+  return readValue(bytes, start, end);
 }
 
-/**
- * Offset behind the value that starts at `offset`, or SKIP_INCOMPLETE, or SKIP_INVALID (0xc1, or nested deeper than
- * `nestingMax`, which is at most NESTING_MAX).
- */
-export function skipValue(bytes: Uint8Array, offset: number, end: number, nestingMax = NESTING_MAX): number {
-  // Most payloads are one short bin or str.
-  const type = bytes[offset];
-  if ((type === BIN8 || type === STR8) && offset + 1 < end) {
-    const next = offset + 2 + bytes[offset + 1]!;
-    return next <= end ? next : SKIP_INCOMPLETE;
-  }
-  return walk(bytes, offset, end, nestingMax, false);
-}
-
-/**
- * By type − 0xc0: how the bytes behind the type byte are counted. 0–17: that many bytes of body.
- * 0x21, 0x22, 0x24: a length of 1, 2, 4 bytes, then the body; with 0x40 added, one byte of extension type between.
- */
-// biome-ignore format: one row per eight types
-const BODY = new Uint8Array([
-  0, 0xff, 0, 0, 0x21, 0x22, 0x24, 0x61, // nil, (never used), false, true, bin8, bin16, bin32, ext8
-  0x62, 0x64, 4, 8, 1, 2, 4, 8, //          ext16, ext32, float32, float64, uint8–uint64
-  1, 2, 4, 8, 2, 3, 5, 9, //                int8–int64, fixext1, 2, 4, 8
-  17, 0x21, 0x22, 0x24, 0, 0, 0, 0, //      fixext16, str8, str16, str32, array16, array32, map16, map32 (handled apart)
-]);
-
-/** Items still to be read of each container that encloses the current one. Scratch of walk(), which never re-enters. */
-const openItems = new Float64Array(NESTING_MAX);
-
-/** Hot path: per published message; allocates nothing, no recursion. */
-function walk(bytes: Uint8Array, offset: number, end: number, nestingMax: number, refuseExtensions: boolean): number {
-  let depth = 0;
-  let items = 1; // still to be read in the innermost container
-  for (;;) {
-    if (offset >= end) return SKIP_INCOMPLETE;
-    const type = bytes[offset++]!;
-    let children = 0;
-    if (type >= 0x80 && type < 0xe0) {
-      if (type < 0xa0) children = type < 0x90 ? (type & 15) * 2 : type & 15;
-      else if (type < 0xc0) offset += type & 31;
-      else if (type >= 0xdc) {
-        const lengthBytes = type & 1 ? 4 : 2;
-        if (offset + lengthBytes > end) return SKIP_INCOMPLETE;
-        children = readLength(bytes, offset, lengthBytes) * (type >= 0xde ? 2 : 1);
-        offset += lengthBytes;
-      } else {
-        const body = BODY[type - 0xc0]!;
-        if (body < 0x20) {
-          if (refuseExtensions && isForeignExtension(type, bytes, offset, end)) return SKIP_INVALID;
-          offset += body;
-        } else if (body === 0xff) return SKIP_INVALID;
-        else {
-          const lengthBytes = body & 7;
-          if (offset + lengthBytes > end) return SKIP_INCOMPLETE;
-          const bodyBytes = readLength(bytes, offset, lengthBytes);
-          offset += lengthBytes;
-          if (body >= 0x40) {
-            if (refuseExtensions && bytes[offset] !== TIMESTAMP_EXTENSION) return SKIP_INVALID;
-            offset += 1;
-          }
-          offset += bodyBytes;
-        }
-      }
-      if (offset > end) return SKIP_INCOMPLETE;
-    }
-    items -= 1;
-    if (children > 0) {
-      // Every item takes at least a byte, so a length that the rest cannot hold needs no walk to its end.
-      if (children > end - offset) return SKIP_INCOMPLETE;
-      if (depth >= nestingMax) return SKIP_INVALID;
-      openItems[depth++] = items;
-      items = children;
-    }
-    while (items === 0) {
-      if (depth === 0) return offset;
-      items = openItems[--depth]!;
-    }
-  }
-}
-
-function readLength(bytes: Uint8Array, offset: number, lengthBytes: number): number {
-  if (lengthBytes === 1) return bytes[offset]!;
-  const high = (bytes[offset]! << 8) | bytes[offset + 1]!;
-  if (lengthBytes === 2) return high;
-  return high * 0x1_0000 + ((bytes[offset + 2]! << 8) | bytes[offset + 3]!);
-}
-
-/** Whether `type` is a fixext whose extension type, the byte at `offset`, is not the timestamp. */
-function isForeignExtension(type: number, bytes: Uint8Array, offset: number, end: number): boolean {
-  return type >= 0xd4 && type <= 0xd8 && offset < end && bytes[offset] !== TIMESTAMP_EXTENSION;
+/** Throws BAD_REQUEST when the bytes are not what a payload has to be: one value, not nested too deep. */
+export function assertPayload(bytes: Uint8Array): void {
+  const isValue =
+    bytes instanceof Uint8Array && skipValue(bytes, 0, bytes.length, PAYLOAD_NESTING_MAX) === bytes.length;
+  if (isValue) return;
+  const problem = `the payload must be a Uint8Array of exactly one MessagePack value, nested at most ${PAYLOAD_NESTING_MAX} deep`;
+  throw new RingcastError('BAD_REQUEST', problem);
 }

@@ -42,19 +42,8 @@ function takeMessages(cursor: ByteCursor): HistoryEntry[] {
     const seq = cursor.unsigned();
     const time = cursor.number();
     if (length < 3 || length > 4 || seq === NONE || Number.isNaN(time)) throw new Error('a bad entry in a history');
-    const payload = takePayload(cursor);
+    const payload = takeValue(cursor);
     messages.push(length === 3 ? [seq, time, payload] : [seq, time, payload, takeValue(cursor) as string]);
   }
   return messages;
-}
-
-function takePayload(cursor: ByteCursor): unknown {
-  const start = cursor.offset;
-  try {
-    return takeValue(cursor);
-  } catch (error) {
-    // A complete value that plain MessagePack cannot express, say another library's extension: leave it out.
-    if (cursor.offset > start) return undefined;
-    throw error;
-  }
 }

@@ -1,6 +1,8 @@
 /** UTF-8 on bytes that may lie in shared memory: strict decoding and byte lengths. Runs in Node and browsers. */
 
+/** `ignoreBOM` keeps a leading U+FEFF: it is part of the text like any other. */
 const decoder = new TextDecoder('utf-8', { fatal: true, ignoreBOM: true });
+const lenientDecoder = new TextDecoder('utf-8', { ignoreBOM: true });
 const encoder = new TextEncoder();
 
 /** How many bytes an ASCII string may have to be decoded without TextDecoder: `apply` takes that many arguments. */
@@ -24,6 +26,14 @@ export function decodeUtf8(bytes: Uint8Array, start: number, end: number): strin
   } catch {
     return null; // the only failure of a fatal decoder is invalid UTF-8
   }
+}
+
+/** The string in [start, end) of memory that is not shared; what is not UTF-8 becomes U+FFFD. */
+export function decodeLenient(bytes: Uint8Array, start: number, end: number): string {
+  if (end - start <= ASCII_MAX_BYTES && isAscii(bytes, start, end)) {
+    return String.fromCharCode.apply(null, bytes.subarray(start, end) as unknown as number[]);
+  }
+  return lenientDecoder.decode(bytes.subarray(start, end));
 }
 
 export function encodeUtf8(text: string): Uint8Array {

@@ -65,7 +65,7 @@ describe('the functions', () => {
 describe('ringcast sub', () => {
   it.each([['--raw'], ['--json'], []])('%s: payloads', async (...format) => {
     const url = await stub({
-      onSubscribe: (socket, { alias }) => socket.send(event(alias, { [EVIL]: [EVIL, '\ud800'] })),
+      onSubscribe: (socket, { alias }) => socket.send(event(alias, { [EVIL]: [EVIL] })),
     });
     const { code, stdout, stderr } = await runCli(['sub', 't', ...format, '--count', '1', '--url', url]);
     expect({ code, stderr }).toEqual({ code: 0, stderr: '' });

@@ -23,14 +23,14 @@ afterEach(async () => {
 describe('ringcast pub', () => {
   it('publishes JSON and prints the sequence number', async () => {
     const { url, topics } = await stub();
-    const first = await runCli(['pub', 'prices:AAPL', '{"price": 229.1}', '--url', url]);
+    const first = await runCli(['pub', 'prices:AAPL', '{"price": 229.1, "id": 9007199254740993}', '--url', url]);
     const second = await runCli(['pub', 'prices:AAPL', '"text"', '--id', 'm-2', '--url', url.replace(/ws$/, '')]);
     expect([first, second]).toMatchObject([
       { code: 0, stdout: 'published prices:AAPL 1\n', stderr: '' },
       { code: 0, stdout: 'published prices:AAPL 2\n', stderr: '' },
     ]);
     expect(topics.get('prices:AAPL')?.messages).toEqual([
-      { payload: { price: 229.1 }, id: undefined },
+      { payload: { price: 229.1, id: 9007199254740993n }, id: undefined },
       { payload: 'text', id: 'm-2' },
     ]);
   });

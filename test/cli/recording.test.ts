@@ -17,6 +17,10 @@ describe('a line', () => {
     });
   });
 
+  it('keeps the digits of large integers', () => {
+    expect(parseLine('1 spot {"id":9007199254740993}', 1)).toMatchObject({ payload: { id: 9007199254740993n } });
+  });
+
   it.each(['{"lastUpdateId":1,"bids":[]}', '{"stream":5}', '[1, 2]', 'null', '"stream"'])(
     'without a stream becomes a snapshot: %s',
     (json) =>

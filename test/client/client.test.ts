@@ -1,6 +1,6 @@
 // The client against a scripted socket: what it sends, and what it makes of the answers.
 import { describe, expect, it } from 'vitest';
-import type { Client, Publisher } from '#src/client/client.js';
+import { type Client, ExtensionValue, type Publisher } from '#src/client/client.js';
 import { OP } from '#src/protocol/messages.js';
 import { encode } from '#src/protocol/msgpack.js';
 import { answerSubscribe, connected, openedPublisher, subscribed } from './connected.js';
@@ -111,6 +111,20 @@ describe('subscribing', () => {
     expect(new Uint8Array(payloads[0] as Uint8Array)).toEqual(encode({ a: 1 }));
     expect(payloads[1]).toEqual({ a: 1 });
     expect(payloads[1]).toBe(payloads[2]);
+  });
+
+  it('delivers extensions of other applications as they are', async () => {
+    const { client, socket } = await connected();
+    const { seen } = await subscribed(client, socket, 't', 7);
+    const foreignExtension = new Uint8Array([0xd4, 5, 0]);
+    socket.serverSends(
+      eventFrame({ alias: 7, seq: 1, payloadBytes: foreignExtension }),
+      eventFrame({ alias: 7, seq: 2 }),
+    );
+    expect(seen).toEqual([
+      [1, new ExtensionValue(5, Uint8Array.of(0))],
+      [2, null],
+    ]);
   });
 
   it('refuses impossible topic names without asking the server', async () => {

@@ -2,12 +2,10 @@
 import { describe, expect, it } from 'vitest';
 import type { Client, ClientSubscribeOptions, Subscription, TopicEvent } from '#src/client/client.js';
 import { Emitter } from '#src/client/emitter.js';
-import { encode } from '#src/protocol/msgpack.js';
 import { answerSubscribe, connected, nextUncaught, subscribed } from './connected.js';
 import { eventFrame, type FakeSocket, server, settle } from './fake-socket.js';
 
 /** An extension of somebody else's. */
-const UNDECODABLE = new Uint8Array([0xd4, 5, 0]);
 
 type Handler = (event: TopicEvent, subscription: Subscription) => void;
 
@@ -96,28 +94,6 @@ describe('a handler', () => {
     socket.serverSends(eventFrame({ alias: 7, seq: 1 }), eventFrame({ alias: 7, seq: 2 }));
     expect(await uncaught).toMatchObject({ message: 'a fault in the handler' });
     expect(seen).toEqual([1, 2]);
-  });
-});
-
-describe('a payload that cannot be decoded', () => {
-  it('is told once, with its place, and keeps neither encoded handlers nor later messages from theirs', async () => {
-    const record: unknown[] = [];
-    const { client, socket } = await withHandler(({ seq }) => record.push(['first', seq]));
-    client.on('error', ({ message, details }) => record.push([message.slice(0, 50), details]));
-    await client.subscribe('t', {}, ({ seq }) => record.push(['second', seq]));
-    await client.subscribe('t', { encoded: true }, ({ payload }) => record.push([...(payload as Uint8Array)]));
-    socket.serverSends(
-      eventFrame({ alias: 7, seq: 1, payloadBytes: UNDECODABLE }),
-      eventFrame({ alias: 7, seq: 2, payload: 5 }),
-    );
-    const place = { topic: 't', epoch: 'e1', seq: 1 };
-    expect(record).toEqual([
-      ['the payload of message 1 of t cannot be decoded: n', place],
-      [...UNDECODABLE],
-      ['first', 2],
-      ['second', 2],
-      [...encode(5)],
-    ]);
   });
 });
 

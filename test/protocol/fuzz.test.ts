@@ -3,12 +3,13 @@
  * accept encodes to something that reads the same. RINGCAST_FUZZ_SEED repeats a run.
  */
 
+import { isDeepStrictEqual } from 'node:util';
 import { describe, expect, it } from 'vitest';
 import { decodeServerFrames, ProtocolError } from '#src/protocol/client-frames.js';
 import { JsonReader } from '#src/protocol/json-reader.js';
 import type { FrameReader } from '#src/protocol/messages.js';
 import { PAYLOAD_NESTING_MAX } from '#src/protocol/messages.js';
-import { skipValue } from '#src/protocol/msgpack.js';
+import { decode, encode, skipValue } from '#src/protocol/msgpack.js';
 import { MsgpackReader } from '#src/protocol/msgpack-reader.js';
 import { msgpackToJson } from '#src/protocol/msgpack-to-json.js';
 import {
@@ -93,6 +94,16 @@ describe(`fuzz, seed ${seed}`, () => {
     }
   });
 
+  it('random bytes as JSON', () => {
+    const random = seededRandom(seed + 5);
+    const reader = new JsonReader();
+    for (let round = 0; round < ROUNDS; round++) {
+      const bytes = Uint8Array.from({ length: 1 + Math.floor(random() * 40) }, () => Math.floor(random() * 256));
+      if (round % 2 === 0) bytes.set(utf8('{"type"').subarray(0, bytes.length));
+      expect(readBothWays(reader, bytes)).toHaveLength(1);
+    }
+  });
+
   it('damaged JSON messages', () => {
     const random = seededRandom(seed + 2);
     const sources = vectors.client.filter(({ json }) => json !== null).map(({ json }) => utf8(json!));
@@ -124,7 +135,7 @@ describe(`fuzz, seed ${seed}`, () => {
     expect(refused).toBeGreaterThan(ROUNDS / 20);
   });
 
-  it('every complete MessagePack value has a JSON form', () => {
+  it('every complete MessagePack value has a JSON form, and a value that encodes again', () => {
     const random = seededRandom(seed + 4);
     const source = fromHex(vectors.events.find(({ name }) => name === 'event-all-types')!.payload);
     let transcoded = 0;
@@ -133,10 +144,13 @@ describe(`fuzz, seed ${seed}`, () => {
       const end = skipValue(bytes, 0, bytes.length, PAYLOAD_NESTING_MAX);
       if (end < 0) {
         expect(() => msgpackToJson(bytes, 0, bytes.length)).toThrow(/not one complete/);
+        expect(() => decode(bytes)).toThrow(/not one complete/);
         continue;
       }
       transcoded += 1;
       expect(() => JSON.parse(msgpackToJson(bytes, 0, end))).not.toThrow();
+      const value = decode(bytes, 0, end);
+      expect(isDeepStrictEqual(decode(encode(value)), value)).toBe(true);
     }
     expect(transcoded).toBeGreaterThan(ROUNDS / 20);
   });

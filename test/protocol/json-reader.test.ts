@@ -4,6 +4,7 @@ import { beforeEach, describe, expect, it } from 'vitest';
 import { JsonReader } from '#src/protocol/json-reader.js';
 import { OP, PAYLOAD_NESTING_MAX, READ_END, READ_FRAME, READ_INVALID, READ_MALFORMED } from '#src/protocol/messages.js';
 import { decode } from '#src/protocol/msgpack.js';
+import { decodeUtf8 } from '#src/protocol/utf8.js';
 import { fromHex, readAll, readOne, utf8, vectors } from './support.js';
 
 let reader: JsonReader;
@@ -19,19 +20,36 @@ function problemOf(message: unknown): string {
 
 const publish = (payload: unknown) => ({ type: 'publish', topic: 't', message: { payload } });
 
-describe('text that cannot be parsed', () => {
+describe('text that is not JSON', () => {
   const json = vectors.client.filter((vector) => vector.json !== null);
-  it.each(json)('$name: is malformed at every length', (vector) => {
+  it.each(json)('$name: is one bad frame at every length', (vector) => {
     const bytes = utf8(vector.json!);
-    for (let end = 1; end < bytes.length; end++) expect(readAll(reader, bytes, 0, end)).toEqual([READ_MALFORMED]);
+    for (let end = 1; end < bytes.length; end++) {
+      if (decodeUtf8(bytes, 0, end) === null) continue; // cut within a character
+      expect(readAll(reader, bytes, 0, end)).toEqual([READ_INVALID]);
+      expect(reader.problem).toMatch(/^the message is not JSON: ./);
+    }
     expect(readAll(reader, bytes)).toEqual([vector.read]);
   });
 
-  it('is malformed', () => {
-    expect(readAll(reader, utf8('hello'))).toEqual([READ_MALFORMED]);
-    expect(readAll(reader, utf8('{"type":"ping"}{"type":"ping"}'))).toEqual([READ_MALFORMED]);
+  it('costs that message and not the connection, and its request is named', () => {
+    expect(problemOf('hello')).toMatch(/^the message is not JSON: /);
+    expect(problemOf('{"type":"ping"}{"type":"ping"}')).toMatch(/^the message is not JSON: /);
+    expect(problemOf('{"type":"publish","topic":"t","request_id":7,"message":{"payload":NaN}}')).toMatch(/not JSON/);
+    expect(reader.id).toBe(7);
+    expect(problemOf('{"type":"publish","topic":"t","message":{"payload":[1e999]},"request_id":"r8"}')).toMatch(
+      /float64/,
+    );
+    expect(reader.id).toBe('r8');
+  });
+
+  it('is malformed where it is not even UTF-8', () => {
     expect(readAll(reader, fromHex('22 c3 28 22'))).toEqual([READ_MALFORMED]);
-    expect(reader.problem).toBe('the message is not valid UTF-8');
+    for (const text of ['{"type":"\xff"}', '{"type":"ping","request_id":"\xff"}', '{"\xff":1}', '{} \xff', '\xff']) {
+      const bytes = Uint8Array.from(text, (character) => character.charCodeAt(0));
+      expect(readAll(reader, bytes), text).toEqual([READ_MALFORMED]);
+      expect(reader.problem).toBe('the message is not valid UTF-8');
+    }
   });
 
   it('an empty message is nothing', () => {
@@ -77,6 +95,7 @@ describe('messages', () => {
       'unknown option "lastN" of subscribe; it takes type, request_id, topic, last_n, policy, max_delay_ms, client_id',
     );
     expect(problemOf({ ...publish(1), open: true })).toMatch(/^unknown option "open"/);
+    expect(problemOf('{"type":"ping","type":"ping"}')).toBe('type is given twice');
     expect(problemOf('{"type":"ping","__proto__":{}}')).toMatch(/^unknown option "__proto__"/);
     expect(problemOf({ type: 'publish', topic: 't', message: { payload: 1, key: 2 } })).toMatch(
       /^unknown option "key"/,
@@ -118,6 +137,10 @@ describe('payloads', () => {
     expect(problemOf({ type: 'publish', topic: 't', message: 'x' })).toMatch(/^message must be an object/);
     expect(problemOf({ type: 'publish', topic: 't', message: {} })).toBe('message.payload is missing');
     expect(problemOf({ type: 'publish', topic: 't', message: { id: 5, payload: 1 } })).toMatch(/message\.id must be/);
+    expect(problemOf('{"type":"publish","topic":"t","message":{"payload":1,"payload":2}}')).toMatch(/given twice/);
+    expect(problemOf('{"type":"publish","topic":"t","message":{"id":"a","id":"b","payload":2}}')).toMatch(
+      /given twice/,
+    );
   });
 
   it('must have a UTF-8 form', () => {
@@ -133,6 +156,6 @@ describe('payloads', () => {
     const text = (levels: number) => `{"type":"publish","topic":"t","message":{"payload":${nested(levels)}}}`;
     expect(readOne(reader, utf8(text(PAYLOAD_NESTING_MAX))).result).toBe(READ_FRAME);
     expect(problemOf(text(PAYLOAD_NESTING_MAX + 1))).toMatch(/nested deeper/);
-    expect([READ_INVALID, READ_MALFORMED]).toContain(readOne(reader, utf8(text(100_000))).result);
+    expect(problemOf(text(100_000))).toMatch(/nested deeper/);
   });
 });

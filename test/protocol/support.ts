@@ -111,8 +111,10 @@ export function readAll(
   reader.reset(bytes, start, end);
   const results: (ReadFields | number)[] = [];
   for (;;) {
+    const { offset } = reader;
     const result = reader.next();
     if (result === 0) return results;
+    if (!(reader.offset > offset && reader.offset <= end)) throw new Error(`offset ${offset}, then ${reader.offset}`);
     results.push(result === READ_FRAME ? fieldsOf(reader) : result);
     if (result === 3) return results;
   }

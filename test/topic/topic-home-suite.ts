@@ -245,7 +245,7 @@ function describeJson(openLab: OpenLab): void {
       -(2n ** 63n),
       new Date(0),
       nested(99),
-      '\ud800',
+      '\ufeff',
       { '': {} },
       Number.MAX_VALUE,
     ];

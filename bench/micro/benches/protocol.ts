@@ -1,5 +1,6 @@
 // Protocol: what reading and writing an envelope costs, against what everybody pays who decodes or encodes the whole
-// message. Whole: msgpackr with the settings of ringcast (plain MessagePack), JSON.parse and JSON.stringify.
+// message; and encode() and decode() of whole values. Whole, and beside them: msgpackr set to plain MessagePack, JSON.parse
+// and JSON.stringify.
 
 import { isDeepStrictEqual } from 'node:util';
 import { Packr, Unpackr } from 'msgpackr';
@@ -9,6 +10,7 @@ import { EventHead, EventView } from '../../../dist/protocol/event.js';
 import { eventToJson } from '../../../dist/protocol/json-event.js';
 import { JsonReader } from '../../../dist/protocol/json-reader.js';
 import { type FrameReader, OP, READ_END, READ_FRAME } from '../../../dist/protocol/messages.js';
+import { decode, encode } from '../../../dist/protocol/msgpack.js';
 import { MsgpackReader } from '../../../dist/protocol/msgpack-reader.js';
 import { type Group, type TimeBench, verify, type Work } from '../bench.js';
 import { PAYLOADS, type PayloadName, VERSIONS, versionsOf } from './payloads.js';
@@ -223,6 +225,36 @@ function stringifyEvent(payload: PayloadName): Work {
   return perMessage(events(payload), step, () => 1);
 }
 
+// ---- values, as programs publish and receive them ---------------------------------------------------------------------
+
+function encodeValues(payload: PayloadName, encodeOne: (value: unknown) => Uint8Array): Work {
+  const values = versionsOf((version) => PAYLOADS[payload](version));
+  for (const value of values) verify(isDeepStrictEqual(unpackr.unpack(encodeOne(value)), value), 'not the value');
+  return perMessage(
+    values,
+    (value) => (encodeOne(value)[0]! >> 4 === 8 ? 1 : 0), // a short map
+    () => 1,
+  );
+}
+
+function decodeValues(payload: PayloadName, decodeOne: (bytes: Uint8Array) => unknown): Work {
+  const values = versionsOf((version) => pack(PAYLOADS[payload](version)));
+  for (const bytes of values) verify(isDeepStrictEqual(decodeOne(bytes), unpackr.unpack(bytes)), 'not the value');
+  const step = (bytes: Uint8Array): number => (decodeOne(bytes) as { symbol: string }).symbol.length;
+  return perMessage(values, step, () => 'AAPL'.length);
+}
+
+function valueBenches(payload: PayloadName): TimeBench[] {
+  const shared = { kind: 'time', item: 'value', items: 1 } as const;
+  const [encoding, decoding] = [`value/encode/${payload}`, `value/decode/${payload}`];
+  return [
+    { ...shared, name: encoding, against: `${encoding}/msgpackr`, prepare: () => encodeValues(payload, encode) },
+    { ...shared, name: `${encoding}/msgpackr`, prepare: () => encodeValues(payload, pack) },
+    { ...shared, name: decoding, against: `${decoding}/msgpackr`, prepare: () => decodeValues(payload, decode) },
+    { ...shared, name: `${decoding}/msgpackr`, prepare: () => decodeValues(payload, (bytes) => unpackr.unpack(bytes)) },
+  ];
+}
+
 // ---- the group -------------------------------------------------------------------------------------------------------
 
 interface Pair {
@@ -279,5 +311,8 @@ const BATCHED: Pair = {
 export const group: Group = {
   name: 'protocol',
   title: 'envelopes, against decoding or encoding the whole message; JSON also transcodes the payload',
-  benches: [BATCHED, ...pairsOf('quote'), ...pairsOf('book')].flatMap(pair),
+  benches: [
+    ...[BATCHED, ...pairsOf('quote'), ...pairsOf('book')].flatMap(pair),
+    ...[...valueBenches('quote'), ...valueBenches('book')],
+  ],
 };

@@ -14,7 +14,7 @@ import { addLoadOptions, agentSecretOf, jobOf, type LoadOptions, machinesOf } fr
 import { startProgress } from './load-progress.js';
 import { isFlawless, jobLines, type LoadReport, reportLines } from './load-report.js';
 import { printableJson } from './printable.js';
-import { STOP_SIGNALS } from './server-options.js';
+import { STOP_SIGNALS } from './stop-signals.js';
 
 const EXAMPLES = `
 Messages leave by schedule, whether or not the server keeps up, and latency counts from the time at which a message should

@@ -3,6 +3,9 @@
 import { readFileSync } from 'node:fs';
 import { Command } from 'commander';
 import { EXIT_FAILURE, reportFailure } from './failure.js';
+import { catchStopSignals } from './stop-signals.js';
+
+if (process.argv[2] === 'serve') catchStopSignals();
 
 /** Commands that only show: whoever reads their output has enough (`ringcast sub … | head`), and that is no failure. */
 const SHOWS = ['sub', 'top', 'config'];

@@ -5,8 +5,9 @@ import type { Engine } from '../index.js';
 import { addConfigFlags, configFromFlags, tellNotices } from './config-flags.js';
 import { DEMO_TOPIC_PREFIX, DemoFeed, seededRandom } from './demo-feed.js';
 import { tellEngineEvents } from './engine-lines.js';
-import { describeFailure, EXIT_FAILURE } from './failure.js';
-import { SERVER_URL_DEFAULT, STOP_SIGNALS } from './server-options.js';
+import { describeFailure } from './failure.js';
+import { SERVER_URL_DEFAULT } from './server-options.js';
+import { hasStopSignal, stopBy } from './stop-signals.js';
 
 const DEMO_TICK_MS = 20;
 const DEMO_SEED = 2026;
@@ -25,17 +26,21 @@ async function serve(resolved: ResolvedConfig, isDemo: boolean): Promise<void> {
   const { createEngine } = await import('../index.js');
   const engine = createEngine(config);
   let stopFeed = () => {};
-  stopOnSignals(async () => {
+  stopBy(async () => {
     stopFeed();
     await engine.close();
   });
   engine.on('fault', (fault) => {
-    // Nothing is known of what state a fault left behind: end, so that a supervisor starts a clean process.
-    console.error(`ringcast: a fault of the server ends it: ${describeFailure(fault)}`);
-    process.exit(EXIT_FAILURE);
+    // It costs whom it befell; a server that ended for it could be ended by anybody who found one.
+    console.error(`ringcast: a fault of the server, which goes on: ${describeFailure(fault)}`);
   });
   tellEngineEvents(engine, (line) => console.error(line));
-  await engine.start();
+  try {
+    await engine.start();
+  } catch (fault) {
+    if (hasStopSignal()) return;
+    throw fault;
+  }
   console.log(`ringcast listens on ${engine.url}`);
   const bound = formatSizeBytes(memoryBound(config).totalBytes);
   console.log(`Memory with every limit reached at once: ${bound} ("ringcast config" shows the sum).`);
@@ -70,22 +75,4 @@ function startDemoFeed(engine: Engine, config: EngineConfig): () => void {
   if (!config.topics.autoCreate) for (const topic of feed.topics) engine.createTopic(topic);
   const timer = setInterval(() => feed.advance(performance.now()), DEMO_TICK_MS);
   return () => clearInterval(timer);
-}
-
-/** The first signal stops gracefully and ends with 0; a second one ends at once. */
-function stopOnSignals(stop: () => Promise<void>): void {
-  let isStopping = false;
-  const onSignal = (signal: NodeJS.Signals): void => {
-    if (isStopping) process.exit(EXIT_FAILURE);
-    isStopping = true;
-    console.error(`ringcast: ${signal}, stopping; once more to end at once`);
-    stop().then(
-      () => process.exit(0),
-      (error: unknown) => {
-        console.error(`ringcast: ${describeFailure(error)}`);
-        process.exit(EXIT_FAILURE);
-      },
-    );
-  };
-  for (const signal of STOP_SIGNALS) process.on(signal, onSignal);
 }

@@ -5,6 +5,7 @@ import { type Client, connect } from '../client/client.js';
 import { RingcastError } from '../errors.js';
 import { CommandFailure } from './failure.js';
 import { parseSecretFile, secretOf } from './secrets.js';
+import { STOP_SIGNALS } from './stop-signals.js';
 
 export const SERVER_URL_DEFAULT = 'ws://127.0.0.1:8787/ws';
 
@@ -56,9 +57,6 @@ export async function connectToServer(options: ServerOptions): Promise<Client> {
     );
   }
 }
-
-/** Ctrl-C, a supervisor, and the terminal that goes away. */
-export const STOP_SIGNALS = ['SIGINT', 'SIGTERM', 'SIGHUP'] as const;
 
 /** Resolves with the signal's name when somebody wants the command to end. */
 export function stopRequest(): Promise<NodeJS.Signals> {

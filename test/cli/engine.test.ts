@@ -54,6 +54,28 @@ describe('ringcast serve', () => {
     },
   );
 
+  it.each(['./serve.js', '../index.js', 'piscina', 'uWebSockets.js'])(
+    'ends with 0 when SIGTERM comes as it loads %s',
+    async (specifier) => {
+      const hooks = `export async function resolve(specifier, context, next) {
+      if (specifier === '${specifier}') process.kill(process.pid, 'SIGTERM');
+      return next(specifier, context);
+    }`;
+      const dataUrl = (code: string): string => `data:text/javascript,${encodeURIComponent(code)}`;
+      const preload = `import { register } from 'node:module'; register(${JSON.stringify(dataUrl(hooks))});`;
+      const server = new RunningCli(['serve', '--port', '0', '--lanes', '1'], {
+        NODE_OPTIONS: `--import ${dataUrl(preload)}`,
+      });
+      servers.push(server);
+      expect(await server.ended).toMatchObject({
+        code: 0,
+        signal: null,
+        stdout: '',
+        stderr: expect.stringMatching(/^ringcast: SIGTERM, stopping[^\n]*\n$/),
+      });
+    },
+  );
+
   it('ends at once on a second signal, without waiting for a client that does not read', async () => {
     const { server, url } = await serve('--shutdown-timeout-ms', '60s', '--cold-log-max-bytes', '64MiB');
     const stalled = new WebSocket(`${url}/flood`, 'ringcast.v1.msgpack');

@@ -3,8 +3,10 @@
 import { EventEmitter } from 'node:events';
 import { availableParallelism } from 'node:os';
 import { configWarnings, type EngineConfig, type EngineOptions, openFilesMax, parseConfig } from './config.js';
-import { Delivery, type Scheduler } from './delivery/delivery.js';
-import { type LocalHandlers, LocalSubscriber, type TopicEvent } from './delivery/local-subscriber.js';
+import { callOut } from './delivery/call-out.js';
+import { Delivery } from './delivery/delivery.js';
+import { type LocalHandlers, LocalSubscriber } from './delivery/local-subscriber.js';
+import type { Scheduler } from './delivery/scheduler.js';
 import { DELAY_OF_STREAM } from './delivery/subscription-table.js';
 import type {
   EngineEvents,
@@ -12,11 +14,15 @@ import type {
   LaneEvent,
   LocalSubscribeOptions,
   LocalSubscription,
+  PublisherOptions,
   PublishOptions,
   PublishResult,
   TopicStats,
 } from './engine/api.js';
 import { Figures } from './engine/figures.js';
+import { Listeners } from './engine/listeners.js';
+import { LocalPublishing } from './engine/local-publishing.js';
+import { Publisher } from './engine/publisher.js';
 import { createScheduler } from './engine/scheduler.js';
 import { SLOWEST_MAX, StatsFeed } from './engine/stats-feed.js';
 import { Sweeps } from './engine/sweeps.js';
@@ -28,11 +34,9 @@ import type { Home } from './lane/placement.js';
 import { LanePool } from './lane/pool.js';
 import type { LaneEvents } from './lane/supervised-lane.js';
 import { msgpackEncoder } from './protocol/encoder-msgpack.js';
-import { MESSAGE_ID_MAX_BYTES, OPTIONS } from './protocol/messages.js';
-import { assertPayload, encode } from './protocol/msgpack.js';
+import { OPTIONS } from './protocol/messages.js';
 import { optionProblem } from './protocol/options.js';
 import { addressProblem, topicNameProblem } from './protocol/topic-name.js';
-import { utf8Length } from './protocol/utf8.js';
 import { HandOver } from './router/hand-over.js';
 import { HomeKeeper } from './router/home-keeper.js';
 import type { Hooks } from './router/hooks.js';
@@ -53,7 +57,8 @@ const MOVE_POLL_MS = 5;
 /** Several engines in one process do not know of each other. */
 export class Engine extends EventEmitter<EngineEvents> {
   readonly config: EngineConfig;
-  readonly #scheduler: Scheduler = createScheduler();
+  readonly #scheduler: Scheduler = createScheduler((fault) => this.#listeners.fault(fault));
+  readonly #listeners = new Listeners(this, () => this.#scheduler.nowMs());
   readonly #delivery: Delivery;
   readonly #coldLink: DirectLink;
   readonly #pool: LanePool;
@@ -62,11 +67,13 @@ export class Engine extends EventEmitter<EngineEvents> {
   readonly #homes: HomeKeeper;
   readonly #router: Router;
   readonly #gateway: Gateway;
+  readonly #publishing: LocalPublishing;
   readonly #figures: Figures;
   readonly #statsFeed: StatsFeed;
   #state: State = 'new';
   #port = 0;
   readonly #sweeps: Sweeps;
+  #starting: Promise<void> | null = null;
   #closing: Promise<void> | null = null;
 
   /** @internal `pool`: where the lanes' threads come from; another one injects faults. */
@@ -108,15 +115,16 @@ export class Engine extends EventEmitter<EngineEvents> {
         maxHotTopics: config.maxHotTopics,
         defaults: config,
         rules: config.topics.rules,
-        epochMs: () => this.#scheduler.epochMs(),
+        nowMs: () => this.#scheduler.nowMs(),
       },
       this.#delivery,
       this.#coldLink,
       laneLinks,
       isUsable,
     );
-    this.#router = new Router(config, registry, this.#delivery, hooks, () => this.#scheduler.epochMs());
-    this.#router.onFault = (fault) => this.#fault(fault);
+    this.#router = new Router(config, registry, this.#delivery, hooks, this.#scheduler);
+    this.#router.onFault = this.#listeners.fault;
+    this.#delivery.onFault = this.#listeners.fault;
     this.#handOver = new HandOver(
       { coldLink: this.#coldLink, laneLinks, sharedLogs, isUsable, loop: this.#scheduler },
       this.#delivery,
@@ -127,14 +135,25 @@ export class Engine extends EventEmitter<EngineEvents> {
     const gatewayOptions = { ...config, openFilesMax: openFilesMax() };
     this.#gateway = new Gateway(gatewayOptions, this.#router, this.#delivery, hooks, this.#scheduler);
     this.#gateway.onWarning = (text) => this.#warn(text);
-    this.#delivery.beforeTurn = () => {
+    const takeIn = (): void => {
       this.#lanes.drain();
       this.#handOver.pump();
       this.#gateway.flushReplies();
     };
+    this.#delivery.beforeTurn = () => callOut(takeIn, this.#listeners.fault);
+    this.#publishing = new LocalPublishing({
+      maxPayloadBytes: config.maxPayloadBytes,
+      router: this.#router,
+      scheduler: this.#scheduler,
+      onFault: this.#listeners.fault,
+      isRunning: () => this.#state === 'running',
+      stateProblem: () => this.#stateProblem(),
+      coldFillPercent: () => (100 * this.#coldLink.logBytes) / config.coldLogsMaxBytes,
+    });
     const sources = {
       gateway: this.#gateway,
       router: this.#router,
+      publishing: this.#publishing,
       delivery: this.#delivery,
       coldLink: this.#coldLink,
       lanes: this.#lanes,
@@ -144,7 +163,7 @@ export class Engine extends EventEmitter<EngineEvents> {
     this.#figures = new Figures(sources, SLOWEST_MAX, () => this.#scheduler.nowMs());
     this.#sweeps = new Sweeps(this.#scheduler, SWEEP_MS, [
       () => registry.sweep(),
-      () => this.#coldLink.trim(this.#scheduler.epochMs()),
+      () => this.#coldLink.trim(this.#scheduler.nowMs()),
       () => {
         for (const load of this.#lanes.loads) load.endInterval(this.#scheduler.nowMs());
         return true;
@@ -165,16 +184,25 @@ export class Engine extends EventEmitter<EngineEvents> {
     return `${tls === undefined ? 'ws' : 'wss'}://${name}:${this.#port}/ws`;
   }
 
-  /** Starts lanes and server. Throws RingcastError with one line that says what to do, a port in use for one. */
-  async start(): Promise<void> {
+  /** Starts lanes and server. Rejects with RingcastError: one line that says what to do, where a port is in use for one. */
+  start(): Promise<void> {
+    const starting = this.#start();
+    this.#starting ??= starting;
+    return starting;
+  }
+
+  async #start(): Promise<void> {
+    if (this.#state === 'closed') throw this.#stateProblem();
     if (this.#state !== 'new') throw new RingcastError('CONFLICT', 'the engine has been started before');
     this.#state = 'running';
     this.#sweeps.start();
     for (const text of configWarnings(this.config, availableParallelism(), openFilesMax())) this.#warn(text);
     try {
       await this.#lanes.start();
+      this.#assertNotClosed();
       for (const name of this.config.topics.create) this.createTopic(name);
       this.#port = await this.#gateway.start();
+      this.#assertNotClosed();
       this.#statsFeed.start();
     } catch (fault) {
       // A stop that came meanwhile releases everything itself, once the lanes have stopped.
@@ -185,25 +213,33 @@ export class Engine extends EventEmitter<EngineEvents> {
 
   // ---- topics ------------------------------------------------------------------------------------------------------
 
-  /** Publishes a value, encoded as MessagePack. Rejects with RingcastError: BAD_REQUEST, TOPIC_NOT_FOUND, OVERLOADED … */
-  async publish(topic: string, value: unknown, options: PublishOptions = {}): Promise<PublishResult> {
-    return this.publishEncoded(topic, encode(value), options);
+  /**
+   * Publishes a value, encoded as MessagePack, and tells its number. Rejects with RingcastError: BAD_REQUEST, TOO_LARGE,
+   * TOPIC_NOT_FOUND, OVERLOADED, SHUTTING_DOWN … A rejection that nobody waits for ends nothing: it is counted in `stats()`.
+   * A feed, which waits for none of its messages, uses `openPublisher`.
+   */
+  publish(topic: string, value: unknown, options?: PublishOptions): Promise<PublishResult> {
+    return this.#publishing.publish(topic, value, options);
   }
 
   /** Publishes bytes that are one MessagePack value already. They are copied before this returns. */
-  async publishEncoded(topic: string, payload: Uint8Array, options: PublishOptions = {}): Promise<PublishResult> {
-    assertPayload(payload);
-    return this.#publish(topic, payload, options);
+  publishEncoded(topic: string, payload: Uint8Array, options?: PublishOptions): Promise<PublishResult> {
+    return this.#publishing.publishEncoded(topic, payload, options);
+  }
+
+  /** Opens a topic for a feed. Throws RingcastError: BAD_REQUEST (name), TOPIC_NOT_FOUND, LIMIT_EXCEEDED, CONFLICT … */
+  openPublisher(topic: string, options: PublisherOptions = {}): Publisher {
+    return new Publisher(topic, this.#publishing, options);
   }
 
   /**
    * Subscribes within the process. Events are handed out in turns of the event loop, like those of a socket.
    * Throws RingcastError: BAD_REQUEST (name, options), TOPIC_NOT_FOUND (and not created on first use), LIMIT_EXCEEDED.
    */
-  subscribe(topic: string, options: LocalSubscribeOptions, onEvent: (event: TopicEvent) => void): LocalSubscription {
+  subscribe(topic: string, options: LocalSubscribeOptions, onEvent: LocalHandlers['onEvent']): LocalSubscription {
     this.#assertRunning();
     assertName(addressProblem(topic));
-    assertSubscribeOptions(options);
+    assertSubscribeOptions(options, onEvent);
     const { topics } = this.#router;
     const entry = topics.obtain(topic);
     if (entry instanceof RingcastError) throw entry;
@@ -212,9 +248,9 @@ export class Engine extends EventEmitter<EngineEvents> {
     const ended: LocalHandlers['onEnd'] = (code, reason) => {
       // As the end of a socket does: a consumer that stays would be flushed again and again.
       this.#delivery.removeConsumer(consumer);
-      onEnd?.(code, reason);
+      return onEnd?.(code, reason);
     };
-    const subscriber = new LocalSubscriber(topic, { onEvent, onGap, onEnd: ended }, (fault) => this.#fault(fault));
+    const subscriber = new LocalSubscriber(topic, { onEvent, onGap, onEnd: ended }, this.#listeners.fault);
     const consumer = this.#delivery.addConsumer(subscriber, msgpackEncoder);
     this.#delivery.subscribe(consumer, topics.streamOf(entry, false), {
       cursor,
@@ -249,7 +285,14 @@ export class Engine extends EventEmitter<EngineEvents> {
    * Rejects with RingcastError: TOPIC_NOT_FOUND, BAD_REQUEST (no such home), LIMIT_EXCEEDED (maxHotTopics),
    * CONFLICT (that lane, or every lane, has been given up).
    */
-  async moveTopic(topic: string, home: Home): Promise<void> {
+  moveTopic(topic: string, home: Home): Promise<void> {
+    const moved = this.#move(topic, home);
+    // As with `publish`: who does not wait for it is not ended by its refusal.
+    moved.catch(() => {});
+    return moved;
+  }
+
+  async #move(topic: string, home: Home): Promise<void> {
     this.#assertRunning();
     assertName(topicNameProblem(topic));
     const entry = this.#router.topics.find(topic);
@@ -281,6 +324,8 @@ export class Engine extends EventEmitter<EngineEvents> {
    * 1001. Resolves within `shutdownTimeoutMs`. May be called again: the calls share one stop.
    */
   close(): Promise<void> {
+    // A start that this cuts short rejects; where nobody waits for it, that must not end the process before the stop is done.
+    this.#starting?.catch(() => {});
     this.#closing ??= this.#stop();
     return this.#closing;
   }
@@ -319,6 +364,10 @@ export class Engine extends EventEmitter<EngineEvents> {
     this.#state = 'closed';
     this.#sweeps.stop();
     this.#statsFeed.stop();
+    // Of a lane that did not get that far in time. Before the connections end: who published them is to hear of it.
+    const problem = 'the engine was stopped before the message had got its number; it may be lost';
+    this.#router.pendingAcks.refuseAll(new RingcastError('SHUTTING_DOWN', problem));
+    this.#gateway.flushReplies();
     const closed = this.#gateway.close(deadlineMs);
     for (const { sink } of this.#delivery.consumers()) sink.end(1001, 'SHUTTING_DOWN');
     this.#delivery.close();
@@ -326,36 +375,14 @@ export class Engine extends EventEmitter<EngineEvents> {
     this.#handOver.close();
     this.#lanes.close();
     await this.#pool.destroy();
-    // Of a lane that did not get that far in time.
-    const problem = 'the engine was stopped before the message had got its number; it may be lost';
-    this.#router.pendingAcks.refuseAll(new RingcastError('SHUTTING_DOWN', problem));
     await closed;
   }
 
   // ---- helpers -----------------------------------------------------------------------------------------------------
 
-  #publish(topic: string, payload: Uint8Array, { id }: PublishOptions): Promise<PublishResult> {
-    this.#assertRunning();
-    assertName(topicNameProblem(topic));
-    if (payload.length > this.config.maxPayloadBytes) {
-      const message = `a payload of ${payload.length} bytes; the limit is ${this.config.maxPayloadBytes} (maxPayloadBytes)`;
-      throw new RingcastError('TOO_LARGE', message);
-    }
-    if (id !== undefined && !(utf8Length(id) >= 1 && utf8Length(id) <= MESSAGE_ID_MAX_BYTES)) {
-      throw new RingcastError('BAD_REQUEST', `a message id has 1 to ${MESSAGE_ID_MAX_BYTES} bytes of UTF-8`);
-    }
-    const time = this.#scheduler.epochMs();
-    return new Promise((resolve, reject) =>
-      this.#router.publishLocal(topic, payload, id, time, (outcome, pressure) => {
-        if (outcome instanceof RingcastError) reject(outcome);
-        else resolve({ seq: outcome, time, pressure });
-      }),
-    );
-  }
-
   #laneEvents(): LaneEvents {
     const emit = (lane: number, kind: LaneEvent['kind'], recoveryMs: number, fault: unknown): void => {
-      this.emit('lane', { lane, kind, recoveryMs, fault });
+      this.#listeners.tell('lane', { lane, kind, recoveryMs, fault });
     };
     return {
       onDeath: ({ lane, reason, fault }) => emit(lane, reason, 0, fault),
@@ -366,26 +393,28 @@ export class Engine extends EventEmitter<EngineEvents> {
       },
       onPoison: (lane, { alias, payload, timeMs }) => {
         const topic = this.#router.topics.findAlias(alias)?.spec.topic ?? '';
-        this.emit('poison', { topic, lane, payload, time: timeMs });
+        this.#listeners.tell('poison', { topic, lane, payload, time: timeMs });
       },
     };
   }
 
-  /** Without a listener a fault is not swallowed: it ends the process like any uncaught exception. */
-  #fault(fault: unknown): void {
-    if (this.listenerCount('fault') > 0) this.emit('fault', fault);
-    else throw fault;
+  /** `start` has waited for something, and may have waited for longer than the engine was wanted. */
+  #assertNotClosed(): void {
+    if (this.#state !== 'running') throw new RingcastError('SHUTTING_DOWN', 'the engine was closed while it started');
   }
 
   #warn(text: string): void {
-    if (!this.emit('warning', text)) process.emitWarning(text, 'RingcastWarning');
+    if (!this.#listeners.tell('warning', text)) process.emitWarning(text, 'RingcastWarning');
   }
 
   #assertRunning(): void {
-    if (this.#state === 'running') return;
-    if (this.#state === 'stopping') throw new RingcastError('SHUTTING_DOWN', 'the engine is about to stop');
+    if (this.#state !== 'running') throw this.#stateProblem();
+  }
+
+  #stateProblem(): RingcastError {
+    if (this.#state === 'stopping') return new RingcastError('SHUTTING_DOWN', 'the engine is about to stop');
     const why = this.#state === 'new' ? 'call start() first' : 'it is closed';
-    throw new RingcastError('CONFLICT', `the engine does not run: ${why}`);
+    return new RingcastError('CONFLICT', `the engine does not run: ${why}`);
   }
 }
 
@@ -393,7 +422,14 @@ function assertName(problem: string | null): void {
   if (problem !== null) throw new RingcastError('BAD_REQUEST', problem);
 }
 
-function assertSubscribeOptions(options: LocalSubscribeOptions): void {
+function assertSubscribeOptions(options: LocalSubscribeOptions, onEvent: LocalHandlers['onEvent']): void {
+  if (typeof options !== 'object' || options === null) {
+    throw new RingcastError('BAD_REQUEST', 'the options of subscribe must be an object');
+  }
+  for (const [name, handler] of Object.entries({ onGap: options.onGap, onEnd: options.onEnd, onEvent })) {
+    if (typeof handler === 'function' || (handler === undefined && name !== 'onEvent')) continue;
+    throw new RingcastError('BAD_REQUEST', `${name} must be a function`);
+  }
   for (const name of ['lastN', 'policy', 'maxDelayMs'] as const) {
     const problem = options[name] === undefined ? null : optionProblem(name, OPTIONS.SUBSCRIBE[name], options[name]);
     if (problem !== null) throw new RingcastError('BAD_REQUEST', problem);

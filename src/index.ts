@@ -18,10 +18,13 @@ export type {
   LocalSubscribeOptions,
   LocalSubscription,
   PoisonEvent,
+  PublisherOptions,
   PublishOptions,
+  PublishRefusal,
   PublishResult,
   TopicStats,
 } from './engine/api.js';
+export type { Publisher } from './engine/publisher.js';
 export { createEngine, Engine, type EngineHooks, type EngineInput } from './engine.js';
 export { ERROR_TABLE, type ErrorCode, RingcastError } from './errors.js';
 export { encodeJson } from './protocol/json-to-msgpack.js';

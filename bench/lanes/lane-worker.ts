@@ -10,10 +10,8 @@ import type { OrderedLaneStart } from './ordered-lanes.js';
 /** Returns when the lane was asked to stop. */
 export default function runLane({ port, isMeasuring, ...start }: LaneTask & OrderedLaneStart): void {
   const isOn = (): boolean => isMeasuring[0] === 1;
-  const clock = {
-    nowMs: () => (isOn() ? threadClock.nowMs() : 0),
-    epochMs: () => (isOn() ? threadClock.epochMs() : 0),
-  };
+  const startMs = threadClock.nowMs();
+  const clock = { nowMs: () => (isOn() ? threadClock.nowMs() : startMs) };
   const waits = {
     record: (micros: number) => {
       if (isOn()) start.memory.waits.record(micros);

@@ -4,7 +4,7 @@
  */
 
 import type { Consumer } from './consumer.js';
-import type { Scheduler } from './delivery.js';
+import type { Scheduler } from './scheduler.js';
 import { isLate } from './slow-consumer.js';
 import type { Stream } from './stream.js';
 import { NONE, POLICY_DISCONNECT, type SubscriptionTable } from './subscription-table.js';
@@ -60,11 +60,11 @@ export class BlockedConsumers {
   /** Time passed while the consumer was blocked, perhaps without a new message that would have moved the floors. */
   updateFloors(consumer: Consumer): void {
     const { next, stream: streamOf } = this.#table;
-    const epochMs = this.#scheduler.epochMs();
+    const nowMs = this.#scheduler.nowMs();
     for (const head of [consumer.coldHead, consumer.hotHead]) {
       for (let row = head; row !== NONE; row = next[row]) {
         const stream = this.#streams[streamOf[row]] as Stream;
-        if (stream.options.maxLagMs > 0) stream.updateFloor(epochMs);
+        if (stream.options.maxLagMs > 0) stream.updateFloor(nowMs);
       }
     }
   }
@@ -79,7 +79,7 @@ export class BlockedConsumers {
 
   #continue(): void {
     if (this.#isClosed || this.#sweep === null) return;
-    const epochMs = this.#scheduler.epochMs();
+    const nowMs = this.#scheduler.nowMs();
     for (let rows = 0; rows < ROWS_PER_TURN; ) {
       const { value: consumer, done } = this.#sweep.next();
       if (done === true) {
@@ -88,20 +88,20 @@ export class BlockedConsumers {
         return;
       }
       rows += 1 + consumer.subscriptionCount;
-      const late = this.#lateSubscription(consumer, epochMs);
+      const late = this.#lateSubscription(consumer, nowMs);
       if (late !== null) this.#onLate(consumer, late);
     }
     this.#scheduler.soon(() => this.#continue());
   }
 
-  #lateSubscription(consumer: Consumer, epochMs: number): Stream | null {
+  #lateSubscription(consumer: Consumer, nowMs: number): Stream | null {
     const table = this.#table;
     for (const head of [consumer.coldHead, consumer.hotHead]) {
       for (let row = head; row !== NONE; row = table.next[row]) {
         if (table.policy(row) !== POLICY_DISCONNECT) continue;
         const stream = this.#streams[table.stream[row]] as Stream;
         stream.log.refresh();
-        stream.updateFloor(epochMs);
+        stream.updateFloor(nowMs);
         if (isLate(stream, table.cursor[row], table.askedUntil[row])) return stream;
       }
     }

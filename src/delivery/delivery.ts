@@ -17,24 +17,11 @@ import { type FlushCounters, Flusher } from './flusher.js';
 import { LagScan } from './lag-scan.js';
 import { linkIdle, linkPending, unlinkIdle, unlinkPending } from './pending-lists.js';
 import { Removals } from './removals.js';
+import type { Scheduler } from './scheduler.js';
 import type { Sink } from './sink.js';
 import { DELAY_AUTO, Stream, type StreamOptions } from './stream.js';
 import { DELAY_OF_STREAM, NONE, SubscriptionTable } from './subscription-table.js';
 import { WorkQueue } from './work-queue.js';
-
-/** Time and the event loop, as delivery needs them; a simulation brings its own. */
-export interface Scheduler {
-  /** Monotonic (ms). */
-  nowMs(): number;
-  /** Since the epoch (ms). */
-  epochMs(): number;
-  /** Time the event loop has been busy since it began (ms). */
-  busyMs(): number;
-  /** Runs the callback after the sockets that are ready have been read. */
-  soon(callback: () => void): void;
-  /** Runs the callback once after `delayMs`; returns a function that calls it off. */
-  after(delayMs: number, callback: () => void): () => void;
-}
 
 export interface DeliveryOptions {
   /** Time that one turn may spend on flushing (ms). */
@@ -68,8 +55,12 @@ export class Delivery {
   readonly autoDelay: AutoDelay;
   /** Streams with subscribers. */
   usedStreams = 0;
-  /** Runs before each turn; the engine takes in what lanes have reported. */
+  /** Runs before each turn, and must not throw: the engine takes in what lanes have reported. */
   beforeTurn: () => void = () => {};
+  /** A consumer could not be flushed, and was ended for it. */
+  onFault: (fault: unknown) => void = (fault) => {
+    throw fault;
+  };
   /** A stream lost its last subscription. */
   onStreamUnused: (stream: Stream) => void = () => {};
 
@@ -101,7 +92,10 @@ export class Delivery {
   constructor(options: DeliveryOptions, scheduler: Scheduler) {
     this.#scheduler = scheduler;
     this.#budgetMs = options.budgetMs;
-    this.#flusher = new Flusher(this.table, this.#streams, (consumer, reason) => this.#end(consumer, reason));
+    this.#flusher = new Flusher(this.table, this.#streams, {
+      onSlow: (consumer, reason) => this.#end(consumer, reason),
+      onFault: (consumer, fault) => this.#fail(consumer, fault),
+    });
     this.#wheel = new DelayWheel(scheduler.nowMs());
     this.#removals = new Removals(
       this.table,
@@ -374,20 +368,19 @@ export class Delivery {
   /** Makes the idle subscriptions of streams with news pending, cold streams first, until the deadline. */
   #markDirty(deadlineMs: number): void {
     if (this.#dirtyCold.length + this.#dirtyHot.length === 0) return;
-    const epochMs = this.#scheduler.epochMs();
-    if (this.#markQueue(this.#dirtyCold, deadlineMs, epochMs)) this.#markQueue(this.#dirtyHot, deadlineMs, epochMs);
+    if (this.#markQueue(this.#dirtyCold, deadlineMs)) this.#markQueue(this.#dirtyHot, deadlineMs);
   }
 
   /** False: it has got late, there may be more. */
-  #markQueue(queue: WorkQueue<Stream>, deadlineMs: number, epochMs: number): boolean {
+  #markQueue(queue: WorkQueue<Stream>, deadlineMs: number): boolean {
     const nowMs = this.#scheduler.nowMs();
     for (let streams = queue.length; streams > 0; streams--) {
       if (streams % STREAMS_PER_CLOCK_READ === 0 && this.#scheduler.nowMs() >= deadlineMs) return false;
       const stream = queue.shift();
       stream.isDirty = false;
       if (stream.isRemoved) continue;
-      stream.updateFloor(epochMs);
-      while (this.#markSome(stream, nowMs, epochMs)) {
+      stream.updateFloor(nowMs);
+      while (this.#markSome(stream, nowMs)) {
         if (this.#scheduler.nowMs() < deadlineMs) continue;
         stream.isDirty = true;
         queue.push(stream);
@@ -398,14 +391,14 @@ export class Delivery {
   }
 
   /** Hot path. Makes up to MARKS_PER_CLOCK_READ idle rows pending. True: there are more. */
-  #markSome(stream: Stream, nowMs: number, epochMs: number): boolean {
+  #markSome(stream: Stream, nowMs: number): boolean {
     const { table } = this;
     const consumers = this.#consumers;
     const { isHot } = stream;
     if (stream.idleHead === NONE) return false;
     const streamDelayMs = this.#streamDelayMs(stream);
     // Idle subscriptions have all got the same messages: one look at the clock serves them.
-    const waitedMs = stream.waitedMs(table.cursor[stream.idleHead], epochMs);
+    const waitedMs = stream.waitedMs(table.cursor[stream.idleHead], nowMs);
     for (let marked = 0; stream.idleHead !== NONE; marked++) {
       if (marked === MARKS_PER_CLOCK_READ) return true;
       const row = stream.idleHead;
@@ -476,6 +469,13 @@ export class Delivery {
   #freeStream(stream: Stream): void {
     this.#streams[stream.slot] = null;
     this.#freeStreamSlots.push(stream.slot);
+  }
+
+  /** A consumer that could not be flushed is ended: what it has got is not known. It costs nobody else a message. */
+  #fail(consumer: Consumer, fault: unknown): void {
+    this.removeConsumer(consumer);
+    consumer.sink.end(ERROR_TABLE.INTERNAL.closeCode, 'INTERNAL');
+    this.onFault(fault);
   }
 
   #removeRow(consumer: Consumer, row: number): void {

@@ -30,6 +30,14 @@ export interface FlushCounters {
   slowDisconnects: number;
 }
 
+/** What becomes of consumers; afterwards they are closed and have no subscriptions. */
+export interface FlushVerdicts {
+  /** It is too slow. */
+  onSlow(consumer: Consumer, reason: string): void;
+  /** Its transport, or what is done here for it, threw. */
+  onFault(consumer: Consumer, fault: unknown): void;
+}
+
 /** Writer and reader: the accept thread. */
 export class Flusher {
   readonly counters: FlushCounters = {
@@ -44,7 +52,7 @@ export class Flusher {
 
   readonly #table: SubscriptionTable;
   readonly #streams: readonly (Stream | null)[];
-  readonly #end: (consumer: Consumer, reason: string) => void;
+  readonly #verdicts: FlushVerdicts;
 
   #buffer = new Uint8Array(SLICE_MAX_BYTES);
   #bufferBytes = 0;
@@ -54,22 +62,26 @@ export class Flusher {
   /** Slices that are looked at where they lie in their logs. */
   readonly #inPlace: SliceCache[] = [];
 
-  /** @param end ends a consumer that is too slow; afterwards it is closed and has no subscriptions. */
-  constructor(
-    table: SubscriptionTable,
-    streams: readonly (Stream | null)[],
-    end: (consumer: Consumer, reason: string) => void,
-  ) {
+  constructor(table: SubscriptionTable, streams: readonly (Stream | null)[], verdicts: FlushVerdicts) {
     this.#table = table;
     this.#streams = streams;
-    this.#end = end;
+    this.#verdicts = verdicts;
   }
 
   /**
-   * Hot path: per subscriber and flush. Sends one slice or one gathered message.
+   * Hot path: per subscriber and flush. Sends one slice or one gathered message. Never throws.
    * @returns whether the consumer has more to send and can take it
    */
   flush(consumer: Consumer): boolean {
+    try {
+      return this.#flush(consumer);
+    } catch (fault) {
+      this.#verdicts.onFault(consumer, fault);
+      return false;
+    }
+  }
+
+  #flush(consumer: Consumer): boolean {
     if ((consumer.flags & (BLOCKED | CLOSED)) !== 0) return false;
     const row = consumer.coldHead !== NONE ? consumer.coldHead : consumer.hotHead;
     if (row === NONE) return false;
@@ -122,7 +134,7 @@ export class Flusher {
     if (result === SEND_REFUSED) {
       // The cursors have moved past what was refused: going on would hide a loss.
       this.counters.refusedSends++;
-      this.#end(consumer, 'send buffer limit');
+      this.#verdicts.onSlow(consumer, 'send buffer limit');
       return false;
     }
     return consumer.isPending;
@@ -284,7 +296,7 @@ export class Flusher {
       // What was gathered before has been counted as delivered, and so it is: the next flush ends the connection.
       if (this.#bufferBytes > 0) return false;
       this.counters.slowDisconnects++;
-      this.#end(consumer, `${stream.options.topic}: ${verdict.reason}`);
+      this.#verdicts.onSlow(consumer, `${stream.options.topic}: ${verdict.reason}`);
       return false;
     }
     if (verdict.nextCursor === cursor) return true;

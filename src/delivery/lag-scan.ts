@@ -57,7 +57,7 @@ export class LagScan {
   }
 
   /** Looks at some more rows. True: that was the end of a pass, whose results can be read; the next call begins another. */
-  step(epochMs: number): boolean {
+  step(nowMs: number): boolean {
     const table = this.#table;
     const { connection } = table;
     const until = Math.min(connection.length, this.#row + ROWS_PER_STEP);
@@ -65,7 +65,7 @@ export class LagScan {
     for (let pending = 0; row < until && pending < PENDING_PER_STEP; row++) {
       if (connection[row] === NONE || !table.isPending(row)) continue;
       pending++;
-      this.#look(row, epochMs);
+      this.#look(row, nowMs);
     }
     this.#row = row;
     if (row < connection.length) return false;
@@ -83,7 +83,7 @@ export class LagScan {
     return this.#lastSlowest;
   }
 
-  #look(row: number, epochMs: number): void {
+  #look(row: number, nowMs: number): void {
     const table = this.#table;
     const stream = this.#streams[table.stream[row]] as Stream;
     const { log } = stream;
@@ -94,7 +94,7 @@ export class LagScan {
     const isSlow = this.#top.takes(lagMessages);
     if (!isWorst && !isSlow) return;
     const oldest = Math.max(cursor, log.tailSeq);
-    const lagMs = oldest > log.headSeq ? 0 : Math.max(0, epochMs - log.timeOf(oldest));
+    const lagMs = oldest > log.headSeq ? 0 : Math.max(0, nowMs - log.timeOf(oldest));
     if (isWorst) this.#worst.set(stream, { lagMessages, lagMs });
     if (!isSlow) return;
     const consumer = this.#consumers[table.connection[row]] as Consumer;

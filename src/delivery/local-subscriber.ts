@@ -1,9 +1,10 @@
 /** Local subscriber: a subscription within the process. A sink like a socket, except that it decodes instead of sending. */
 
-import type { ErrorCode } from '../errors.js';
+import { ERROR_TABLE, type ErrorCode } from '../errors.js';
 import { decodeServerFrames } from '../protocol/client-frames.js';
 import type { GapReason, ServerMessage } from '../protocol/messages.js';
 import { decode } from '../protocol/msgpack.js';
+import { callOut } from './call-out.js';
 import { SEND_OK, SEND_REFUSED, type SendResult, type Sink } from './sink.js';
 
 export interface TopicEvent {
@@ -24,21 +25,34 @@ export interface TopicGap {
   readonly reason: GapReason;
 }
 
+/** How a close code, which sockets are ended with, is told to a handler. */
+const END_CODES: Readonly<Record<number, ErrorCode>> = {
+  [ERROR_TABLE.INTERNAL.closeCode]: 'INTERNAL',
+  [ERROR_TABLE.SLOW_CONSUMER.closeCode]: 'SLOW_CONSUMER',
+};
+
+/** Each may be an async function: what it rejects with is a fault, as what it throws is. Nobody waits for it. */
 export interface LocalHandlers {
-  onEvent(event: TopicEvent): void;
-  onGap?: ((gap: TopicGap) => void) | undefined;
+  onEvent(event: TopicEvent): unknown;
+  onGap?: ((gap: TopicGap) => unknown) | undefined;
   /** The subscription has ended without `close`: the topic was deleted, or the subscriber was too slow. */
-  onEnd?: ((code: ErrorCode, reason: string) => void) | undefined;
+  onEnd?: ((code: ErrorCode, reason: string) => unknown) | undefined;
 }
 
-/** Writer and reader: the accept thread. */
+/**
+ * Writer and reader: the accept thread. Nothing that is sent through it and nothing that a handler does makes it throw, or
+ * skip another message.
+ */
 export class LocalSubscriber implements Sink {
   readonly #topic: string;
   readonly #handlers: LocalHandlers;
   readonly #onFault: (fault: unknown) => void;
   #isEnded = false;
 
-  /** @param onFault takes what a handler throws: delivery to others goes on. */
+  /**
+   * @param onFault takes what a handler throws or rejects with, and messages whose payload cannot be decoded, which are
+   * left out.
+   */
   constructor(topic: string, handlers: LocalHandlers, onFault: (fault: unknown) => void) {
     this.#topic = topic;
     this.#handlers = handlers;
@@ -48,8 +62,18 @@ export class LocalSubscriber implements Sink {
   send(message: Uint8Array): SendResult {
     if (this.#isEnded) return SEND_REFUSED;
     // A copy, because payloads may keep views of the bytes, which are lent.
-    for (const frame of decodeServerFrames(message.slice())) this.#hand(frame);
+    for (const frame of this.#framesOf(message.slice())) this.#hand(frame);
     return SEND_OK;
+  }
+
+  /** None where the bytes are no frames: those of this process always are. */
+  #framesOf(message: Uint8Array): ServerMessage[] {
+    try {
+      return decodeServerFrames(message);
+    } catch (fault) {
+      this.#onFault(fault);
+      return [];
+    }
   }
 
   reply(message: Uint8Array): void {
@@ -63,7 +87,7 @@ export class LocalSubscriber implements Sink {
   end(closeCode: number, reason: string): void {
     if (this.#isEnded) return;
     this.#isEnded = true;
-    this.#call(() => this.#handlers.onEnd?.(closeCode === 1013 ? 'SLOW_CONSUMER' : 'SHUTTING_DOWN', reason));
+    this.#call(() => this.#handlers.onEnd?.(END_CODES[closeCode] ?? 'SHUTTING_DOWN', reason));
   }
 
   /** Nothing is handed out any more. */
@@ -75,9 +99,8 @@ export class LocalSubscriber implements Sink {
     if (this.#isEnded) return;
     const topic = this.#topic;
     if (frame.type === 'event') {
-      const { seq, time, payloadBytes, id } = frame;
-      const event = { topic, seq, time, payload: decode(payloadBytes), ...(id === null ? {} : { id }) };
-      this.#call(() => this.#handlers.onEvent(event));
+      const event = this.#eventOf(frame);
+      if (event !== null) this.#call(() => this.#handlers.onEvent(event));
     } else if (frame.type === 'gap') {
       const { fromSeq, toSeq, reason } = frame;
       this.#call(() => this.#handlers.onGap?.({ topic, fromSeq, toSeq, reason }));
@@ -87,11 +110,19 @@ export class LocalSubscriber implements Sink {
     }
   }
 
-  #call(handler: () => void): void {
+  /** Null: anybody may publish what this process cannot decode. */
+  #eventOf({ seq, time, payloadBytes, id }: Extract<ServerMessage, { type: 'event' }>): TopicEvent | null {
+    const topic = this.#topic;
     try {
-      handler();
-    } catch (fault) {
-      this.#onFault(fault);
+      return { topic, seq, time, payload: decode(payloadBytes), ...(id === null ? {} : { id }) };
+    } catch (cause) {
+      const problem = `message ${seq} of ${JSON.stringify(topic)} was left out: its payload cannot be decoded`;
+      this.#onFault(new Error(problem, { cause }));
+      return null;
     }
+  }
+
+  #call(handler: () => unknown): void {
+    callOut(handler, this.#onFault);
   }
 }

@@ -72,20 +72,20 @@ export class Stream {
   }
 
   /** How long the oldest message that idle subscriptions have not got has waited already (ms). */
-  waitedMs(cursor: number, epochMs: number): number {
+  waitedMs(cursor: number, nowMs: number): number {
     const { log } = this;
     if (cursor < log.tailSeq || cursor > log.headSeq) return 0;
-    return Math.max(0, epochMs - log.timeOf(cursor));
+    return Math.max(0, nowMs - log.timeOf(cursor));
   }
 
   /** Moves the floor up to what the log retains and the limits allow. Amortised constant per message. */
-  updateFloor(epochMs: number): void {
+  updateFloor(nowMs: number): void {
     const { log } = this;
     const { maxLagMessages, maxLagMs } = this.options;
     let floor = Math.max(this.floorSeq, log.tailSeq);
     if (maxLagMessages > 0) floor = Math.max(floor, log.headSeq - maxLagMessages + 1);
     if (maxLagMs > 0) {
-      const oldestMs = epochMs - maxLagMs;
+      const oldestMs = nowMs - maxLagMs;
       while (floor <= log.headSeq && log.timeOf(floor) < oldestMs) floor++;
     }
     this.floorSeq = floor;

@@ -1,12 +1,26 @@
 /** Engine API: what the engine's methods take and return, and what it emits. */
 
 import type { LaneFigures, TopicFigures } from '../counters/report.js';
-import type { LocalHandlers, TopicGap } from '../delivery/local-subscriber.js';
+import type { LocalHandlers } from '../delivery/local-subscriber.js';
+import type { RingcastError } from '../errors.js';
 import type { SlowConsumerPolicy } from '../protocol/messages.js';
 
 export interface PublishOptions {
   /** Message id, handed on to the subscribers; 1–64 bytes of UTF-8. */
   readonly id?: string;
+}
+
+export interface PublisherOptions {
+  /** Told once per turn of the event loop in which messages of this publisher were refused. */
+  readonly onRefused?: (refusal: PublishRefusal) => unknown;
+}
+
+export interface PublishRefusal {
+  readonly topic: string;
+  /** Messages that were not taken. */
+  readonly count: number;
+  /** Why the first of them was not: OVERLOADED, SHUTTING_DOWN, BAD_REQUEST (the value, the id), TOO_LARGE, TOPIC_NOT_FOUND … */
+  readonly error: RingcastError;
 }
 
 export interface PublishResult {
@@ -26,7 +40,7 @@ export interface LocalSubscribeOptions {
   /** How long a message may wait for others (ms), 0–1000; by default what the topic's rule or the engine says. */
   readonly maxDelayMs?: number;
   /** Messages were lost to this subscriber; called in their place, before the next event. */
-  readonly onGap?: (gap: TopicGap) => void;
+  readonly onGap?: LocalHandlers['onGap'];
   /** It ended without `close`: TOPIC_NOT_FOUND (deleted), SLOW_CONSUMER, SHUTTING_DOWN. Nothing is handed out after it. */
   readonly onEnd?: LocalHandlers['onEnd'];
 }
@@ -59,6 +73,8 @@ export interface EngineStats {
   /** Messages accepted, and messages refused with OVERLOADED. */
   readonly publishedMessages: number;
   readonly overloadedMessages: number;
+  /** Messages of this process that were refused, for whatever reason: by `send`, or by a promise that may have been left alone. */
+  readonly refusedPublishes: number;
   /** Bytes that the logs of cold topics take. */
   readonly coldLogBytes: number;
   /** Publishers that wait for a lane to number their message. */
@@ -116,7 +132,10 @@ export interface LaneEvent {
 
 /** Events of the engine. */
 export interface EngineEvents {
-  /** Something went wrong that no caller can be told: a hook or a handler threw. Without a listener it is thrown. */
+  /**
+   * Something went wrong that no caller can be told: a hook, a handler or a listener threw or rejected, a message could
+   * not be decoded for this process. The engine goes on. Without a listener it becomes a process warning.
+   */
   fault: [fault: unknown];
   /** A setting that is allowed and probably not meant; a sentence. Without a listener it becomes a process warning. */
   warning: [text: string];

@@ -12,10 +12,12 @@ import type { HomeKeeper } from '../router/home-keeper.js';
 import type { Router } from '../router/router.js';
 import { NO_ROW, type TopicEntry } from '../router/topic-entry.js';
 import type { EngineStats, TopicStats } from './api.js';
+import type { LocalPublishing } from './local-publishing.js';
 
 export interface FigureSources {
   readonly gateway: Gateway;
   readonly router: Router;
+  readonly publishing: LocalPublishing;
   readonly delivery: Delivery;
   readonly coldLink: DirectLink;
   readonly lanes: LaneSet;
@@ -50,7 +52,7 @@ export class Figures {
   }
 
   engineStats(): EngineStats {
-    const { gateway, router, delivery, coldLink, homes, handOver } = this.#sources;
+    const { gateway, router, publishing, delivery, coldLink, homes, handOver } = this.#sources;
     const { load, counters } = delivery;
     return {
       connections: gateway.connectionCount,
@@ -63,6 +65,7 @@ export class Figures {
       blockedConnections: load.blocked,
       publishedMessages: router.publishedMessages,
       overloadedMessages: router.overloadedMessages,
+      refusedPublishes: publishing.refusedMessages,
       coldLogBytes: coldLink.logBytes,
       pendingAcks: router.pendingAcks.count,
       deliveredMessages: counters.deliveredMessages,

@@ -1,20 +1,59 @@
 /** Scheduler: time and the event loop of this thread, as delivery and links need them. */
 
 import { performance } from 'node:perf_hooks';
-import type { Scheduler } from '../delivery/delivery.js';
+import type { Scheduler } from '../delivery/scheduler.js';
+import { createMonotonicClock } from '../lane/monotonic.js';
 
-export function createScheduler(): Scheduler {
-  const { timeOrigin } = performance;
+/** How often the wall clock is looked at: for so long a message may have the time of a clock that has been corrected (ms). */
+const WALL_CHECK_MS = 1000;
+
+/**
+ * @param onFault takes what a callback throws: the engine's own turns never end the process. It must not throw.
+ * @param monotonicMs a clock that never jumps. @param wallMs one that may, in whole ms since the epoch
+ */
+export function createScheduler(
+  onFault: (fault: unknown) => void,
+  monotonicMs: () => number = createMonotonicClock(),
+  wallMs: () => number = () => Date.now(),
+): Scheduler {
+  const run = (callback: () => void): void => {
+    try {
+      callback();
+    } catch (fault) {
+      onFault(fault);
+    }
+  };
   return {
-    nowMs: () => performance.now(),
-    epochMs: () => timeOrigin + performance.now(),
+    nowMs: monotonicMs,
+    epochMs: createWallClock(monotonicMs, wallMs),
     busyMs: () => performance.eventLoopUtilization().active,
     soon: (callback) => {
-      setImmediate(callback);
+      setImmediate(run, callback);
     },
     after: (delayMs, callback) => {
-      const timer = setTimeout(callback, delayMs);
+      const timer = setTimeout(run, delayMs, callback);
       return () => clearTimeout(timer);
     },
+  };
+}
+
+/**
+ * The wall clock, to a part of a millisecond and for the price of a monotonic clock, which goes on from where the wall clock
+ * was last seen. Where that has been set, or the machine has slept, it follows within WALL_CHECK_MS, backwards too.
+ */
+function createWallClock(monotonicMs: () => number, wallMs: () => number): (nowMs?: number) => number {
+  let offsetMs = wallMs() - monotonicMs();
+  let checkAtMs = Number.NEGATIVE_INFINITY;
+  const check = (): void => {
+    const beforeMs = monotonicMs();
+    const readMs = wallMs();
+    const afterMs = monotonicMs();
+    // All that one reading of whole milliseconds says; a reading that was interrupted says less, and nothing wrong.
+    offsetMs = Math.min(Math.max(offsetMs, readMs - afterMs), readMs + 1 - beforeMs);
+    checkAtMs = afterMs + WALL_CHECK_MS;
+  };
+  return (nowMs = monotonicMs()) => {
+    if (nowMs >= checkAtMs) check();
+    return nowMs + offsetMs;
   };
 }

@@ -15,8 +15,8 @@ import {
 } from '../counters/stats-board.js';
 import { Top } from '../counters/top.js';
 import { BLOCKED } from '../delivery/consumer.js';
-import type { Scheduler } from '../delivery/delivery.js';
 import type { LaggingSubscription } from '../delivery/lag-scan.js';
+import type { Scheduler } from '../delivery/scheduler.js';
 import { PUBLISH_FULL } from '../lane/link.js';
 import { EVENT_HEAD_MAX_BYTES } from '../protocol/event.js';
 import { encode } from '../protocol/msgpack.js';
@@ -109,7 +109,7 @@ export class StatsFeed {
     const startMs = this.#scheduler.nowMs();
     const elapsedMs = startMs - this.#measuredAtMs;
     this.#measuredAtMs = startMs;
-    while (!this.#figures.lags.step(this.#scheduler.epochMs())) yield;
+    while (!this.#figures.lags.step(this.#scheduler.nowMs())) yield;
     const busiest = yield* this.#busiestTopics();
     this.#figures.measureLaneTimes(busiest, elapsedMs);
     const topics: TopicFigures[] = [];
@@ -193,7 +193,8 @@ export class StatsFeed {
     const bytes = encodeFitting(report, fits);
     if (bytes === null) return;
     const message = { bytes, start: 0, end: bytes.length, tail: null, timeMs: report.time, origin: 0 };
-    const seq = topic.link.publish(topic.spec.alias, { ...message, mayWaitMs: 0, request: 0 });
+    const monotonicMs = this.#scheduler.nowMs();
+    const seq = topic.link.publish(topic.spec.alias, { ...message, monotonicMs, mayWaitMs: 0, request: 0 });
     // Refused when the logs of cold topics are full: the next report comes soon.
     if (seq === PUBLISH_FULL) return;
     topic.acceptedMessages++;

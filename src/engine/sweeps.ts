@@ -3,7 +3,7 @@
  * it takes, and delays nobody.
  */
 
-import type { Scheduler } from '../delivery/delivery.js';
+import type { Scheduler } from '../delivery/scheduler.js';
 
 /** Does a part of the work, well below a millisecond of it. True: that was the rest. */
 export type SweepStep = () => boolean;

@@ -1,7 +1,8 @@
 /** Gateway: the WebSocket server. Upgrades, limits, heartbeats, graceful stop. */
 
 import { accessSync, constants } from 'node:fs';
-import type { Delivery, Scheduler } from '../delivery/delivery.js';
+import type { Delivery } from '../delivery/delivery.js';
+import type { Scheduler } from '../delivery/scheduler.js';
 import type { Sink } from '../delivery/sink.js';
 import { RingcastError } from '../errors.js';
 import { createJsonEncoder } from '../protocol/encoder-json.js';
@@ -17,12 +18,20 @@ import { limitHeaders } from './header-limit.js';
 import { Heartbeat } from './heartbeat.js';
 import { pingEveryBytes, socketIdleTimeoutS } from './idle-timer.js';
 import { FLOOD, FLOOD_MS, Intake } from './intake.js';
+import { Releasable } from './let-go.js';
 import { listenFailure } from './listen-failure.js';
 import { Offenders } from './offenders.js';
 import { type PassphraseOptions, passphraseOf } from './tls-passphrase.js';
 import type { Codec, UrlSubscription } from './upgrade-url.js';
 import { type UpgradeHost, Upgrades } from './upgrades.js';
-import { listenExclusively, loadUws, type TemplatedApp, type Uws, type us_listen_socket } from './uws.js';
+import {
+  listenExclusively,
+  loadUws,
+  type TemplatedApp,
+  type Uws,
+  type us_listen_socket,
+  type WebSocket,
+} from './uws.js';
 
 export interface GatewayOptions {
   readonly host: string;
@@ -102,6 +111,8 @@ export class Gateway implements ConnectionHost, UpgradeHost {
   readonly #flushReplies = (): void => this.flushReplies();
   #uws: Uws | null = null;
   #app: TemplatedApp | null = null;
+  /** What uWebSockets.js calls. */
+  readonly #handlers = new Releasable();
   #listenSocket: us_listen_socket | null = null;
   #heartbeatTimer: NodeJS.Timeout | null = null;
   #isDraining = false;
@@ -208,6 +219,7 @@ export class Gateway implements ConnectionHost, UpgradeHost {
     if (lingerMs > 0) await new Promise((resolve) => setTimeout(resolve, lingerMs));
     this.#app?.close();
     this.#app = null;
+    this.#handlers.release();
   }
 
   // ---- host of upgrades --------------------------------------------------------------------------------------------
@@ -345,43 +357,50 @@ export class Gateway implements ConnectionHost, UpgradeHost {
 
   #defineRoutes(app: TemplatedApp): void {
     const { idleTimeoutMs, maxPayloadBytes } = this.#options;
+    const handlers = this.#handlers;
     const behavior: Parameters<typeof app.ws<SocketData>>[1] = {
       maxPayloadLength: maxPayloadBytes * RECEIVE_LIMIT_FACTOR + 1024,
       maxBackpressure: BACKPRESSURE_MAX_BYTES,
       idleTimeout: socketIdleTimeoutS(idleTimeoutMs),
       sendPingsAutomatically: false,
-      upgrade: (res, req, context) => this.#upgrades.upgrade(res, req, context),
-      open: (ws) => {
-        const { connection } = ws.getUserData();
-        this.#heartbeat.add(connection);
-        this.counters.acceptedConnections++;
-        connection.opened(ws, this.#scheduler.nowMs());
-      },
-      message: (ws, message, isBinary) => {
+      upgrade: handlers.handler((res, req, context) => this.#upgrades.upgrade(res, req, context)),
+      open: handlers.handler((ws) => this.#opened(ws)),
+      message: handlers.handler((ws, message, isBinary) => {
         const { connection } = ws.getUserData();
         const nowMs = this.#scheduler.nowMs();
         connection.lastReceivedMs = nowMs | 0;
         const verdict = this.intake.judge(connection, nowMs);
         if (verdict === FLOOD) connection.refuseToRead(TOO_FAST);
         else connection.received(message, isBinary, verdict);
-      },
-      ping: (ws) => this.#controlFrame(ws.getUserData().connection),
-      pong: (ws) => this.#controlFrame(ws.getUserData().connection),
-      drain: (ws) => {
+      }),
+      ping: handlers.handler((ws) => this.#controlFrame(ws.getUserData().connection)),
+      pong: handlers.handler((ws) => this.#controlFrame(ws.getUserData().connection)),
+      drain: handlers.handler((ws) => {
         const { connection } = ws.getUserData();
         // Whoever takes something is alive, however slow.
         connection.lastReceivedMs = this.#scheduler.nowMs() | 0;
         connection.drained();
-      },
-      close: (ws, code, reason) => this.#closed(ws.getUserData().connection, code, reason),
+      }),
+      close: handlers.handler((ws, code, reason) => this.#closed(ws.getUserData().connection, code, reason)),
     };
     app.ws<SocketData>('/ws', behavior);
     app.ws<SocketData>('/ws/*', behavior);
-    app.any('/*', (res) => this.#upgrades.refusePlain(res));
-    const onSocket: Parameters<typeof app.filter>[0] = (res, change) => {
-      if (change > 0) this.#upgrades.accepted(res);
-    };
-    app.filter(onSocket);
+    app.any(
+      '/*',
+      handlers.handler((res) => this.#upgrades.refusePlain(res)),
+    );
+    app.filter(
+      handlers.handler((res, change) => {
+        if (change > 0) this.#upgrades.accepted(res);
+      }) as Parameters<typeof app.filter>[0],
+    );
+  }
+
+  #opened(ws: WebSocket<SocketData>): void {
+    const { connection } = ws.getUserData();
+    this.#heartbeat.add(connection);
+    this.counters.acceptedConnections++;
+    connection.opened(ws, this.#scheduler.nowMs());
   }
 
   #controlFrame(connection: Connection): void {

@@ -7,7 +7,7 @@
  * sends so many messages that even this takes too long, or more bytes than may wait, is closed.
  */
 
-import type { Scheduler } from '../delivery/delivery.js';
+import type { Scheduler } from '../delivery/scheduler.js';
 
 /** What of a turn may go into handling messages as they are read, and, after that, those that wait (ms). */
 const TURN_MAX_MS = 5;

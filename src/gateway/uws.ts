@@ -12,6 +12,7 @@ import type {
   us_listen_socket,
   us_socket_context_t,
   WebSocket,
+  WebSocketBehavior,
 } from 'uWebSockets.js';
 import { createRequire } from 'node:module';
 import { join } from 'node:path';
@@ -19,7 +20,15 @@ import { RingcastError } from '../errors.js';
 import { adviceFor, thisHost } from './uws-advice.js';
 import { BUNDLED, NAME } from './uws-packages.js';
 
-export type { HttpRequest, HttpResponse, TemplatedApp, us_listen_socket, us_socket_context_t, WebSocket };
+export type {
+  HttpRequest,
+  HttpResponse,
+  TemplatedApp,
+  us_listen_socket,
+  us_socket_context_t,
+  WebSocket,
+  WebSocketBehavior,
+};
 export type Uws = typeof import('uWebSockets.js');
 
 /** Results of `ws.send`. */

@@ -24,7 +24,7 @@ export interface DirectLinkOptions {
  */
 interface Arrival {
   readonly limits: PlainLogLimits & { retainMs: number };
-  /** Ms since the epoch; 0: the next `trim` says. */
+  /** On the monotonic clock (ms); 0: the next `trim` says. */
   untilMs: number;
 }
 
@@ -120,10 +120,10 @@ export class DirectLink implements TopicLink {
 
   publish(alias: number, message: OutgoingMessage): number {
     const topic = this.#topic(alias);
-    const { bytes, start, end, tail } = message;
+    const { bytes, start, end, tail, timeMs, monotonicMs, origin } = message;
     const frameMaxBytes = EVENT_HEAD_MAX_BYTES + end - start + (tail === null ? 0 : tail.length);
     if (!topic.log.canHold(frameMaxBytes)) return PUBLISH_FULL;
-    const seq = topic.publish(bytes, start, end, tail !== null, tail, message.timeMs, 0, message.origin);
+    const seq = topic.publish(bytes, start, end, tail !== null, tail, timeMs, monotonicMs, 0, origin);
     if (topic.log.isInflated || topic.jsonLog?.isInflated === true) this.#inflated.add(topic);
     return seq;
   }
@@ -137,7 +137,7 @@ export class DirectLink implements TopicLink {
    * Gives back memory that logs took in busier times, of some of them. Called about once per second, and again after
    * a turn of the event loop until it says true: that was all of them.
    */
-  trim(epochMs: number): boolean {
+  trim(nowMs: number): boolean {
     this.#trimming ??= this.#inflated.values();
     for (let count = 0; count < TOPICS_PER_STEP; ) {
       const { value: topic, done } = this.#trimming.next();
@@ -145,30 +145,30 @@ export class DirectLink implements TopicLink {
         this.#trimming = null;
         return true;
       }
-      count += 1 + this.#trimTopic(topic, epochMs) / MOVED_BYTES_PER_TOPIC;
+      count += 1 + this.#trimTopic(topic, nowMs) / MOVED_BYTES_PER_TOPIC;
     }
     return false;
   }
 
   /** Returns how many bytes were moved for it, about. */
-  #trimTopic(topic: Topic, epochMs: number): number {
+  #trimTopic(topic: Topic, nowMs: number): number {
     const { log, jsonLog } = topic;
     const beforeBytes = this.#budget.usedBytes;
-    const mayLagStill = this.#isArriving(topic, epochMs) || !log.isIdle(epochMs);
-    log.trim(epochMs);
-    jsonLog?.trim(epochMs);
+    const mayLagStill = this.#isArriving(topic, nowMs) || !log.isIdle(nowMs);
+    log.trim(nowMs);
+    jsonLog?.trim(nowMs);
     // What is left is history: nothing to look at again before the next message.
     if (!mayLagStill) this.#inflated.delete(topic);
     return beforeBytes - this.#budget.usedBytes;
   }
 
   /** Lets logs keep only what those of every cold topic do, once there was time to read them. */
-  #isArriving(topic: Topic, epochMs: number): boolean {
+  #isArriving(topic: Topic, nowMs: number): boolean {
     const arrival = this.#arrived.get(topic);
     if (arrival === undefined) return false;
     const { retainMs } = this.#options;
-    if (arrival.untilMs === 0) arrival.untilMs = epochMs + retainMs;
-    if (epochMs < arrival.untilMs) return true;
+    if (arrival.untilMs === 0) arrival.untilMs = nowMs + retainMs;
+    if (nowMs < arrival.untilMs) return true;
     arrival.limits.retainMs = retainMs;
     this.#arrived.delete(topic);
     return false;

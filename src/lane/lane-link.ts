@@ -31,6 +31,7 @@ import {
   REQUEST_OPEN_JSON,
   REQUEST_PUBLISH,
   REQUEST_STOP,
+  ticksOf,
 } from './records.js';
 import type { SharedLogs } from './shared-logs.js';
 
@@ -304,7 +305,8 @@ export class LaneLink implements TopicLink {
     copyBytes(bytes, start, end, ring.bytes, at);
     if (tail !== null) ring.bytes.set(tail, at + payloadBytes);
     const flags = tail === null ? 0 : FLAG_HAS_TAIL;
-    ring.writeHeader(REQUEST_PUBLISH, flags, alias, message.origin, message.request, 0, message.timeMs);
+    const ticks = ticksOf(message.monotonicMs);
+    ring.writeHeader(REQUEST_PUBLISH, flags, alias, message.origin, message.request, ticks, message.timeMs);
     ring.commit();
     this.#unpublishedBytes += totalBytes;
     if (this.#unpublishedBytes > UNPUBLISHED_MAX_BYTES) this.flush();

@@ -23,6 +23,7 @@ import {
   EVENT_NACK,
   EVENT_READY,
   FLAG_HAS_TAIL,
+  monotonicMsOf,
   REQUEST_CLOSE,
   REQUEST_CLOSE_JSON,
   REQUEST_OPEN,
@@ -55,10 +56,8 @@ export interface LaneStart {
 
 /** Time as a lane needs it. */
 export interface LaneClock {
-  /** Monotonic (ms). */
+  /** Monotonic (ms), and the same in all threads. */
   nowMs(): number;
-  /** Since the epoch (ms). */
-  epochMs(): number;
 }
 
 /** Requests between two reports of heads: long enough to batch, short enough that readers do not wait for it. */
@@ -111,6 +110,8 @@ export class Lane {
   #untilTimed = TIMED_EVERY;
   /** Each message that a stream catches up with is a step: there may be thousands. */
   readonly #beat = (): void => this.#counters.beat();
+  /** When this batch began. */
+  #batchMs = 0;
   readonly #isIdle = (): boolean => this.#requests.isEmpty();
   readonly #isAlwaysIdle = (): boolean => true;
   #isStopped = false;
@@ -165,10 +166,11 @@ export class Lane {
       counters.beat();
     }
     const startMs = this.#clock.nowMs();
+    this.#batchMs = startMs;
     for (let count = 0; count < BATCH_RECORDS && !this.#isStopped && requests.next(); count++) {
       const { position } = requests;
       counters.enterRecord(position);
-      if (count === 0) this.#noteWait(requests.time);
+      if (count === 0 && requests.type === REQUEST_PUBLISH) this.#noteWait(startMs);
       if (requests.type === REQUEST_PUBLISH) this.#publish(position);
       else this.#control(position);
     }
@@ -216,6 +218,7 @@ export class Lane {
       (requests.flags & FLAG_HAS_TAIL) !== 0,
       null,
       requests.time,
+      monotonicMsOf(requests.aux, this.#batchMs),
       position,
       requests.connection,
     );
@@ -304,10 +307,9 @@ export class Lane {
     throw new Error(`lane: a record announced ${kind} parcel ${number}, which was not posted`);
   }
 
-  #noteWait(timeMs: number): void {
-    if (timeMs === 0) return;
+  #noteWait(nowMs: number): void {
     // The clocks of two threads may differ by some microseconds.
-    this.#waits.record(Math.max(1, Math.round((this.#clock.epochMs() - timeMs) * 1000)));
+    this.#waits.record(Math.max(1, Math.round((nowMs - monotonicMsOf(this.#requests.aux, nowMs)) * 1000)));
   }
 
   #hasEventRoom(): boolean {

@@ -19,8 +19,10 @@ export interface OutgoingMessage {
   end: number;
   /** The EVENT's optional elements behind the payload (see `eventTail`), or null. */
   tail: Uint8Array | null;
-  /** When the engine accepted it (ms since the epoch). */
+  /** When the engine accepted it, as subscribers are told (ms since the epoch). */
   timeMs: number;
+  /** The same moment on the monotonic clock (ms): for lags, delays and retention, which a wall clock that is set must not touch. */
+  monotonicMs: number;
   /** Connection number that must not get the message; 0: everyone gets it. */
   origin: number;
   /** How long the message may wait here for others (ms); 0: its home is told in this turn of the event loop. */

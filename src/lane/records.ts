@@ -5,6 +5,7 @@
  *   requests (accept thread → lane)
  *   OPEN        topic = alias, request = parcel: the topic's spec and the memory of its log
  *   PUBLISH     topic, connection = origin (noEcho) or 0, request = number for the ACK or 0, time = ms since the epoch,
+ *               aux = the same moment on the monotonic clock (see `ticksOf`),
  *               payload = the message's payload, then its tail (see `eventTail`) when HAS_TAIL is set
  *   OPEN_JSON   topic, request = parcel: the memory of the JSON stream's log
  *   CLOSE_JSON  topic, request = the parcel that OPEN_JSON brought
@@ -37,3 +38,17 @@ export const EVENT_NACK = 5;
 
 /** PUBLISH: the payload's bytes end with the EVENT's optional elements. */
 export const FLAG_HAS_TAIL = 1;
+
+/** So that waits of some microseconds can be told. */
+const TICKS_PER_MS = 256;
+
+/** A monotonic time as the u32 of a record: 1/256 ms, modulo 2^32. */
+export function ticksOf(monotonicMs: number): number {
+  return (monotonicMs * TICKS_PER_MS) | 0;
+}
+
+/** The time that these ticks stand for, less than 2.3 hours from `nowMs`: no record waits that long in a ring. */
+export function monotonicMsOf(ticks: number, nowMs: number): number {
+  const now = Math.floor(nowMs * TICKS_PER_MS);
+  return (now - (((now | 0) - ticks) | 0)) / TICKS_PER_MS;
+}

@@ -182,9 +182,11 @@ export class SupervisedLane {
     this.link.stop();
   }
 
-  /** Watches no more, and starts no more threads. */
+  /** Watches no more, and starts no more threads. Nobody has to wait for the lane from here on. */
   close(): void {
     this.state = 'stopped';
+    this.#onReady();
+    this.#onStopped();
     this.#cancelTimer?.();
     this.#cancelTimer = null;
     this.link.attach(null);

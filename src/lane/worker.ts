@@ -1,8 +1,8 @@
 /** Worker entry of a lane: one endless task. */
 
-import { performance } from 'node:perf_hooks';
 import { type MessagePort, receiveMessageOnPort } from 'node:worker_threads';
 import { Lane, type LaneClock, type LaneStart } from './lane.js';
+import { createMonotonicClock } from './monotonic.js';
 import type { LaneParcel } from './parcels.js';
 
 /** What the pool hands to the thread. */
@@ -11,8 +11,7 @@ export interface LaneTask extends LaneStart {
 }
 
 export const threadClock: LaneClock = {
-  nowMs: () => performance.now(),
-  epochMs: () => performance.timeOrigin + performance.now(),
+  nowMs: createMonotonicClock(),
 };
 
 /** Returns when the lane was asked to stop. */

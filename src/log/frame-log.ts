@@ -144,7 +144,7 @@ export class FrameLog {
 
   /**
    * Hot path: per message. Makes room for the next frame, `frameBytes` long, by growing (plain) or evicting.
-   * @param timeMs when the message was accepted. @param ingressPosition the ring position of its record, 0 when there is none.
+   * @param timeMs when the message was accepted, on the monotonic clock. @param ingressPosition the ring position of its record, 0 when there is none.
    * @param origin connection number that must not get the frame (noEcho), 0 for none.
    */
   begin(frameBytes: number, timeMs: number, ingressPosition: number, origin: number): void {
@@ -304,7 +304,7 @@ export class FrameLog {
     return this.#index[this.#entryOf(seq) + POSITION_FIELD];
   }
 
-  /** When frame `seq` was accepted (ms since the epoch). */
+  /** When frame `seq` was accepted, on the monotonic clock (ms): what it says to others stands in the frame. */
   timeOf(seq: number): number {
     return this.#index[this.#entryOf(seq) + TIME_FIELD];
   }

@@ -16,6 +16,7 @@ function hasControlCharacter(name: string): boolean {
 
 /** Null when the name can be used, otherwise what is wrong with it. */
 export function topicNameProblem(name: string): string | null {
+  if (typeof name !== 'string') return 'the topic name is not a string';
   if (name.length === 0) return 'the topic name is empty';
   const lengthBytes = utf8Length(name);
   if (lengthBytes < 0) return 'the topic name is not valid UTF-8';

@@ -92,10 +92,13 @@ export class HandOver {
     for (const [entry, leaving] of this.#underWay) if (leaving.destination !== null) this.#drain(entry, leaving);
   }
 
-  /** Hands nothing on any more. */
+  /** Hands nothing on any more. Who waits for a topic that is still under way need not wait any longer. */
   close(): void {
     this.#cancelRetry?.();
     this.#cancelRetry = null;
+    const waiting = [...this.#waiting.values()].flat();
+    this.#waiting.clear();
+    for (const callback of waiting) callback();
   }
 
   #leave(entry: TopicEntry, target: number): void {

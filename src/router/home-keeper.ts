@@ -102,7 +102,8 @@ export class HomeKeeper {
 
   /**
    * Pins a topic to a home, or no longer (`auto`). Resolves when it is there.
-   * Rejects with RingcastError: BAD_REQUEST, LIMIT_EXCEEDED; TOPIC_NOT_FOUND when it was deleted on the way.
+   * Rejects with RingcastError: BAD_REQUEST, LIMIT_EXCEEDED; TOPIC_NOT_FOUND, SHUTTING_DOWN when it was deleted, or the
+   * engine stopped, on the way.
    */
   async pin(entry: TopicEntry, home: Home): Promise<void> {
     const target = this.#targetOf(entry, home);
@@ -115,6 +116,9 @@ export class HomeKeeper {
     if (home === 'auto' && entry.loadRow === NO_ROW) this.#activate(entry, entry.acceptedMessages);
     await new Promise<void>((resolve) => this.#handOver.move(entry, target, resolve));
     if (entry.isClosed) throw new RingcastError('TOPIC_NOT_FOUND', 'the topic was deleted on its way');
+    if (this.#handOver.isUnderWay(entry)) {
+      throw new RingcastError('SHUTTING_DOWN', 'the engine was stopped while the topic was on its way');
+    }
   }
 
   /** The lane is given up: its topics go to the accept thread, wherever they were pinned. */

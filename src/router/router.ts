@@ -6,6 +6,7 @@
  */
 
 import type { Delivery } from '../delivery/delivery.js';
+import type { Scheduler } from '../delivery/scheduler.js';
 import { DELAY_OF_STREAM, NONE } from '../delivery/subscription-table.js';
 import { RingcastError } from '../errors.js';
 import { type LinkEvents, type OutgoingMessage, PUBLISH_ACCEPTED, PUBLISH_FULL } from '../lane/link.js';
@@ -50,7 +51,7 @@ export class Router implements LinkEvents {
   readonly #options: RouterOptions;
   readonly #delivery: Delivery;
   readonly #hooks: Hooks;
-  readonly #epochMs: () => number;
+  readonly #clock: Pick<Scheduler, 'nowMs' | 'epochMs'>;
   /** Filled for each message and handed to its home, which copies what it keeps. */
   readonly #outgoing: OutgoingMessage = {
     bytes: new Uint8Array(0),
@@ -58,27 +59,36 @@ export class Router implements LinkEvents {
     end: 0,
     tail: null,
     timeMs: 0,
+    monotonicMs: 0,
     origin: 0,
     mayWaitMs: 0,
     request: 0,
   };
   /** One clock read per WebSocket message: its frames were accepted together. */
   #batchMs = 0;
+  #batchMonotonicMs = 0;
 
-  constructor(options: RouterOptions, topics: TopicRegistry, delivery: Delivery, hooks: Hooks, epochMs: () => number) {
+  constructor(
+    options: RouterOptions,
+    topics: TopicRegistry,
+    delivery: Delivery,
+    hooks: Hooks,
+    clock: Pick<Scheduler, 'nowMs' | 'epochMs'>,
+  ) {
     this.#options = options;
     this.hookCalls = new HookCalls(options.hookTimeoutMs, (fault) => this.onFault(fault));
     this.topics = topics;
     this.#delivery = delivery;
     this.#hooks = hooks;
-    this.#epochMs = epochMs;
+    this.#clock = clock;
   }
 
   // ---- frames ------------------------------------------------------------------------------------------------------
 
   /** The frames handled from here on were received together. */
   beginBatch(): void {
-    this.#batchMs = this.#epochMs();
+    this.#batchMonotonicMs = this.#clock.nowMs();
+    this.#batchMs = this.#clock.epochMs(this.#batchMonotonicMs);
   }
 
   /** Tells a publisher what a full home refused, once per batch and not once per message. */
@@ -320,6 +330,7 @@ export class Router implements LinkEvents {
     outgoing.end = frame.payloadEnd;
     outgoing.tail = options?.id === undefined ? null : eventTail(options.id);
     outgoing.timeMs = this.#batchMs;
+    outgoing.monotonicMs = this.#batchMonotonicMs;
     outgoing.origin = 0;
     if (options?.noEcho === true) {
       outgoing.origin = session.consumer.number;
@@ -348,29 +359,29 @@ export class Router implements LinkEvents {
     };
   }
 
-  /** Publishes from within the process. The payload is MessagePack. Throws RingcastError. */
+  /**
+   * Hot path: per message that this process publishes, to a topic that is not closed. The payload is MessagePack.
+   * False: its home is full, see `overloaded`.
+   */
   publishLocal(
-    topic: string,
+    entry: TopicEntry,
     payload: Uint8Array,
     id: string | undefined,
-    timeMs: number,
-    onOutcome: (outcome: number | RingcastError, pressure: number) => void,
-  ): void {
-    const entry = this.topics.obtain(topic);
-    if (entry instanceof RingcastError) throw entry;
-    const onAck: AckCallback = (outcome) => onOutcome(outcome, pressureOf(entry));
+    nowMs: number,
+    onAck: AckCallback | null,
+  ): boolean {
     const outgoing = this.#outgoing;
     outgoing.bytes = payload;
     outgoing.start = 0;
     outgoing.end = payload.length;
     outgoing.tail = id === undefined ? null : eventTail(id);
-    outgoing.timeMs = timeMs;
+    outgoing.timeMs = this.#clock.epochMs(nowMs);
+    outgoing.monotonicMs = nowMs;
     outgoing.origin = 0;
     const isAccepted = this.#send(entry, outgoing, onAck);
     this.topics.publishedUnheld(entry);
-    if (isAccepted) return;
-    this.overloadedMessages++;
-    throw overloaded(entry);
+    if (!isAccepted) this.overloadedMessages++;
+    return isAccepted;
   }
 
   /** Hot path: per message. Hands the message to its topic's home. False: the home's ring is full. */

@@ -28,7 +28,7 @@ export interface RegistryOptions {
   readonly defaults: TopicSettings;
   readonly rules: readonly PlacementRule[];
   /** Ms since the epoch. */
-  readonly epochMs: () => number;
+  readonly nowMs: () => number;
 }
 
 /** What `sweep` looks at in one step. */
@@ -362,7 +362,7 @@ export class TopicRegistry {
       this.#forget(entry);
       return true;
     }
-    const sinceMs = this.#options.epochMs() - IDLE_MS;
+    const sinceMs = this.#options.nowMs() - IDLE_MS;
     for (let looks = Math.min(LOOKS_FOR_ROOM, this.#byName.size); looks > 0; looks--) {
       this.#roomHand ??= this.#byName.values();
       const { value: entry, done } = this.#roomHand.next();

@@ -47,6 +47,7 @@ export class Topic {
   /**
    * Hot path: per message. Appends `bytes[start, end)`, a MessagePack payload that is copied undecoded, to every stream.
    * @param hasTail the payload's bytes, or `tail` if given, end with the EVENT's optional elements (see `eventTail`).
+   * @param timeMs what subscribers are told. @param monotonicMs the same moment, for whatever is measured by it.
    * @returns the message's seq
    */
   publish(
@@ -56,13 +57,14 @@ export class Topic {
     hasTail: boolean,
     tail: Uint8Array | null,
     timeMs: number,
+    monotonicMs: number,
     ingressPosition: number,
     origin: number,
   ): number {
     const log = this.log;
     const head = this.#head;
     const headBytes = head.write(this.spec.alias, log.headSeq + 1, timeMs, hasTail);
-    log.begin(headBytes + (end - start) + (tail === null ? 0 : tail.length), timeMs, ingressPosition, origin);
+    log.begin(headBytes + (end - start) + (tail === null ? 0 : tail.length), monotonicMs, ingressPosition, origin);
     log.write(head.bytes, 0, headBytes);
     log.write(bytes, start, end);
     if (tail !== null) log.write(tail, 0, tail.length);

@@ -359,6 +359,33 @@ describe('closing an engine', () => {
     expect((await faulty.reader.untilClosed()).code).toBe(1001);
   });
 
+  it('while a lane hangs tells every publisher what became of its message before the connection ends', async () => {
+    const faulty = await startRead();
+    const publishers = await Promise.all(CODECS.map((codec) => TestClient.open(faulty.engine.url, codec)));
+    faulty.pool.lanes[0]!.faults.ask('hang');
+    const before = faulty.engine.stats().publishedMessages;
+    for (const publisher of publishers) {
+      const messages = Array.from({ length: 100 }, (_, n) => ({
+        type: 'publish' as const,
+        id: `m${n}`,
+        topic: 'hot',
+        payload: n,
+      }));
+      publisher.send(...messages);
+    }
+    const own = publishAll(faulty);
+    await until(() => faulty.engine.stats().publishedMessages === before + 200 + PUBLISHED, 'all are accepted');
+    await faulty.engine.close();
+    for (const publisher of publishers) {
+      expect((await publisher.untilClosed()).code).toBe(1001);
+      const answers = answersOf(publisher);
+      expect(answers).toHaveLength(100);
+      expect(answers.some(({ type }) => type === 'error')).toBe(true);
+      for (const answer of answers) if (answer.type === 'error') expect(answer.code).toBe('SHUTTING_DOWN');
+    }
+    expect((await own).some(({ status }) => status === 'rejected')).toBe(true);
+  });
+
   it('while a lane is dead delivers all that was accepted', async () => {
     const faulty = await startRead();
     faulty.pool.lanes[0]!.running!.terminate();

@@ -257,23 +257,25 @@ describe('within a turn', () => {
     expectNothingLeft(lab, [other.stream, other.jsonStream, gone.jsonStream]);
   });
 
-  it('a sink that throws does not stop delivery to the others', () => {
+  it('a sink that throws is ended, and does not stop delivery to the others', () => {
     const lab = new DeliveryLab();
     const topic = lab.topic();
-    const bad = lab.consumer().subscribe(topic);
-    const good = lab.consumer().subscribe(topic);
-    bad.sink.onSend = () => {
-      throw new Error('a handler without anybody to tell');
+    const faults: unknown[] = [];
+    lab.delivery.onFault = (fault) => faults.push(fault);
+    const [first, bad, last] = [1, 2, 3].map(() => lab.consumer().subscribe(topic));
+    const fault = new Error('a transport with a fault of its own');
+    bad!.sink.onSend = () => {
+      throw fault;
     };
     topic.publish(1);
-    expect(() => lab.settle()).toThrow('a handler');
     lab.settle();
-    expect(good.take()).toEqual(['1:1']);
-    bad.sink.onSend = () => {};
     topic.publish(2);
+    lab.delivery.flushAll();
     lab.settle();
-    expect(good.take()).toEqual(['1:2']);
-    expect(bad.take()).toEqual(['1:1', '1:2']);
+    expect(faults).toEqual([fault]);
+    for (const one of [first!, last!]) expect(one.take()).toEqual(['1:1', '1:2']);
+    expect(bad!.sink.ends).toMatchObject([{ code: 1011 }]);
+    expect(lab.delivery.load).toMatchObject({ consumers: 2, subscriptions: 2, ready: 0 });
   });
 });
 

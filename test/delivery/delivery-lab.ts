@@ -69,7 +69,7 @@ export class LabTopic {
   /** Appends without a word to delivery, as a lane does that has not reported yet. */
   append(value: unknown, origin = 0): number {
     const payload = encode(value);
-    return this.topic.publish(payload, 0, payload.length, false, null, this.#lab.scheduler.epochMs(), 0, origin);
+    return this.topic.publish(payload, 0, payload.length, false, null, 0, this.#lab.scheduler.nowMs(), 0, origin);
   }
 
   report(): void {
@@ -91,7 +91,7 @@ export class LabTopic {
     const bodyBytes = payload.length - 5;
     payload[0] = 0xc6;
     new DataView(payload.buffer).setUint32(1, bodyBytes);
-    const seq = this.topic.publish(payload, 0, payload.length, false, null, this.#lab.scheduler.epochMs(), 0, 0);
+    const seq = this.topic.publish(payload, 0, payload.length, false, null, 0, this.#lab.scheduler.nowMs(), 0, 0);
     this.report();
     return seq;
   }

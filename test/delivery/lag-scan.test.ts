@@ -7,9 +7,9 @@ import { Random, testSeed } from '../ring/random.js';
 import { DeliveryLab, type LabConsumer, type LabTopic } from './delivery-lab.js';
 
 /** Steps until the next pass is complete; returns how many it took. */
-function pass(scan: LagScan, epochMs: number): number {
+function pass(scan: LagScan, nowMs: number): number {
   let steps = 1;
-  while (!scan.step(epochMs)) steps++;
+  while (!scan.step(nowMs)) steps++;
   return steps;
 }
 
@@ -28,7 +28,7 @@ describe('lag scan', () => {
     topic.publish('a');
     lab.settle();
     const scan = lab.delivery.lagScan(5);
-    pass(scan, lab.scheduler.epochMs());
+    pass(scan, lab.scheduler.nowMs());
     expect(scan.lagOf(topic.stream)).toEqual({ lagMessages: 0, lagMs: 0 });
     expect(scan.slowest).toEqual([]);
   });
@@ -52,7 +52,7 @@ describe('lag scan', () => {
     lab.settle();
     lab.scheduler.advance(50);
     const scan = lab.delivery.lagScan(5);
-    pass(scan, lab.scheduler.epochMs());
+    pass(scan, lab.scheduler.nowMs());
     expect([scan.lagOf(busy.stream), scan.lagOf(quiet.stream), scan.lagOf(busy.jsonStream)]).toEqual([
       { lagMessages: 3, lagMs: 150 },
       { lagMessages: 1, lagMs: 50 },
@@ -77,7 +77,7 @@ describe('lag scan', () => {
     }
     lab.settle();
     const scan = lab.delivery.lagScan(5);
-    pass(scan, lab.scheduler.epochMs());
+    pass(scan, lab.scheduler.nowMs());
     const { headSeq, tailSeq } = topic.stream.log;
     expect(tailSeq).toBeGreaterThan(20);
     expect(scan.lagOf(topic.stream)).toEqual({ lagMessages: 40, lagMs: (headSeq - tailSeq) * 10 });
@@ -95,13 +95,13 @@ describe('lag scan', () => {
     topic.publish('b');
     lab.settle();
     const scan = lab.delivery.lagScan(5);
-    expect(pass(scan, lab.scheduler.epochMs())).toBeGreaterThan(1);
+    expect(pass(scan, lab.scheduler.nowMs())).toBeGreaterThan(1);
     expect(scan.lagOf(topic.stream).lagMessages).toBe(1);
     topic.publish('c');
     lab.settle();
-    expect(scan.step(lab.scheduler.epochMs())).toBe(false);
+    expect(scan.step(lab.scheduler.nowMs())).toBe(false);
     expect([scan.lagOf(topic.stream).lagMessages, scan.slowest.length]).toEqual([1, 1]);
-    while (!scan.step(lab.scheduler.epochMs()));
+    while (!scan.step(lab.scheduler.nowMs()));
     expect([scan.lagOf(topic.stream).lagMessages, scan.slowest[0]?.lagMessages]).toEqual([2, 2]);
   });
 
@@ -114,7 +114,7 @@ describe('lag scan', () => {
     topic.publish('b');
     lab.settle();
     const scan = lab.delivery.lagScan(3000);
-    expect(pass(scan, lab.scheduler.epochMs())).toBe(6);
+    expect(pass(scan, lab.scheduler.nowMs())).toBe(6);
     expect(new Set(scan.slowest.map(({ consumer }) => consumer))).toEqual(
       new Set(consumers.map(({ consumer }) => consumer)),
     );
@@ -130,12 +130,12 @@ describe('lag scan', () => {
       for (let change = random.below(20); change > 0; change--) disturb(lab, topics, consumers, random);
       if (random.chance(0.5)) {
         // In the middle of whatever pass is going on; must not trip over anything.
-        scan.step(lab.scheduler.epochMs());
+        scan.step(lab.scheduler.nowMs());
         continue;
       }
-      while (!scan.step(lab.scheduler.epochMs()));
+      while (!scan.step(lab.scheduler.nowMs()));
       lab.settle();
-      pass(scan, lab.scheduler.epochMs());
+      pass(scan, lab.scheduler.nowMs());
       compare(lab, scan, topics, consumers);
     }
   });

@@ -15,7 +15,7 @@ const SPEC = { alias: 1, topic: 't', epoch: 'e', historyMessages: 100, historyBy
 function message(request: number): OutgoingMessage {
   const bytes = encode(`message ${request}`);
   const tail = eventTail('an id');
-  return { bytes, start: 0, end: bytes.length, tail, timeMs: 1, origin: 0, mayWaitMs: 0, request };
+  return { bytes, start: 0, end: bytes.length, tail, timeMs: 1, monotonicMs: 1, origin: 0, mayWaitMs: 0, request };
 }
 
 describe('a lane that dies at the same record again and again', () => {

@@ -24,9 +24,19 @@ function newLink(): DirectLink {
   });
 }
 
-function message(timeMs: number): OutgoingMessage {
+function message(monotonicMs: number): OutgoingMessage {
   const bytes = encode('x');
-  return { bytes, start: 0, end: bytes.length, tail: null, timeMs, origin: 0, request: 0, mayWaitMs: 0 };
+  return {
+    bytes,
+    start: 0,
+    end: bytes.length,
+    tail: null,
+    timeMs: 0,
+    monotonicMs,
+    origin: 0,
+    request: 0,
+    mayWaitMs: 0,
+  };
 }
 
 /** A topic whose messages were accepted a minute ago, because its lane was dead since, in both dialects. */
@@ -36,7 +46,7 @@ function fromLane() {
   const topic = new Topic(SPEC, log, new EventHead());
   topic.openJson(jsonLog);
   const { bytes, end } = message(0);
-  for (let n = 0; n < MESSAGES; n++) topic.publish(bytes, 0, end, false, null, NOW_MS - 60_000, 0, 0);
+  for (let n = 0; n < MESSAGES; n++) topic.publish(bytes, 0, end, false, null, 0, NOW_MS - 60_000, 0, 0);
   return { log, jsonLog };
 }
 

@@ -13,7 +13,17 @@ const QUIET = 2;
 
 function message(timeMs: number): OutgoingMessage {
   const bytes = encode('x'.repeat(20));
-  return { bytes, start: 0, end: bytes.length, tail: null, timeMs, origin: 0, mayWaitMs: 0, request: 0 };
+  return {
+    bytes,
+    start: 0,
+    end: bytes.length,
+    tail: null,
+    timeMs,
+    monotonicMs: timeMs,
+    origin: 0,
+    mayWaitMs: 0,
+    request: 0,
+  };
 }
 
 function openLane(topics: number) {

@@ -15,7 +15,17 @@ const SPEC = { epoch: 'e', historyMessages: 100, historyBytes: 2 ** 20 };
 
 function message(value: unknown, request = 0): OutgoingMessage {
   const bytes = encode(value);
-  return { bytes, start: 0, end: bytes.length, tail: null, timeMs: 1, origin: 0, mayWaitMs: 0, request };
+  return {
+    bytes,
+    start: 0,
+    end: bytes.length,
+    tail: null,
+    timeMs: 1,
+    monotonicMs: 1,
+    origin: 0,
+    mayWaitMs: 0,
+    request,
+  };
 }
 
 const notPutAside = (request: number): void => {

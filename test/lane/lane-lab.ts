@@ -103,6 +103,7 @@ export class LaneLab {
       end: bytes.length,
       tail: null,
       timeMs: 1,
+      monotonicMs: 1,
       origin: 0,
       mayWaitMs: 0,
       request,

@@ -32,7 +32,17 @@ function openLink() {
   lane.step();
   const publish = (mayWaitMs: number): void => {
     const bytes = encode('x');
-    const message = { bytes, start: 0, end: bytes.length, tail: null, timeMs: 1, origin: 0, request: 0, mayWaitMs };
+    const message = {
+      bytes,
+      start: 0,
+      end: bytes.length,
+      tail: null,
+      timeMs: 1,
+      monotonicMs: 1,
+      origin: 0,
+      request: 0,
+      mayWaitMs,
+    };
     link.publish(1, message satisfies OutgoingMessage);
   };
   /** How many messages the lane has appended, given a chance to. */

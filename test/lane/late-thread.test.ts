@@ -12,7 +12,17 @@ const SPEC = { epoch: 'e', historyMessages: 100, historyBytes: 2 ** 20 };
 
 function message(request: number): OutgoingMessage {
   const bytes = encode(request);
-  return { bytes, start: 0, end: bytes.length, tail: null, timeMs: 1, origin: 0, mayWaitMs: 0, request };
+  return {
+    bytes,
+    start: 0,
+    end: bytes.length,
+    tail: null,
+    timeMs: 1,
+    monotonicMs: 1,
+    origin: 0,
+    mayWaitMs: 0,
+    request,
+  };
 }
 
 describe('a thread that comes up late', () => {

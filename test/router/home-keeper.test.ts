@@ -5,7 +5,7 @@ import { COLD, type Home } from '#src/lane/placement.js';
 import { encode } from '#src/protocol/msgpack.js';
 import type { TopicEntry } from '#src/router/topic-entry.js';
 import { pinned } from './move-lab.js';
-import { type RouterClient, RouterLab, type RouterLabOptions } from './router-lab.js';
+import { publishLocally, type RouterClient, RouterLab, type RouterLabOptions } from './router-lab.js';
 
 const PROMOTE_AFTER_MS = 500;
 const DEMOTE_AFTER_MS = 2000;
@@ -51,7 +51,7 @@ class TrafficLab {
     for (let elapsedMs = 0; elapsedMs < ms; elapsedMs += TICK_MS) {
       for (const [{ spec }, perSecond] of rates) {
         const count = (perSecond * TICK_MS) / 1000;
-        for (let i = 0; i < count; i++) lab.router.publishLocal(spec.topic, PAYLOAD, undefined, 1, () => {});
+        for (let i = 0; i < count; i++) publishLocally(lab, spec.topic, PAYLOAD);
       }
       lab.advance(TICK_MS);
       for (const { sink } of this.#subscribers) sink.messages = [];
@@ -253,7 +253,7 @@ describe('lanes of unequal load', () => {
       return nowMs;
     };
     return {
-      laneClock: { nowMs: nextMs, epochMs: () => 1 },
+      laneClock: { nowMs: nextMs },
       homes: { hot: { ...HOT, promoteDeliveriesPerSecond: 100 }, rebalanceRatio: 1.2 },
     };
   };
@@ -338,7 +338,7 @@ describe('the work of keeping homes', () => {
     const { scheduler } = lab;
     const names = Array.from({ length: 5000 }, (_, index) => `t${index}`);
     const publish = (): void => {
-      for (const name of names) lab.router.publishLocal(name, PAYLOAD, undefined, 1, () => {});
+      for (const name of names) publishLocally(lab, name, PAYLOAD);
     };
     publish();
     lab.settle();

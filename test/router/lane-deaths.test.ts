@@ -5,7 +5,7 @@ import { RingcastError } from '#src/errors.js';
 import { COLD } from '#src/lane/placement.js';
 import { decode, encode } from '#src/protocol/msgpack.js';
 import { Topic } from '#src/topic/topic.js';
-import { RouterLab } from './router-lab.js';
+import { publishLocally, RouterLab } from './router-lab.js';
 
 const RULES = [{ match: 'hot:*', home: 0 }];
 
@@ -63,7 +63,7 @@ describe('a message that lanes die of', () => {
     dieOf(lab, 'deadly');
     const outcomes: unknown[] = [];
     for (const payload of ['deadly', 'fine']) {
-      lab.router.publishLocal('hot:a', encode(payload), undefined, 1, (outcome) => outcomes.push(outcome));
+      publishLocally(lab, 'hot:a', encode(payload), (outcome) => outcomes.push(outcome));
     }
     lab.advance(100);
     expect(outcomes[0]).toBeInstanceOf(RingcastError);

@@ -1,10 +1,9 @@
 // What tests of moving topics share: a topic, a way to move it, and a publisher that knows what became of each message.
 
 import { expect } from 'vitest';
-import { RingcastError } from '#src/errors.js';
 import type { Home } from '#src/lane/placement.js';
 import { encode } from '#src/protocol/msgpack.js';
-import { type RouterClient, RouterLab, type RouterLabOptions } from './router-lab.js';
+import { publishLocally, type RouterClient, RouterLab, type RouterLabOptions } from './router-lab.js';
 
 export const TOPIC = 't';
 
@@ -49,14 +48,11 @@ export class Feed {
   }
 
   publish(payload: string): boolean {
-    const { router, scheduler } = this.#lab;
-    try {
-      router.publishLocal(TOPIC, encode(payload), undefined, scheduler.epochMs(), (outcome) => {
-        if (this.outcomes.has(payload)) throw new Error(`a second outcome of ${payload}`);
-        this.outcomes.set(payload, typeof outcome === 'number' ? outcome : outcome.code);
-      });
-    } catch (error) {
-      if (!(error instanceof RingcastError) || error.code !== 'OVERLOADED') throw error;
+    const isAccepted = publishLocally(this.#lab, TOPIC, encode(payload), (outcome) => {
+      if (this.outcomes.has(payload)) throw new Error(`a second outcome of ${payload}`);
+      this.outcomes.set(payload, typeof outcome === 'number' ? outcome : outcome.code);
+    });
+    if (!isAccepted) {
       this.refused.push(payload);
       return false;
     }

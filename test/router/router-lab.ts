@@ -2,6 +2,7 @@
 // socket would carry them.
 
 import { Delivery } from '#src/delivery/delivery.js';
+import { RingcastError } from '#src/errors.js';
 import { DirectLink } from '#src/lane/direct-link.js';
 import type { LaneClock } from '#src/lane/lane.js';
 import { LaneSet } from '#src/lane/lane-set.js';
@@ -20,6 +21,7 @@ import { MsgpackReader } from '#src/protocol/msgpack-reader.js';
 import { HandOver } from '#src/router/hand-over.js';
 import { HomeKeeper, type HomeOptions } from '#src/router/home-keeper.js';
 import type { Hooks } from '#src/router/hooks.js';
+import type { AckCallback } from '#src/router/pending-acks.js';
 import { Router } from '#src/router/router.js';
 import { Session } from '#src/router/session.js';
 import { type RegistryOptions, TopicRegistry } from '#src/router/topic-registry.js';
@@ -123,7 +125,7 @@ export class RouterLab {
         maxHotTopics,
         defaults: DEFAULTS,
         rules: [],
-        epochMs: () => scheduler.epochMs(),
+        nowMs: () => scheduler.nowMs(),
         ...registry,
       },
       this.delivery,
@@ -137,7 +139,7 @@ export class RouterLab {
       this.topics,
       this.delivery,
       hooks,
-      () => scheduler.epochMs(),
+      scheduler,
     );
     this.router.onFault = (fault) => this.faults.push(fault);
     const { coldLink } = this;
@@ -280,4 +282,16 @@ export class RouterClient {
       while (this.#waiting === null && this.#heldBack.length > 0) this.#handle(this.#heldBack.shift()!);
     });
   }
+}
+
+/** Publishes as the process itself does. False: the topic's home is full. */
+export function publishLocally(
+  { router, scheduler }: RouterLab,
+  topic: string,
+  payload: Uint8Array,
+  onAck: AckCallback | null = () => {},
+): boolean {
+  const entry = router.topics.obtain(topic);
+  if (entry instanceof RingcastError) throw entry;
+  return router.publishLocal(entry, payload, undefined, scheduler.nowMs(), onAck);
 }

@@ -1,6 +1,6 @@
 // The accept thread's event loop and the clock of all threads, in the hand of the simulation: nothing happens by itself.
 
-import type { Scheduler } from '#src/delivery/delivery.js';
+import type { Scheduler } from '#src/delivery/scheduler.js';
 import type { LaneClock } from '#src/lane/lane.js';
 
 const EPOCH_MS = 1_700_000_000_000;
@@ -34,8 +34,11 @@ export class Loop implements Scheduler {
       this.#now += lookMs;
       return this.#now;
     };
-    return { nowMs, epochMs: () => this.epochMs() };
+    return { nowMs };
   }
+
+  /** The same time for who stamps messages: all that are published in one step have the same. */
+  readonly messageClock = { nowMs: () => this.#now, epochMs: () => this.epochMs() };
 
   epochMs(): number {
     return EPOCH_MS + this.#now;

@@ -11,6 +11,7 @@ import { COLD, type Home } from '#src/lane/placement.js';
 import type { LaneDeath } from '#src/lane/supervised-lane.js';
 import { HandOver } from '#src/router/hand-over.js';
 import { HomeKeeper } from '#src/router/home-keeper.js';
+import { overloaded } from '#src/router/refusals.js';
 import { Router } from '#src/router/router.js';
 import type { TopicEntry, TopicSettings } from '#src/router/topic-entry.js';
 import { type PlacementRule, TopicRegistry } from '#src/router/topic-registry.js';
@@ -130,11 +131,11 @@ export class World {
       maxHotTopics,
       defaults: shape.topics,
       rules: shape.rules,
-      epochMs: () => loop.epochMs(),
+      nowMs: () => loop.nowMs(),
     };
     this.topics = new TopicRegistry(registryOptions, this.delivery, this.coldLink, laneLinks, isUsable);
     const routerOptions = { maxSubscriptionsPerConnection: 100, maxPayloadBytes: 2 ** 16, hookTimeoutMs: 0 };
-    this.router = new Router(routerOptions, this.topics, this.delivery, {}, () => loop.epochMs());
+    this.router = new Router(routerOptions, this.topics, this.delivery, {}, loop.messageClock);
     this.router.onFault = (fault) => this.checker.fail(`a hook failed: ${fault}`);
     const handOverOptions = { coldLink: this.coldLink, laneLinks, sharedLogs, isUsable, loop };
     this.handOver = new HandOver(handOverOptions, this.delivery, this.router);
@@ -210,14 +211,12 @@ export class World {
       });
     };
     this.publishing = message;
-    try {
-      router.publishLocal(topic, payload, message.id, message.timeMs, settle);
-    } catch (refusal) {
-      if (!(refusal instanceof RingcastError)) throw refusal;
-      settle(refusal);
+    const entry = topics.obtain(topic);
+    if (entry instanceof RingcastError) settle(entry);
+    else if (!router.publishLocal(entry, payload, message.id, this.loop.messageClock.nowMs(), settle)) {
+      settle(overloaded(entry));
     }
-    const entry = topics.find(topic);
-    if (router.publishedMessages > before && entry !== undefined) this.accepted(message, entry);
+    if (router.publishedMessages > before && !(entry instanceof RingcastError)) this.accepted(message, entry);
     this.settlePublishing();
   }
 

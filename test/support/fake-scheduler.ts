@@ -1,6 +1,6 @@
 // Time and the event loop in the hand of the test: nothing happens before the test says so.
 
-import type { Scheduler } from '#src/delivery/delivery.js';
+import type { Scheduler } from '#src/delivery/scheduler.js';
 
 const EPOCH_MS = 1_700_000_000_000;
 /** More turns without an end are a loop that never ends. */

@@ -4,7 +4,7 @@ import { Lane, type LaneClock, type LaneStart } from '#src/lane/lane.js';
 import type { LaneParcel } from '#src/lane/parcels.js';
 import type { LaneThreads, RunningLane } from '#src/lane/pool.js';
 
-export const testClock: LaneClock = { nowMs: () => performance.now(), epochMs: () => Date.now() };
+export const testClock: LaneClock = { nowMs: () => performance.now() };
 
 export class SteppedThreads implements LaneThreads {
   /** All that were ever started. */

@@ -4,6 +4,7 @@ import { DirectLink } from '#src/lane/direct-link.js';
 import type { LaneLink, LinkLoop } from '#src/lane/lane-link.js';
 import { LaneSet } from '#src/lane/lane-set.js';
 import type { LinkEvents } from '#src/lane/link.js';
+import { createMonotonicClock } from '#src/lane/monotonic.js';
 import { LanePool } from '#src/lane/pool.js';
 import type { LaneEvents } from '#src/lane/supervised-lane.js';
 import { encode } from '#src/protocol/msgpack.js';
@@ -20,7 +21,7 @@ export const openDirect: OpenHome = async ({ dataBytes, frames }) => {
     logsMaxBytes: 2 ** 30,
     retainMs: 3_600_000,
   });
-  return { link, settle: async () => {}, close: async () => {} };
+  return { link, nowMs: testClock.nowMs, settle: async () => {}, close: async () => {} };
 };
 
 /** A lane that dies ends the test. */
@@ -85,7 +86,8 @@ export class SteppedLane {
 export function openSteppedLane(ringBytes: number): OpenHome {
   return async (sizes, events) => {
     const stepped = new SteppedLane(ringBytes, sizes, events);
-    return { link: stepped.link, settle: async () => stepped.settle(), close: async () => stepped.close() };
+    const { link } = stepped;
+    return { link, nowMs: testClock.nowMs, settle: async () => stepped.settle(), close: async () => stepped.close() };
   };
 }
 
@@ -93,6 +95,7 @@ export function openSteppedLane(ringBytes: number): OpenHome {
 export class ThreadedLane implements TopicHome {
   readonly set: LaneSet;
   readonly pool = new LanePool(HEAP_BYTES);
+  readonly nowMs = createMonotonicClock();
   readonly #probe = 0xffff_ffff;
   #probed: (() => void)[] = [];
 
@@ -138,6 +141,7 @@ export class ThreadedLane implements TopicHome {
       end: 1,
       tail: null,
       timeMs: 0,
+      monotonicMs: 0,
       origin: 0,
       mayWaitMs: 0,
       request: this.#probe,

@@ -16,7 +16,7 @@ function topicWith(log: FrameLog): { publish: (value: unknown) => void; topic: T
   const topic = new Topic(SPEC, log, new EventHead());
   const publish = (value: unknown): void => {
     const bytes = encode(value);
-    topic.publish(bytes, 0, bytes.length, false, null, 1000, 0, 0);
+    topic.publish(bytes, 0, bytes.length, false, null, 1000, 1000, 0, 0);
   };
   return { publish, topic };
 }

@@ -44,8 +44,8 @@ function pastOf(lab: HomeLab, spec: TopicSpec, kind: Kind, messages: number, opt
     const sent = seq % 3 === 0 ? { id: `id-${seq}`, origin: seq } : {};
     const tail = sent.id === undefined ? null : eventTail(sent.id);
     // As from a ring: positions that mean nothing in another one.
-    topic.publish(payload, 0, payload.length, tail !== null, tail, TIME_MS + seq, seq * 1e6, sent.origin ?? 0);
-    lab.accepted.get(spec.alias)!.push({ payload, timeMs: TIME_MS + seq, request: 0, sent });
+    topic.publish(payload, 0, payload.length, tail !== null, tail, TIME_MS + seq, seq, seq * 1e6, sent.origin ?? 0);
+    lab.accepted.get(spec.alias)!.push({ payload, timeMs: TIME_MS + seq, monotonicMs: seq, request: 0, sent });
     if (jsonLog === null || seq - jsonFirstSeq + 1 !== jsonFrames) continue;
     topic.openJson(jsonLog);
     topic.closeJson();
@@ -58,10 +58,10 @@ function expectJson(spec: TopicSpec, { log, jsonLog }: TopicLogs, firstSeq: numb
   const canonical = new Map(framesOf(log).map((frame) => [frame.seq, frame]));
   const frames = framesOf(jsonLog!);
   expect(frames.map(({ seq }) => seq)).toEqual([...canonical.keys()].filter((seq) => seq >= firstSeq));
-  for (const { seq, bytes, origin, timeMs } of frames) {
+  for (const { seq, bytes, origin, monotonicMs } of frames) {
     const wanted = canonical.get(seq)!;
     expect(bytes).toEqual(eventToJson(spec.topic, wanted.bytes, 0, wanted.bytes.length));
-    expect([origin, timeMs]).toEqual([wanted.origin, wanted.timeMs]);
+    expect([origin, monotonicMs]).toEqual([wanted.origin, wanted.monotonicMs]);
   }
 }
 

@@ -168,10 +168,10 @@ function describeJson(openLab: OpenLab): void {
     const canonical = framesOf(log);
     const frames = framesOf(jsonLog);
     expect(frames.map(({ seq }) => seq)).toEqual([2, 3, 4]);
-    for (const { seq, bytes, origin, timeMs } of frames) {
+    for (const { seq, bytes, origin, monotonicMs } of frames) {
       const wanted = canonical[seq - 1]!;
       expect(bytes).toEqual(eventToJson(spec.topic, wanted.bytes, 0, wanted.bytes.length));
-      expect([origin, timeMs]).toEqual([wanted.origin, wanted.timeMs]);
+      expect([origin, monotonicMs]).toEqual([wanted.origin, wanted.monotonicMs]);
       expect(json(bytes)).toMatchObject({ type: 'event', topic: spec.topic, seq });
     }
   });

@@ -24,6 +24,8 @@ export const LARGE: HomeSizes = { dataBytes: 2 ** 20, frames: 4096 };
 /** A home under test. */
 export interface TopicHome {
   readonly link: TopicLink;
+  /** The monotonic clock of the home's thread, as this thread reads it. */
+  nowMs(): number;
   /** Resolves when everything accepted before is in the logs and has been reported. */
   settle(): Promise<void>;
   close(): Promise<void>;
@@ -47,7 +49,10 @@ export class HomeLab {
   #lastRequest = 0;
   #timeMs = 1_700_000_000_000;
   /** Messages in the order in which the home accepted them, by alias. */
-  readonly accepted = new Map<number, { payload: Uint8Array; timeMs: number; request: number; sent: Sent }[]>();
+  readonly accepted = new Map<
+    number,
+    { payload: Uint8Array; timeMs: number; monotonicMs: number; request: number; sent: Sent }[]
+  >();
 
   private constructor(home: TopicHome, events: { acks: Map<number, number>; heads: Set<number> }) {
     this.home = home;
@@ -117,6 +122,7 @@ export class HomeLab {
       end: 4 + payload.length,
       tail: sent.id === undefined ? null : eventTail(sent.id),
       timeMs: ++this.#timeMs,
+      monotonicMs: Math.floor(this.home.nowMs()),
       mayWaitMs: 0,
       origin: sent.origin ?? 0,
       request,
@@ -130,19 +136,21 @@ export class HomeLab {
       this.#events.heads.add(alias);
       if (request !== 0) this.#events.acks.set(request, result);
     }
-    this.accepted.get(alias)!.push({ payload, timeMs: message.timeMs, request, sent });
+    this.accepted
+      .get(alias)!
+      .push({ payload, timeMs: message.timeMs, monotonicMs: message.monotonicMs, request, sent });
     return true;
   }
 }
 
 /** The frames that a log retains, as bytes. */
-export function framesOf(log: FrameLog): { seq: number; bytes: Uint8Array; origin: number; timeMs: number }[] {
+export function framesOf(log: FrameLog): { seq: number; bytes: Uint8Array; origin: number; monotonicMs: number }[] {
   log.refresh();
   const frames = [];
   for (let seq = log.tailSeq; seq <= log.headSeq; seq++) {
     const bytes = new Uint8Array(log.sliceBytes(seq, seq + 1));
     expect(log.copy(seq, seq + 1, bytes, 0)).not.toBe(EVICTED);
-    frames.push({ seq, bytes, origin: log.originOf(seq), timeMs: log.timeOf(seq) });
+    frames.push({ seq, bytes, origin: log.originOf(seq), monotonicMs: log.timeOf(seq) });
   }
   return frames;
 }
@@ -153,13 +161,14 @@ export function expectAccepted(lab: HomeLab, alias: number, log: FrameLog): void
   const frames = framesOf(log);
   const accepted = lab.accepted.get(alias)!;
   expect(log.headSeq).toBe(accepted.length);
-  for (const { seq, bytes, origin, timeMs } of frames) {
-    const { payload, sent, timeMs: sentMs, request } = accepted[seq - 1]!;
+  for (const { seq, bytes, origin, monotonicMs } of frames) {
+    const message = accepted[seq - 1]!;
+    const { payload, sent, timeMs, request } = message;
     expect(view.read(bytes, 0, bytes.length)).toBe(true);
-    expect([view.alias, view.seq, view.time, view.id]).toEqual([alias, seq, sentMs, sent.id ?? null]);
+    expect([view.alias, view.seq, view.time, view.id]).toEqual([alias, seq, timeMs, sent.id ?? null]);
     expect(bytes.subarray(view.payloadStart, view.payloadEnd)).toEqual(payload);
     expect(view.frameEnd).toBe(bytes.length);
-    expect([origin, timeMs]).toEqual([sent.origin ?? 0, sentMs]);
+    expect([origin, monotonicMs]).toEqual([sent.origin ?? 0, message.monotonicMs]);
     if (request !== 0) expect(lab.acks.get(request)).toBe(seq);
   }
 }

@@ -2,7 +2,8 @@
 // nothing, the clock stands still, so that only delivery's own work is left.
 
 import type { Consumer } from '../../../dist/delivery/consumer.js';
-import { Delivery, type Scheduler } from '../../../dist/delivery/delivery.js';
+import { Delivery } from '../../../dist/delivery/delivery.js';
+import type { Scheduler } from '../../../dist/delivery/scheduler.js';
 import { SEND_OK, type Sink } from '../../../dist/delivery/sink.js';
 import type { Stream } from '../../../dist/delivery/stream.js';
 import { DELAY_OF_STREAM, POLICY_DROP_OLDEST } from '../../../dist/delivery/subscription-table.js';

@@ -42,7 +42,7 @@ class Publishing implements Work {
     for (let time = 0; time < times; time++) {
       const payload = this.#payloads[this.#at]!;
       this.#at = (this.#at + 1) & MASK;
-      last = this.#topic.publish(payload, 0, payload.length, false, null, TIME_MS, 0, 0);
+      last = this.#topic.publish(payload, 0, payload.length, false, null, TIME_MS, TIME_MS, 0, 0);
     }
     const { jsonLog } = this.#topic;
     return jsonLog === null || jsonLog.headSeq === last ? last - before : -1;

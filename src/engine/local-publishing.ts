@@ -1,0 +1,91 @@
+/** Publishing from within the process: what each message is checked for, and its way to its topic's home. */
+
+import type { Scheduler } from '../delivery/scheduler.js';
+import { RingcastError } from '../errors.js';
+import { MESSAGE_ID_MAX_BYTES } from '../protocol/messages.js';
+import { assertPayload, encode } from '../protocol/msgpack.js';
+import { topicNameProblem } from '../protocol/topic-name.js';
+import { utf8Length } from '../protocol/utf8.js';
+import { overloaded } from '../router/refusals.js';
+import { pressureOf, type Router } from '../router/router.js';
+import type { TopicEntry } from '../router/topic-entry.js';
+import type { PublishOptions, PublishResult } from './api.js';
+
+export interface PublishingParts {
+  readonly maxPayloadBytes: number;
+  readonly router: Router;
+  readonly scheduler: Scheduler;
+  /** Takes what a callback of a publisher throws. */
+  readonly onFault: (fault: unknown) => void;
+  /** Whether the engine runs; if not, `stateProblem` says why. */
+  readonly isRunning: () => boolean;
+  readonly stateProblem: () => RingcastError;
+  /** How much of what all cold topics may take together is taken, 0–100. */
+  readonly coldFillPercent: () => number;
+}
+
+/** Writer and reader: the accept thread. */
+export class LocalPublishing {
+  readonly parts: PublishingParts;
+  /** Messages of this process that were not taken, for whatever reason. */
+  refusedMessages = 0;
+
+  constructor(parts: PublishingParts) {
+    this.parts = parts;
+  }
+
+  /** The topic, made if it may be. Throws RingcastError. */
+  open(topic: string): TopicEntry {
+    if (!this.parts.isRunning()) throw this.parts.stateProblem();
+    const problem = topicNameProblem(topic);
+    if (problem !== null) throw new RingcastError('BAD_REQUEST', problem);
+    const entry = this.parts.router.topics.obtain(topic);
+    if (entry instanceof RingcastError) throw entry;
+    return entry;
+  }
+
+  /** Throws RingcastError when no topic would take the message. */
+  check(payload: Uint8Array, id: string | undefined): void {
+    const { maxPayloadBytes } = this.parts;
+    if (payload.length > maxPayloadBytes) {
+      const message = `a payload of ${payload.length} bytes; the limit is ${maxPayloadBytes} (maxPayloadBytes)`;
+      throw new RingcastError('TOO_LARGE', message);
+    }
+    assertPayload(payload);
+    if (id === undefined) return;
+    const idBytes = typeof id === 'string' ? utf8Length(id) : 0;
+    if (idBytes < 1 || idBytes > MESSAGE_ID_MAX_BYTES) {
+      throw new RingcastError('BAD_REQUEST', `a message id has 1 to ${MESSAGE_ID_MAX_BYTES} bytes of UTF-8`);
+    }
+  }
+
+  publish(topic: string, value: unknown, options?: PublishOptions): Promise<PublishResult> {
+    return this.#accepted(topic, () => encode(value), options);
+  }
+
+  publishEncoded(topic: string, payload: Uint8Array, options?: PublishOptions): Promise<PublishResult> {
+    return this.#accepted(topic, () => payload, options);
+  }
+
+  #accepted(topic: string, payloadOf: () => Uint8Array, options?: PublishOptions): Promise<PublishResult> {
+    const result = new Promise<PublishResult>((resolve, reject) => {
+      const { router, scheduler } = this.parts;
+      const payload = payloadOf();
+      const id = options?.id;
+      const entry = this.open(topic);
+      this.check(payload, id);
+      const nowMs = scheduler.nowMs();
+      const time = scheduler.epochMs(nowMs);
+      const isTaken = router.publishLocal(entry, payload, id, nowMs, (outcome) => {
+        if (outcome instanceof RingcastError) reject(outcome);
+        else resolve({ seq: outcome, time, pressure: pressureOf(entry) });
+      });
+      if (!isTaken) throw overloaded(entry);
+    });
+    // Counted, and handled: a refusal that nobody waits for must not end the process. Who waits is told all the same.
+    result.catch(() => {
+      this.refusedMessages++;
+    });
+    return result;
+  }
+}

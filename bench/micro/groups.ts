@@ -5,6 +5,7 @@ import { group as delivery } from './benches/delivery.js';
 import { group as doorbell } from './benches/doorbell.js';
 import { group as frameLog } from './benches/frame-log.js';
 import { group as protocol } from './benches/protocol.js';
+import { group as publishing } from './benches/publishing.js';
 import { group as reference } from './benches/reference.js';
 import { group as ring } from './benches/ring.js';
 import { group as subscriptions } from './benches/subscriptions.js';
@@ -13,7 +14,17 @@ import { group as topic } from './benches/topic.js';
 /** Runs with every selection: comparisons need it. */
 export const REFERENCE = reference.name;
 
-export const GROUPS: readonly Group[] = [ring, doorbell, frameLog, protocol, topic, delivery, subscriptions, reference];
+export const GROUPS: readonly Group[] = [
+  ring,
+  doorbell,
+  frameLog,
+  protocol,
+  topic,
+  publishing,
+  delivery,
+  subscriptions,
+  reference,
+];
 
 export interface Selected {
   readonly group: Group;

@@ -42,7 +42,17 @@ describe('smoke', () => {
       expect(memory!.rounds[0]!.value).toBeGreaterThan(35);
       expect(memory!.rounds[0]!.value).toBeLessThan(96);
       expect(stdout).toMatch(/bytes\/subscription/);
-      const groups = ['ring', 'doorbell', 'frame-log', 'protocol', 'topic', 'delivery', 'subscriptions', 'reference'];
+      const groups = [
+        'ring',
+        'doorbell',
+        'frame-log',
+        'protocol',
+        'topic',
+        'publishing',
+        'delivery',
+        'subscriptions',
+        'reference',
+      ];
       expect([...new Set(all.map(({ group }) => group))]).toEqual(groups);
     },
     PATIENCE_MS,

@@ -118,3 +118,9 @@ function shown(value: unknown): string {
   if (Array.isArray(value)) return 'an array';
   return typeof value === 'object' ? 'an object' : `a ${typeof value}`;
 }
+
+/** What `authorize` said; undefined: nothing that it may say. */
+export function permission(answer: unknown): boolean | undefined {
+  if (answer === null || answer === undefined) return false;
+  return typeof answer === 'boolean' ? answer : undefined;
+}

@@ -20,7 +20,7 @@ import {
   type SubscribeOptions,
 } from '../protocol/messages.js';
 import { readHistory } from '../topic/history.js';
-import { HookCalls } from './hook-calls.js';
+import { HookCalls, permission } from './hook-calls.js';
 import type { AuthorizeRequest, ConnectionInfo, Hooks } from './hooks.js';
 import { type AckCallback, PendingAcks } from './pending-acks.js';
 import { PublishGrants } from './publish-grants.js';
@@ -482,12 +482,6 @@ export class Router implements LinkEvents {
 /** How full the way to the topic's home is, a whole number from 0 to 100. */
 export function pressureOf(entry: TopicEntry): number {
   return Math.min(100, Math.round(entry.link.pressureOf(entry.spec.alias)));
-}
-
-/** What `authorize` said; undefined: nothing that it may say. */
-function permission(answer: unknown): boolean | undefined {
-  if (answer === null || answer === undefined) return false;
-  return typeof answer === 'boolean' ? answer : undefined;
 }
 
 function infoOf({ connectionId, clientId, token, context }: Session): ConnectionInfo {

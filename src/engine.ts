@@ -148,7 +148,6 @@ export class Engine extends EventEmitter<EngineEvents> {
       onFault: this.#listeners.fault,
       isRunning: () => this.#state === 'running',
       stateProblem: () => this.#stateProblem(),
-      coldFillPercent: () => (100 * this.#coldLink.logBytes) / config.coldLogsMaxBytes,
     });
     const sources = {
       gateway: this.#gateway,

@@ -20,8 +20,6 @@ export interface PublishingParts {
   /** Whether the engine runs; if not, `stateProblem` says why. */
   readonly isRunning: () => boolean;
   readonly stateProblem: () => RingcastError;
-  /** How much of what all cold topics may take together is taken, 0–100. */
-  readonly coldFillPercent: () => number;
 }
 
 /** Writer and reader: the accept thread. */

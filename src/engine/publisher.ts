@@ -70,14 +70,9 @@ export class Publisher {
     }
   }
 
-  /**
-   * How full the way to the topic's home is, 0–100: the ring of its lane, at 100 messages are refused; of a cold topic what
-   * all cold topics may take together, where 100 says that none can grow any more.
-   */
+  /** How full the ring to the topic's lane is, 0–100: at 100 messages are refused. A cold topic has no way to fill: 0. */
   get pressure(): number {
-    const entry = this.#entry;
-    if (entry.isClosed) return 0;
-    return entry.link.acksLater ? pressureOf(entry) : this.#publishing.parts.coldFillPercent();
+    return this.#entry.isClosed ? 0 : pressureOf(this.#entry);
   }
 
   /**

@@ -38,7 +38,7 @@ export interface ConnectionHost {
   blocked(session: Session): void;
   /** The transport has taken everything. */
   drained(session: Session): void;
-  /** Answers wait in the transport because the peer does not read; `bytes` is what waits there now. */
+  /** Answers wait in the transport because the peer does not read; `bytes` of them at most. */
   unread(connection: Connection, bytes: number): void;
   /** Replies wait that were not made while a message of this connection was handled. */
   scheduleReplies(connection: Connection): void;
@@ -92,7 +92,7 @@ export class Connection implements Sink, HeartbeatTarget, Worker {
   lastReceivedMs = 0;
   lastPingMs = 0;
   heartbeatIndex = 0;
-  /** What of its answers was unread when the host was told last. */
+  /** What of its answers was unread at most when the host was told last; events, of which there is one message, do not count. */
   unreadBytes = 0;
 
   readonly #host: ConnectionHost;
@@ -162,7 +162,7 @@ export class Connection implements Sink, HeartbeatTarget, Worker {
   drained(): void {
     try {
       const bytes = this.bufferedBytes;
-      if (this.unreadBytes > 0) this.#host.unread(this, bytes);
+      if (this.unreadBytes > 0) this.#host.unread(this, Math.min(this.unreadBytes, bytes));
       if (bytes === 0 && this.session !== null) this.#host.drained(this.session);
       if ((this.#state & AWAITS_READING) === 0 || bytes > UNREAD_MAX_BYTES) return;
       this.#state &= ~AWAITS_READING;
@@ -393,6 +393,7 @@ export class Connection implements Sink, HeartbeatTarget, Worker {
   flushReplies(): void {
     const replies = this.#replies;
     if (replies === null || !this.isOpen || this.session === null) return;
+    const bytes = this.#replyBytes;
     this.#replies = null;
     this.#replyBytes = 0;
     const isText = this.session.consumer.encoder.isText;
@@ -401,7 +402,7 @@ export class Connection implements Sink, HeartbeatTarget, Worker {
       : this.send(replies.length === 1 ? replies[0] : concatenated(replies));
     if (result === SEND_BLOCKED) {
       this.#host.blocked(this.session);
-      this.#host.unread(this, this.bufferedBytes);
+      this.#host.unread(this, this.unreadBytes + bytes);
     } else if (result === SEND_REFUSED)
       this.end(ERROR_TABLE.SLOW_CONSUMER.closeCode, 'SLOW_CONSUMER answers are not read');
   }

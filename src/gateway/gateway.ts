@@ -161,6 +161,7 @@ export class Gateway implements ConnectionHost, UpgradeHost {
     this.#listenSocket = socket;
     this.#assertNotClosed();
     if (headerWarning !== null) this.onWarning(headerWarning);
+    this.#upgrades.tick();
     this.#heartbeatTimer = setInterval(() => {
       this.#heartbeat.tick(this.#scheduler.nowMs());
       this.#upgrades.tick();

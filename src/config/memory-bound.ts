@@ -24,11 +24,13 @@ export interface MemoryBound {
 export const SUBSCRIPTION_BYTES = 96;
 /** Engine's and uWebSockets.js's state of one connection, without buffers. */
 export const CONNECTION_BYTES = 1024;
-/** How much larger a value may be as JSON than as MessagePack: a control character of one byte takes six. */
-export const JSON_GROWTH_MAX = 6;
-/** Answers that a client has not read, beyond which nothing is read from it; one more of any size may have been made. */
-export const UNREAD_ANSWERS_BYTES = 64 * 1024;
-/** What all clients together may have sent that waits for a hook's answer. */
+/** How much larger a value may be as JSON than as MessagePack (PROTOCOL.md, "JSON"). */
+export const JSON_GROWTH_MAX = 11;
+/** Answers that all clients together have not read, beyond which one of them is cut … */
+export const UNREAD_ANSWERS_BYTES = 64 * 1024 * 1024;
+/** … and the frames of the answer that exceeded it; one message, if that is larger. */
+export const ANSWER_BYTES = 1024 * 1024;
+/** What all clients together may have sent that waits to be handled; two received messages, if they are larger. */
 export const HELD_BACK_TOTAL_BYTES = 64 * 1024 * 1024;
 /** That a connection may publish to a topic: a row of a map and, until it is looked at again, what is left of a deleted topic. */
 export const GRANT_BYTES = 512;
@@ -63,11 +65,8 @@ export const MEMORY_BOUND_MEANING =
   'A bound that nobody reaches: every limit exhausted at once. Rings and hot logs are virtual until touched, cold logs ' +
   'and buffers grow on demand. The largest term shows which limit to lower.';
 
-type TopicRule = SchemaOutput['topics']['rules'][number];
-
-type Limits = { readonly topics: { readonly rules: readonly Pick<TopicRule, 'historyBytes'>[] } } & Pick<
+type Limits = Pick<
   SchemaOutput,
-  | 'historyBytes'
   | 'lanes'
   | 'laneHeapBytes'
   | 'ringBytes'
@@ -96,7 +95,6 @@ export function memoryBound(limits: Limits): MemoryBound {
   );
   const spareLogBytes = logBytes(limits.hotLogBytes, limits.hotLogFrames);
   const connectionBytes = CONNECTION_BYTES + (JSON_GROWTH_MAX + RECEIVED_MESSAGES) * limits.maxPayloadBytes;
-  const historyBytes = Math.max(limits.historyBytes, ...limits.topics.rules.map((rule) => rule.historyBytes ?? 0));
   const copiedColdLogs = Math.floor(limits.coldLogsMaxBytes / SLICE_OF_LOG_MIN_BYTES);
   const size = formatSizeBytes;
   const index = `${LOG_INDEX_BYTES_PER_FRAME} B + ${LOG_HEADER_BYTES} B`;
@@ -169,14 +167,14 @@ export function memoryBound(limits: Limits): MemoryBound {
     {
       owner: 'unread answers',
       formula:
-        `maxConnections × (${size(UNREAD_ANSWERS_BYTES)} + one HISTORY, ${JSON_GROWTH_MAX} × historyBytes (as JSON, the ` +
-        'largest of all rules))',
-      bytes: limits.maxConnections * (UNREAD_ANSWERS_BYTES + JSON_GROWTH_MAX * historyBytes),
+        `${size(UNREAD_ANSWERS_BYTES)} for all connections together, + one of ${JSON_GROWTH_MAX} × max(${size(ANSWER_BYTES)}, ` +
+        'maxPayloadBytes) (as JSON)',
+      bytes: UNREAD_ANSWERS_BYTES + JSON_GROWTH_MAX * Math.max(ANSWER_BYTES, limits.maxPayloadBytes),
     },
     {
-      owner: 'held back for hooks',
-      formula: `${size(HELD_BACK_TOTAL_BYTES)} for all connections together`,
-      bytes: HELD_BACK_TOTAL_BYTES,
+      owner: 'received, not handled',
+      formula: `max(${size(HELD_BACK_TOTAL_BYTES)}, ${2 * RECEIVED_MESSAGES} × maxPayloadBytes) for all connections together`,
+      bytes: Math.max(HELD_BACK_TOTAL_BYTES, 2 * RECEIVED_MESSAGES * limits.maxPayloadBytes),
     },
     {
       owner: 'publisher grants',

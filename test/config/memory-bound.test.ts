@@ -1,9 +1,18 @@
 // The worst-case memory: a sum, whose every term grows with the keys that its formula names.
 import { describe, expect, it } from 'vitest';
-import { LANE_FIGURES_BYTES_PER_TOPIC, SLICE_BYTES, SMALLEST_LOG_BYTES } from '#src/config/memory-bound.js';
+import {
+  ANSWER_BYTES,
+  HELD_BACK_TOTAL_BYTES,
+  LANE_FIGURES_BYTES_PER_TOPIC,
+  SLICE_BYTES,
+  SMALLEST_LOG_BYTES,
+  UNREAD_ANSWERS_BYTES,
+} from '#src/config/memory-bound.js';
 import { type EngineConfig, memoryBound, parseConfig } from '#src/config.js';
 import { allocateTopicBusy } from '#src/counters/topic-busy.js';
 import { SLICE_MAX_BYTES } from '#src/delivery/slice-cache.js';
+import { UNREAD_TOTAL_MAX_BYTES } from '#src/gateway/gateway.js';
+import { HELD_BACK_TOTAL_MAX_BYTES, heldBackMaxBytes } from '#src/gateway/intake.js';
 import { allocateLaneRings } from '#src/lane/lane.js';
 import { SharedLogs } from '#src/lane/shared-logs.js';
 import { FrameLog } from '#src/log/frame-log.js';
@@ -11,6 +20,7 @@ import { LOG_MIN_BYTES } from '#src/log/log-budget.js';
 import { allocateSharedLog } from '#src/log/shared-memory.js';
 import { RING_HEAD_BYTES } from '#src/ring/layout.js';
 import { HELD_MAX_BYTES } from '#src/router/leaving-topic.js';
+import { HISTORY_ANSWER_MAX_BYTES } from '#src/topic/history.js';
 
 const KIB = 1024;
 const MIB = 1024 * KIB;
@@ -47,15 +57,16 @@ describe('memoryBound', () => {
     expect(bytesOf('lane event rings', { ringBytes: 8 * KIB })).toBe(2 * 128 * KIB);
     expect(bytesOf('lane figures')).toBe(2 * (64 * KIB + 10 * 8));
     expect(bytesOf('slices')).toBe((2 * 10 + 16 * KIB) * 15 * KIB);
-    expect(bytesOf('unread answers')).toBe(100 * (64 * KIB + 6 * 64 * KIB));
-    expect(bytesOf('held back for hooks')).toBe(64 * MIB);
+    expect(bytesOf('unread answers')).toBe(64 * MIB + 11 * MIB);
+    expect(bytesOf('received, not handled')).toBe(64 * MIB);
+    expect(bytesOf('received, not handled', { maxPayloadBytes: 64 * MIB })).toBe(256 * MIB);
     expect(bytesOf('publisher grants')).toBe(100 * 10 * 512);
     expect(bytesOf('hot logs')).toBe(10 * (4 * MIB + 16_384 * 32 + 384));
     expect(bytesOf('hot JSON streams')).toBe(bytesOf('hot logs'));
     expect(bytesOf('spare hot logs')).toBe(8 * (4 * MIB + 16_384 * 32 + 384));
     expect(bytesOf('messages held in moves')).toBe(10 * (MIB + 64 * KIB));
     expect(bytesOf('cold logs')).toBe(1024 * MIB);
-    expect(bytesOf('connections')).toBe(100 * (KIB + 8 * 64 * KIB));
+    expect(bytesOf('connections')).toBe(100 * (KIB + 13 * 64 * KIB));
     expect(bytesOf('subscriptions')).toBe(100 * 10 * 96);
   });
 
@@ -66,8 +77,8 @@ describe('memoryBound', () => {
     ['lane event rings', ['lanes', 'ringBytes']],
     ['lane figures', ['lanes', 'maxHotTopics']],
     ['slices', ['maxHotTopics', 'coldLogsMaxBytes']],
-    ['unread answers', ['maxConnections', 'historyBytes']],
-    ['held back for hooks', []],
+    ['unread answers', []],
+    ['received, not handled', []],
     ['publisher grants', ['maxConnections', 'maxSubscriptionsPerConnection']],
     ['topics', ['maxTopics']],
     ['hot logs', ['maxHotTopics', 'hotLogBytes', 'hotLogFrames', 'coldLogMaxBytes', 'coldLogMaxFrames']],
@@ -111,9 +122,11 @@ describe('memoryBound', () => {
     expect(bytesOf('spare hot logs')).toBe(logs.spareCount * (4 * MIB + 16_384 * 32 + 384));
   });
 
-  it('knows the histories that rules allow', () => {
-    const topics = { ...base.topics, rules: [{ match: 'a*', home: 'auto' as const, historyBytes: 2 * MIB }] };
-    expect(bytesOf('unread answers', { topics })).toBe(100 * (64 * KIB + 12 * MIB));
+  it('counts as much for what is received and answered as the gateway allows', () => {
+    expect(HELD_BACK_TOTAL_BYTES).toBe(HELD_BACK_TOTAL_MAX_BYTES);
+    expect(heldBackMaxBytes(2 * 64 * MIB)).toBe(bytesOf('received, not handled', { maxPayloadBytes: 64 * MIB }));
+    expect(UNREAD_ANSWERS_BYTES).toBe(UNREAD_TOTAL_MAX_BYTES);
+    expect(ANSWER_BYTES).toBe(HISTORY_ANSWER_MAX_BYTES);
   });
 
   it('counts rings, slices and smallest logs as large as they are made', () => {

@@ -66,6 +66,9 @@ const TOO_FAST = `faster than the server reads, for ${FLOOD_MS} ms: send no more
 const BACKPRESSURE_MAX_BYTES = 4 * 1024 * 1024;
 /** What all connections may leave unread of their answers; beyond it the one that has not read for longest is cut. */
 export const UNREAD_TOTAL_MAX_BYTES = 64 * 1024 * 1024;
+/** So many connections of one address, among the first so many, make it one that several clients share. */
+const SHARED_FROM = 3;
+const SHARED_LOOKED_AT = 1000;
 /** How often a stop looks whether everything has been sent. */
 const FLUSH_POLL_MS = 10;
 /**
@@ -306,7 +309,18 @@ export class Gateway implements ConnectionHost, UpgradeHost {
   }
 
   flooded(connection: Connection): void {
-    this.#offenders.add(connection.remoteAddress, this.#scheduler.nowMs());
+    const address = connection.remoteAddress;
+    if (!this.#isShared(address)) this.#offenders.add(address, this.#scheduler.nowMs());
+  }
+
+  /** Whether others have the address too: it is a proxy's or a network's, and they must not pay for one of them. */
+  #isShared(address: string): boolean {
+    const { targets } = this.#heartbeat;
+    let count = 0;
+    for (let index = 0; index < targets.length && index < SHARED_LOOKED_AT; index++) {
+      if ((targets[index] as Connection).remoteAddress === address && ++count >= SHARED_FROM) return true;
+    }
+    return false;
   }
 
   fault(fault: unknown): void {

@@ -13,6 +13,8 @@ export interface TopicGroup {
   readonly home: 'cold' | 'hot';
   /** How long a message may wait for others to share its write (ms). */
   readonly maxDelayMs: number | 'auto';
+  /** So many messages of a topic come at once, in one write of the feed; the rate is that of messages. Default 1. */
+  readonly burst?: number;
 }
 
 /** Clients that are alike. */
@@ -21,6 +23,10 @@ export interface ClientClass {
   readonly clients: number;
   /** Subscriptions of each client by topic group. A fraction is a mean over the clients. */
   readonly topics: Readonly<Record<string, number>>;
+  /** They speak JSON: a WebSocket message per event, and each message is transcoded once for all of them. */
+  readonly json?: boolean;
+  /** False: they have stopped reading. What they hold is kernel memory; nothing is written to them. Default true. */
+  readonly reads?: boolean;
 }
 
 /** Configuration keys of the engine that what it needs depends on. */
@@ -34,6 +40,7 @@ export interface WorkloadSettings {
   readonly ringBytes: number;
   /** Threads for hot topics; `auto`: as many as they need. */
   readonly lanes: number | 'auto';
+  readonly tls?: boolean;
 }
 
 export interface Workload {
@@ -75,6 +82,16 @@ export function simpleWorkload(simple: SimpleWorkload): Workload {
   return { topics: groups, clients: [{ name: 'clients', clients, topics: perClient }], settings };
 }
 
+/** Messages of the group's topics that come at once. */
+export function burstOf(group: TopicGroup): number {
+  return Math.max(1, group.burst ?? 1);
+}
+
+/** Classes that something is written to. */
+export function readers(workload: Workload): readonly ClientClass[] {
+  return workload.clients.filter(({ reads }) => reads !== false);
+}
+
 export function subscriptionsPerClient(clientClass: ClientClass): number {
   return Object.values(clientClass.topics).reduce((sum, count) => sum + count, 0);
 }
@@ -83,7 +100,7 @@ export function clientCount(workload: Workload): number {
   return workload.clients.reduce((sum, { clients }) => sum + clients, 0);
 }
 
-/** Subscriptions of all clients to a group of topics. */
+/** Subscriptions to a group of topics, of all clients that read. */
 export function subscriptionsTo(workload: Workload, group: TopicGroup): number {
-  return workload.clients.reduce((sum, { clients, topics }) => sum + clients * (topics[group.name] ?? 0), 0);
+  return readers(workload).reduce((sum, { clients, topics }) => sum + clients * (topics[group.name] ?? 0), 0);
 }

@@ -7,6 +7,7 @@ export const PAYLOAD_MIN_BYTES = 9;
 export interface FeedData {
   readonly job: number;
   readonly port: number;
+  readonly tls: boolean;
   readonly topics: readonly TopicGroup[];
   readonly seed: number;
 }

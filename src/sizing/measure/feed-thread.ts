@@ -9,15 +9,17 @@ import type { EventSink } from '../../load/dialect.js';
 import { LatencyHistogram } from '../../load/latency-histogram.js';
 import { nap } from '../../load/nap.js';
 import { clientHeadBytes, OPCODE_BINARY, writeClientHead } from '../../load/websocket.js';
-import type { TopicGroup } from '../workload.js';
+import { burstOf, type TopicGroup } from '../workload.js';
 import { type FeedData, type FeedMessage, PAYLOAD_MIN_BYTES, type ToFeed } from './feed-port.js';
 import { topicName } from './job.js';
 import { seededRandom } from './random.js';
-import { openFrame, publishFrameBytes, SizingDialect, writePublishHead } from './wire.js';
+import { openFrame, publishFrameBytes, SizingDialect, tlsOf, writePublishHead } from './wire.js';
 
 const OPEN_BATCH = 200;
 const OPEN_MAX_MS = 20_000;
 const WRITE_MAX_BYTES = 64 * 1024;
+/** Of a message: the heads of WebSocket and PUBLISH. */
+const HEADS_MAX_BYTES = 64;
 const BUFFERED_MAX_BYTES = 1024 * 1024;
 const SLEEP_MAX_MS = 20;
 const SECOND_MS = 1000;
@@ -49,7 +51,9 @@ const sink: EventSink = {
  */
 class Feed {
   readonly #random: () => number;
+  /** Bursts, each of them messages of one topic. */
   readonly #perSecond: number;
+  readonly #burst: number;
   readonly #group: TopicGroup;
   readonly #aliases: Uint32Array;
   /** Counted messages by topic. */
@@ -57,7 +61,7 @@ class Feed {
   #timesMs = new Float64Array(0);
   #next = 0;
   #secondStartMs: number;
-  /** Messages that are due up to the end of the second, as a fraction adds up. */
+  /** Bursts that are due up to the end of the second, as a fraction adds up. */
   #due = 0;
 
   constructor(groupIndex: number, aliases: Uint32Array, startMs: number) {
@@ -65,11 +69,12 @@ class Feed {
     this.published = new Uint32Array(aliases.length);
     this.#group = data.topics[groupIndex];
     this.#random = seededRandom(data.seed + groupIndex);
-    this.#perSecond = this.#group.count * this.#group.ratePerSecond;
+    this.#burst = burstOf(this.#group);
+    this.#perSecond = (this.#group.count * this.#group.ratePerSecond) / this.#burst;
     this.#secondStartMs = startMs - SECOND_MS;
   }
 
-  /** When the next message should leave. */
+  /** When the next burst should leave. */
   nextMs(): number {
     if (this.#perSecond === 0) return Number.POSITIVE_INFINITY;
     while (this.#next === this.#timesMs.length) this.#beginSecond();
@@ -90,19 +95,21 @@ class Feed {
     const payloadBytes = Math.max(PAYLOAD_MIN_BYTES, this.#group.bytes);
     const frameBytes = publishFrameBytes(payloadBytes);
     const messageBytes = clientHeadBytes(frameBytes) + frameBytes;
-    while (offset + messageBytes <= bytes.length) {
+    while (offset + this.#burst * messageBytes <= bytes.length) {
       const intendedMs = this.nextMs();
       if (intendedMs > nowMs) break;
       this.#next++;
       const topic = Math.floor(this.#random() * this.#group.count);
-      offset = writeClientHead(bytes, offset, OPCODE_BINARY, frameBytes);
-      offset = writePublishHead(bytes, offset, this.#aliases[topic], payloadBytes);
-      bytes.writeDoubleLE(intendedMs, offset);
-      bytes[offset + 8] = isCounting ? 1 : 0;
-      offset += payloadBytes;
+      for (let message = 0; message < this.#burst; message++) {
+        offset = writeClientHead(bytes, offset, OPCODE_BINARY, frameBytes);
+        offset = writePublishHead(bytes, offset, this.#aliases[topic], payloadBytes);
+        bytes.writeDoubleLE(intendedMs, offset);
+        bytes[offset + 8] = isCounting ? 1 : 0;
+        offset += payloadBytes;
+      }
       if (!isCounting) continue;
       late.record(nowMs - intendedMs);
-      this.published[topic]++;
+      this.published[topic] += this.#burst;
     }
     return offset;
   }
@@ -129,7 +136,7 @@ async function openTopics(connection: Connection, dialect: SizingDialect): Promi
 }
 
 async function publish(connection: Connection, feeds: readonly Feed[]): Promise<void> {
-  const largest = Math.max(...data.topics.map(({ bytes }) => bytes));
+  const largest = Math.max(...data.topics.map((group) => burstOf(group) * (group.bytes + HEADS_MAX_BYTES)));
   const buffer = Buffer.alloc(WRITE_MAX_BYTES + largest, 0xa5);
   while (!isStopped && failure === '') {
     const nowMs = clockMs();
@@ -147,7 +154,7 @@ async function publish(connection: Connection, feeds: readonly Feed[]): Promise<
 
 async function main(): Promise<void> {
   const dialect = new SizingDialect();
-  const connection = new Connection(0, { port: data.port, dialect }, new ReceiveBuffer(), sink);
+  const connection = new Connection(0, { port: data.port, dialect, ...tlsOf(data) }, new ReceiveBuffer(), sink);
   await connection.upgraded();
   const aliases = await openTopics(connection, dialect);
   say({ type: 'opened' });

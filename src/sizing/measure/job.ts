@@ -6,6 +6,7 @@ export interface LoadJob {
   /** Of this job alone, so that its topics are its own. */
   readonly number: number;
   readonly port: number;
+  readonly tls: boolean;
   readonly topics: readonly TopicGroup[];
   readonly clients: readonly ClientClass[];
   /** Before the measurement, under the same load (ms). */
@@ -29,7 +30,7 @@ export interface LoadResult {
   readonly seconds: number;
   readonly published: number;
   readonly deliveries: number;
-  /** WebSocket messages that held events: one write each. */
+  /** WebSocket messages that held events, one write each; of JSON clients reads that did, of which a write is one too. */
   readonly writes: number;
   /** Of those messages, without WebSocket heads. */
   readonly deliveredBytes: number;
@@ -46,6 +47,7 @@ export interface ServerSettings {
   readonly lanes: number;
   /** Every delay that topics of this server have. */
   readonly delaysMs: readonly (number | 'auto')[];
+  readonly tls?: boolean;
   /** Further keys of the engine's configuration. */
   readonly engine: Readonly<Record<string, number>>;
 }

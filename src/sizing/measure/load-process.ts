@@ -4,10 +4,13 @@ import { clockMs, sleep } from '../../load/clock.js';
 import { Connection, localAddress, openConnections, ReceiveBuffer } from '../../load/connection.js';
 import type { EventSink } from '../../load/dialect.js';
 import { LatencyHistogram } from '../../load/latency-histogram.js';
+import { OPCODE_BINARY, OPCODE_TEXT } from '../../load/websocket.js';
+import type { ClientClass } from '../workload.js';
 import type { FeedData, FeedMessage, ToFeed } from './feed-port.js';
 import { type FromLoad, type LoadJob, type LoadResult, type ToLoad, topicName } from './job.js';
 import { sample, seededRandom } from './random.js';
-import { SizingDialect, subscribeFrame } from './wire.js';
+import { SizingDialect, subscribeFrame, tlsOf } from './wire.js';
+import { SizingJsonDialect, subscribeText } from './wire-json.js';
 
 const SUBSCRIBE_BATCH_CLIENTS = 50;
 const SUBSCRIBE_MAX_MS = 30_000;
@@ -84,15 +87,21 @@ const orders = new Inbox<ToLoad>();
 const buffer = new ReceiveBuffer();
 const counter = new Counter(buffer);
 const dialect = new SizingDialect();
+const jsonDialect = new SizingJsonDialect(buffer);
 const groupTopics = job.topics.map(({ count }) => count);
 const topicCount = groupTopics.reduce((sum, count) => sum + count, 0);
 const subscribers = new Uint32Array(topicCount);
 
 async function connect(): Promise<Connection[]> {
-  const clients = job.clients.reduce((sum, { clients }) => sum + clients, 0);
+  const isJson = job.clients.flatMap(({ clients, json }) => new Array<boolean>(clients).fill(json === true));
   const salt = (process.pid * 31) % 62_500;
-  return openConnections(clients, (index) => {
-    const endpoint = { port: job.port, dialect, localAddress: localAddress(index, salt) };
+  return openConnections(isJson.length, (index) => {
+    const endpoint = {
+      port: job.port,
+      dialect: isJson[index] ? jsonDialect : dialect,
+      localAddress: localAddress(index, salt),
+      ...tlsOf(job),
+    };
     return new Connection(index, endpoint, buffer, counter);
   });
 }
@@ -102,11 +111,12 @@ async function subscribe(connections: readonly Connection[]): Promise<void> {
   const giveUpMs = clockMs() + SUBSCRIBE_MAX_MS;
   let wanted = 0;
   let index = 0;
-  for (const { clients, topics } of job.clients) {
+  for (const clientClass of job.clients) {
+    const { clients } = clientClass;
     for (let client = 0; client < clients; client++, index++) {
-      const frames = framesOf(random, topics);
+      const frames = framesOf(random, clientClass);
       wanted += frames.length;
-      if (frames.length > 0) connections[index].send(Buffer.concat(frames));
+      sendAll(connections[index], frames, clientClass.json === true);
       if (index % SUBSCRIBE_BATCH_CLIENTS !== 0 && client !== clients - 1) continue;
       while (counter.acknowledgements < wanted) {
         if (counter.problems.length > 0) throw new Error(counter.problems[0]);
@@ -117,13 +127,29 @@ async function subscribe(connections: readonly Connection[]): Promise<void> {
   }
 }
 
-function framesOf(random: () => number, topics: Readonly<Record<string, number>>): Uint8Array[] {
+/** JSON has one message in each WebSocket message, MessagePack as many as one likes. */
+function sendAll(connection: Connection, frames: readonly Uint8Array[], isJson: boolean): void {
+  if (frames.length === 0) return;
+  if (!isJson) connection.send(Buffer.concat(frames), OPCODE_BINARY);
+  else for (const frame of frames) connection.send(frame, OPCODE_TEXT);
+}
+
+/** Stops those that read nothing from here on. */
+function stopReading(connections: readonly Connection[]): void {
+  let index = 0;
+  for (const { clients, reads } of job.clients) {
+    for (let client = 0; client < clients; client++, index++) if (reads === false) connections[index].socket.pause();
+  }
+}
+
+function framesOf(random: () => number, { topics, json, reads }: ClientClass): Uint8Array[] {
+  const encode = json === true ? subscribeText : subscribeFrame;
   const frames: Uint8Array[] = [];
   let firstTopic = 0;
   for (const group of job.topics) {
     for (const topic of sample(random, topics[group.name] ?? 0, group.count)) {
-      subscribers[firstTopic + topic]++;
-      frames.push(subscribeFrame(frames.length, topicName(job.number, group, topic)));
+      if (reads !== false) subscribers[firstTopic + topic]++;
+      frames.push(encode(frames.length, topicName(job.number, group, topic)));
     }
     firstTopic += group.count;
   }
@@ -136,8 +162,8 @@ class FeedThread {
   readonly #worker: Worker;
 
   constructor() {
-    const { number, port, topics, seed } = job;
-    const data: FeedData = { job: number, port, topics, seed };
+    const { number, port, tls, topics, seed } = job;
+    const data: FeedData = { job: number, port, tls, topics, seed };
     this.#worker = new Worker(new URL('./feed-thread.js', import.meta.url), { workerData: data });
     this.#worker.on('message', (message: FeedMessage) => this.#messages.put(message));
     this.#worker.on('error', (error) => this.#messages.put({ type: 'failed', reason: error.message }));
@@ -172,6 +198,7 @@ async function run(): Promise<void> {
   await feed.next('opened');
   const connections = await connect();
   await subscribe(connections);
+  stopReading(connections);
   send({ type: 'connected' });
   await orders.next(); // publish
   feed.tell('publish');
@@ -224,8 +251,8 @@ function readCounts() {
     atMs: clockMs(),
     cpuMs: (cpu.user + cpu.system) / 1000,
     deliveries: counter.deliveries,
-    writes: dialect.eventMessages,
-    bytes: dialect.eventBytes,
+    writes: dialect.eventMessages + jsonDialect.eventReads,
+    bytes: dialect.eventBytes + jsonDialect.eventBytes,
   };
 }
 

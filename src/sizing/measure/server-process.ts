@@ -1,5 +1,6 @@
 /** The server's process: the engine as a user embeds it. Argument: ServerSettings as JSON. */
 import { createEngine } from '../../index.js';
+import { makeCertificate } from './certificate.js';
 import { type FromServer, type ServerReading, type ServerSettings, type ToServer, topicPrefix } from './job.js';
 import { threadIds, threadTimesMs } from './thread-times.js';
 
@@ -7,14 +8,16 @@ const send = (message: FromServer): void => {
   process.send!(message);
 };
 
-async function start({ lanes, delaysMs, engine: keys }: ServerSettings): Promise<void> {
+async function start({ lanes, delaysMs, tls: isEncrypted, engine: keys }: ServerSettings): Promise<void> {
   const homes = lanes === 0 ? (['cold'] as const) : (['cold', 'hot'] as const);
   const rules = homes.flatMap((home) =>
     delaysMs.map((maxDelayMs) => ({ match: `${topicPrefix(home, maxDelayMs)}*`, home, maxDelayMs })),
   );
   const before = new Set(threadIds());
-  const engine = createEngine({ ...keys, port: 0, lanes, topics: rules });
-  await engine.start();
+  const certificate = isEncrypted === true ? makeCertificate() : null;
+  const tls = certificate === null ? {} : { tls: { certFile: certificate.certFile, keyFile: certificate.keyFile } };
+  const engine = createEngine({ ...keys, ...tls, port: 0, lanes, topics: rules });
+  await engine.start().finally(() => certificate?.remove());
   const laneThreads = new Set(threadIds().filter((id) => !before.has(id)));
 
   process.on('message', (message: ToServer) => {

@@ -53,20 +53,22 @@ export class Session {
   readonly #server: Child<FromServer, ToServer>;
   readonly #signal: AbortSignal;
   readonly #port: number;
+  readonly #tls: boolean;
   /** RSS of the server before it had anything to do. */
   startedRssBytes = 0;
   #jobs = 0;
 
-  private constructor(server: Child<FromServer, ToServer>, port: number, signal: AbortSignal) {
+  private constructor(server: Child<FromServer, ToServer>, port: number, tls: boolean, signal: AbortSignal) {
     this.#server = server;
     this.#port = port;
+    this.#tls = tls;
     this.#signal = signal;
   }
 
   static async start(settings: ServerSettings, signal: AbortSignal): Promise<Session> {
     const server = new Child<FromServer, ToServer>('server', './server-process.js', settings, signal);
     try {
-      const session = new Session(server, (await server.next('ready')).port, signal);
+      const session = new Session(server, (await server.next('ready')).port, settings.tls === true, signal);
       session.startedRssBytes = (await session.#read()).rssBytes;
       return session;
     } catch (error) {
@@ -78,7 +80,8 @@ export class Session {
   async measure(load: Load): Promise<Measurement> {
     const { topics, clients, settleMs, measureMs } = load;
     this.#jobs++;
-    const job: LoadJob = { number: this.#jobs, port: this.#port, topics, clients, settleMs, measureMs, seed: SEED };
+    const place = { number: this.#jobs, port: this.#port, tls: this.#tls };
+    const job: LoadJob = { ...place, topics, clients, settleMs, measureMs, seed: SEED };
     const before = await this.#read();
     const kernelBefore = readKernelMemory();
     const child = new Child<FromLoad, ToLoad>('load', './load-process.js', job, this.#signal);

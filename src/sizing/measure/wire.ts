@@ -46,6 +46,11 @@ export function subscribeFrame(id: number, topic: string): Uint8Array {
   return encodeClientFrame({ type: 'subscribe', id, topic });
 }
 
+/** The certificate is the server's own, of this measurement. */
+export function tlsOf({ tls }: { readonly tls: boolean }): { tls?: { rejectUnauthorized: false } } {
+  return tls ? { tls: { rejectUnauthorized: false } } : {};
+}
+
 /** Asks for a topic's alias. */
 export function openFrame(id: number, topic: string): Uint8Array {
   return encodeClientFrame({ type: 'publish', id, topic, payload: null, options: { open: true } });

@@ -4,6 +4,7 @@ import type { Calibration } from '../../dist/sizing/calibration.js';
 import { median } from '../../dist/sizing/least-squares.js';
 import { type Measurement, Session } from '../../dist/sizing/measure/session.js';
 import { CONDITIONS_DEFAULT, sizeOf } from '../../dist/sizing/model.js';
+import { SOCKETS } from '../../dist/sizing/model-memory.js';
 import type { Workload } from '../../dist/sizing/workload.js';
 
 const MIB = 2 ** 20;
@@ -23,15 +24,15 @@ export interface Times {
 }
 
 /** How far a prediction may be off, as a part of the measurement. */
-export const BARS: Readonly<Record<string, number>> = { 'CPU, % of a core': 0.2, 'RAM, MiB': 0.15 };
+export const BARS: Readonly<Record<string, number>> = { 'CPU, % of a core': 0.15, 'RAM, MiB': 0.15 };
 
 const lanesOf = ({ topics }: Workload): number => (topics.some(({ home }) => home === 'hot') ? 1 : 0);
 
 /** In a server of its own, like the one that is predicted. */
 export async function measureWorkload(workload: Workload, times: Times, signal: AbortSignal): Promise<Measurement> {
-  const { topics, clients } = workload;
+  const { topics, clients, settings } = workload;
   const delaysMs = [...new Set(topics.map(({ maxDelayMs }) => maxDelayMs))];
-  const session = await Session.start({ lanes: lanesOf(workload), delaysMs, engine: {} }, signal);
+  const session = await Session.start({ lanes: lanesOf(workload), delaysMs, tls: settings.tls === true, engine: {} }, signal);
   try {
     return await session.measure({ topics, clients, ...times });
   } finally {
@@ -44,14 +45,15 @@ export function predict(workload: Workload, calibration: Calibration, { settleMs
   const uptimeSeconds = (settleMs + measureMs) / 1000;
   const conditions = { ...CONDITIONS_DEFAULT, processes: 1, roundTripMs: 0, uptimeSeconds };
   const { process, p99Ms } = sizeOf({ ...workload, settings }, calibration, conditions);
-  const { cpu, memoryBytes, kernelBytes } = process!;
+  const { cpu, earlyMemoryBytes, memoryParts } = process!;
+  const sockets = memoryParts.find(({ what }) => what === SOCKETS)?.bytes ?? 0;
   return {
     'CPU, % of a core': 100 * (cpu.accept + cpu.lanes + cpu.helpers),
     'accept thread, % of a core': 100 * cpu.accept,
     'lanes, % of a core': 100 * cpu.lanes,
-    'RAM, MiB': (memoryBytes + kernelBytes) / MIB,
-    'in the process, MiB': memoryBytes / MIB,
-    'in the kernel, MiB': kernelBytes / MIB,
+    'RAM, MiB': (earlyMemoryBytes + sockets) / MIB,
+    'in the process, MiB': earlyMemoryBytes / MIB,
+    'in the kernel, MiB': sockets / MIB,
     'p99, ms': p99Ms,
     'writes, 1/s': cpu.activity.writes,
     'deliveries, 1/s': cpu.activity.deliveries,

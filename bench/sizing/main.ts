@@ -14,7 +14,7 @@ import { describeMachine, machineLines } from '../support/machine.js';
 import { BARS, type Check, deviation, isWithin, measureWorkload, medianFigures, predict, type Times } from './check.js';
 import { type CheckedWorkload, smaller, WORKLOADS } from './workloads.js';
 
-const HELP = `npm run bench:sizing -- [options]    (about 6 minutes)
+const HELP = `npm run bench:sizing -- [options]    (about 9 minutes)
 
   --rounds n        how often calibration and workloads are gone through (default 2)
   --seconds n       measured time of each workload (default 6)

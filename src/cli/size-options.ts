@@ -14,6 +14,7 @@ export interface SizeOptions {
   readonly bytes?: number;
   readonly hot?: number;
   readonly maxDelay?: number | 'auto';
+  readonly tls?: true;
   readonly workload?: string;
   readonly calibration?: string;
   readonly save?: string;
@@ -22,11 +23,12 @@ export interface SizeOptions {
   readonly utilisation: number;
   readonly roundTrip: number;
   readonly network: number;
+  readonly uptime: number;
   readonly json?: true;
 }
 
 /** Options that describe a workload; what `--workload` says instead. */
-const WORKLOAD_OPTIONS = ['clients', 'topicsPerClient', 'topics', 'rate', 'bytes', 'hot', 'maxDelay'] as const;
+const WORKLOAD_OPTIONS = ['clients', 'topicsPerClient', 'topics', 'rate', 'bytes', 'hot', 'maxDelay', 'tls'] as const;
 const REQUIRED_OPTIONS = ['clients', 'topicsPerClient', 'topics', 'rate', 'bytes'] as const;
 
 const WORKLOAD_GROUP = 'Workload:';
@@ -50,12 +52,13 @@ export function addSizeOptions(command: Command): Command {
     numberWithin([0, LIMITS.topics[1]], true),
   );
   workload('--max-delay <ms>', 'maxDelayMs: auto, or ms such as 20 (default: auto)', delay);
+  workload('--tls', 'wss:// instead of ws://');
   workload(
     '--workload <file>',
     'TOML or JSON file with several groups of topics and classes of clients, instead of the above',
   );
   const calibration = add.bind(null, CALIBRATION_GROUP);
-  calibration('--calibration <file>', 'a saved calibration, instead of measuring this machine for about a minute');
+  calibration('--calibration <file>', 'a saved calibration, instead of measuring this machine for about two minutes');
   calibration('--save <file>', 'save the calibration');
   calibration('--allow-fewer', 'with too few file descriptors: measure with fewer connections');
   command.addOption(
@@ -75,15 +78,17 @@ export function addSizeOptions(command: Command): Command {
     CONDITIONS_DEFAULT.networkBitsPerSecond / 1e9,
     [0.001, 10_000],
   );
+  condition('--uptime <seconds>', 'after which RAM is told a second time', CONDITIONS_DEFAULT.uptimeSeconds, [0, 1e9]);
   return command.option('--json', 'one JSON object: workload, needs, alternatives, calibration');
 }
 
-export function conditionsOf({ utilisation, roundTrip, network, processes }: SizeOptions): Conditions {
+export function conditionsOf({ utilisation, roundTrip, network, processes, uptime }: SizeOptions): Conditions {
   return {
     ...CONDITIONS_DEFAULT,
     targetUtilisation: utilisation / 100,
     roundTripMs: roundTrip,
     networkBitsPerSecond: network * 1e9,
+    uptimeSeconds: uptime,
     processes: processes ?? null,
   };
 }
@@ -115,12 +120,13 @@ export function workloadOf(
     bytes,
     hot = 0,
     maxDelay = 'auto',
+    tls = false,
   } = options as Required<SizeOptions>;
   if (topicsPerClient > topics) {
     throw new CommandFailure(`--topics-per-client ${topicsPerClient} is more than there are: --topics ${topics}`);
   }
   if (hot > topics) throw new CommandFailure(`--hot ${hot} is more than there are: --topics ${topics}`);
-  return simpleWorkload({ clients, topicsPerClient, topics, rate, bytes, hot, maxDelayMs: maxDelay, settings });
+  return simpleWorkload({ clients, topicsPerClient, topics, rate, bytes, hot, maxDelayMs: maxDelay, settings: { ...settings, tls } });
 }
 
 function flag(name: string): string {

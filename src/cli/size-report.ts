@@ -55,7 +55,8 @@ function needsTable(sizing: Sizing, conditions: Conditions): string[] {
         `one accept thread each, at most ${utilisation} busy; clients split among them`,
       ],
       ['cores', count(sizing.cores), `${number(sizing.cpu)} really used, of ${utilisation} each`],
-      ['RAM, processes', size(sizing.memoryBytes), ''],
+      ['RAM, processes', size(sizing.memoryBytes), 'when every log is full'],
+      ['', size(sizing.earlyMemoryBytes), `after ${number(conditions.uptimeSeconds)} s`],
       ['RAM, kernel', size(sizing.kernelBytes), `sockets, and ${conditions.roundTripMs} ms of bytes under way`],
       [
         'network, out',

@@ -31,12 +31,16 @@ lanes. For anything else describe groups of topics and classes of clients in a f
   rate = 5                                # messages per second and topic
   bytes = 180                             # of a payload
   hot = true                              # in lanes
+  burst = 10                              # so many messages of a topic come at once (default: 1)
   [[clients]]
   name = "desks"
   count = 500
   topics = { quotes = 100 }               # topics per client, by group
+  json = true                             # they speak ringcast.v1.json
+  reads = false                           # they have stopped reading
   [settings]                              # as in the server's configuration
   historyMessages = 100
+  tls = true
 
 Without a workload the machine is only calibrated: ringcast size --save this-machine.json
 
@@ -62,7 +66,7 @@ async function size(options: SizeOptions): Promise<void> {
 }
 
 async function answer(options: SizeOptions): Promise<void> {
-  // First what can be wrong, then what takes a minute.
+  // First what can be wrong, then what takes two minutes.
   const settings = defaultSettings();
   const readWorkload = (path: string): Workload => parseWorkload(readText(path, 'workload'), path, settings);
   const workload = workloadOf(options, readWorkload, settings);
@@ -135,7 +139,7 @@ async function measured({ allowFewer }: SizeOptions): Promise<Calibration> {
       allowFewer: allowFewer === true,
       signal: controller.signal,
       progress: (done, total, what) => {
-        if (!isStarted && !process.stderr.isTTY) console.error('ringcast: measuring this machine, about a minute');
+        if (!isStarted && !process.stderr.isTTY) console.error('ringcast: measuring this machine, about two minutes');
         if (!isStarted) bar.start(total, 0, { what });
         isStarted = true;
         bar.update(done, { what });

@@ -10,10 +10,13 @@ import {
   CPU_POINTS,
   filesNeeded,
   IDLE,
+  JSON_POINTS,
   MEMORY_POINTS,
   OTHER_FILES,
   POINT_SERVER,
   type Point,
+  TLS_MEMORY_POINT,
+  TLS_POINTS,
   WARM_UP,
   withClientsUpTo,
 } from './points.js';
@@ -45,6 +48,7 @@ export function defaultSettings(): WorkloadSettings {
   const { historyMessages, historyBytes, hotLogBytes, hotLogFrames, coldLogMaxBytes, coldLogMaxFrames, ringBytes } =
     parseConfig();
   return {
+    tls: false,
     historyMessages,
     historyBytes,
     hotLogBytes,
@@ -118,13 +122,17 @@ class CalibrationRun {
     this.#options = options;
     this.#limit = limit;
     this.#remarks = remarks;
-    this.#total = WARM_UP.length + options.rounds * (1 + CPU_POINTS.length + MEMORY_POINTS.length) + 1;
+    const points = [...CPU_POINTS, ...JSON_POINTS, ...TLS_POINTS, ...MEMORY_POINTS, TLS_MEMORY_POINT, IDLE];
+    this.#total = WARM_UP.length + options.rounds * points.length + 1;
   }
 
   async observe() {
     const idle: Measurement[] = [];
     const cpu: Observation[] = [];
+    const json: Observation[] = [];
+    const tls: Observation[] = [];
     const memory: MemoryObservation[] = [];
+    const tlsMemory: MemoryObservation[] = [];
     const startedBytes = [await this.#started(0)];
     const runRound = async (round: number): Promise<void> => {
       const session = await this.#start(1);
@@ -132,7 +140,12 @@ class CalibrationRun {
       if (round === 0) for (const point of WARM_UP) await this.#measure(session, point);
       idle.push((await this.#measure(session, IDLE)).measured);
       for (const point of CPU_POINTS) cpu.push(await this.#measure(session, point));
+      for (const point of JSON_POINTS) json.push(await this.#measure(session, point));
       await this.close();
+      const encrypted = await this.#start(1, true);
+      for (const point of TLS_POINTS) tls.push(await this.#measure(encrypted, point));
+      await this.close();
+      tlsMemory.push(await this.#measureMemory(TLS_MEMORY_POINT, true));
       for (const point of MEMORY_POINTS) memory.push(await this.#measureMemory(point));
       await this.#options.afterRound?.();
     };
@@ -146,7 +159,7 @@ class CalibrationRun {
         break;
       }
     }
-    return { idle, cpu, memory, startedBytes };
+    return { idle, cpu, json, tls, memory, tlsMemory, startedBytes };
   }
 
   async close(): Promise<void> {
@@ -154,8 +167,8 @@ class CalibrationRun {
     this.#session = null;
   }
 
-  async #start(lanes: number): Promise<Session> {
-    this.#session = await Session.start({ ...POINT_SERVER, lanes }, this.#options.signal);
+  async #start(lanes: number, tls = false): Promise<Session> {
+    this.#session = await Session.start({ ...POINT_SERVER, lanes, tls }, this.#options.signal);
     return this.#session;
   }
 
@@ -166,8 +179,8 @@ class CalibrationRun {
     return { lanes, rssBytes: startedRssBytes };
   }
 
-  async #measureMemory(point: Point): Promise<MemoryObservation> {
-    const session = await this.#start(1);
+  async #measureMemory(point: Point, tls = false): Promise<MemoryObservation> {
+    const session = await this.#start(1, tls);
     const observation = await this.#measure(session, point);
     await this.close();
     return { ...observation, uptimeSeconds: (this.#options.settleMs + this.#options.measureMs) / 1000 };

@@ -4,7 +4,7 @@ import { availableParallelism, cpus, release, totalmem, type } from 'node:os';
 import { z } from 'zod';
 import { type Problem, problemsIn } from './problems.js';
 
-export const CALIBRATION_FORMAT = 1;
+export const CALIBRATION_FORMAT = 2;
 
 const cost = z.number().nonnegative();
 
@@ -28,6 +28,13 @@ const coefficientsSchema = z.strictObject({
   laneWakeUpMicros: cost,
   /** CPU time of compilers and garbage collectors, as a part of the accept thread's. */
   helperShare: cost,
+  /** Each delivery to a JSON client, each message that is transcoded for them, and its payload. */
+  jsonEventMicros: cost,
+  jsonMessageMicros: cost,
+  jsonByteNanos: cost,
+  /** With TLS, of each write, and of what the feed sends at once. */
+  tlsRecordMicros: cost,
+  tlsByteNanos: cost,
   /** How long a thread is busy with what woke it: what comes meanwhile needs no wake-up of its own (ms). */
   wakeUpMs: z.number().positive(),
   /** What messages wait for company where `maxDelayMs` is 0, and beyond `maxDelayMs` where it is not (ms). */
@@ -42,6 +49,8 @@ const coefficientsSchema = z.strictObject({
   processBytes: cost,
   laneBytes: cost,
   connectionBytes: cost,
+  /** More, with TLS. */
+  tlsConnectionBytes: cost,
   subscriptionBytes: cost,
   topicBytes: cost,
   /** Memory of the kernel: sockets and what belongs to them (bytes). */

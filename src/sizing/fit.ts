@@ -2,10 +2,10 @@
 import type { Coefficients } from './calibration.js';
 import { median, nonNegativeLeastSquares } from './least-squares.js';
 import type { Measurement } from './measure/session.js';
-import { farShare, laneWaitMs, wakeUpsOf } from './model-cpu.js';
-import { coldLogBytes, touchedRingBytes } from './model-memory.js';
+import { type Activity, activityOf, cpuOf, farShare, laneWaitMs, wakeUpsOf } from './model-cpu.js';
+import { coldLogBytes, processMemory, touchedRingBytes } from './model-memory.js';
 import type { Point } from './points.js';
-import type { WorkloadSettings } from './workload.js';
+import { burstOf, type Workload, type WorkloadSettings } from './workload.js';
 
 export interface Observation {
   readonly point: Point;
@@ -19,7 +19,10 @@ export interface MemoryObservation extends Observation {
 export interface Observations {
   readonly idle: readonly Measurement[];
   readonly cpu: readonly Observation[];
+  readonly json: readonly Observation[];
+  readonly tls: readonly Observation[];
   readonly memory: readonly MemoryObservation[];
+  readonly tlsMemory: readonly MemoryObservation[];
   /** RSS of servers that have just started, without a lane and with one. */
   readonly startedBytes: { readonly lanes: number; readonly rssBytes: number }[];
   readonly settings: WorkloadSettings;
@@ -48,19 +51,26 @@ export function fitCoefficients(observations: Observations): FittedCalibration {
   const accept = fitAccept(observations.cpu, idleCpu);
   const lane = fitLane(observations.cpu, accept.wakeUpMs);
   const memory = fitMemory(observations);
+  const extras = { jsonEventMicros: 0, jsonMessageMicros: 0, jsonByteNanos: 0, tlsRecordMicros: 0, tlsByteNanos: 0, tlsConnectionBytes: 0 };
   const helperShares = observations.cpu.map(({ measured }) => measured.helpersCpu / measured.acceptCpu);
+  const plain: Coefficients = {
+    ...timing.values,
+    ...accept.values,
+    ...lane.values,
+    ...memory.values,
+    ...latencies(observations.cpu),
+    ...extras,
+    idleCpu,
+    helperShare: median(helperShares),
+    wakeUpMs: accept.wakeUpMs,
+  };
+  const json = fitJson(observations, plain);
+  const tls = fitTls(observations, plain);
   return {
-    coefficients: {
-      ...timing.values,
-      ...accept.values,
-      ...lane.values,
-      ...memory.values,
-      ...latencies(observations.cpu),
-      idleCpu,
-      helperShare: median(helperShares),
-      wakeUpMs: accept.wakeUpMs,
-    },
+    coefficients: { ...plain, ...json.values, ...tls.values, tlsConnectionBytes: tlsConnectionBytes(observations, plain) },
     spreads: {
+      ...json.spreads,
+      ...tls.spreads,
       ...timing.spreads,
       ...accept.spreads,
       ...lane.spreads,
@@ -131,15 +141,16 @@ function workOf({ point, measured }: Observation): Work {
   const perSubscription = measured.deliveries / Math.max(1, measured.subscriptions);
   const collected = measured.clients === 0 || measured.writes === 0 ? 0 : collectedMs({ point, measured });
   const delayEnds = delayMs > 0 ? Math.min(1000, measured.writes) : 0;
+  const bursts = measured.published / burstOf(group);
   return {
     cpu: measured.acceptCpu,
     writes: measured.writes,
     farWrites: measured.writes * farShare(measured.clients),
-    fanOuts: Math.min(measured.writes, delayMs > 0 ? delayEnds : measured.published),
+    fanOuts: Math.min(measured.writes, delayMs > 0 ? delayEnds : bursts),
     rows: measured.deliveries / (1 + (perSubscription * collected) / 1000),
     bytes: measured.deliveredBytes,
     messages: measured.published,
-    events: measured.published + delayEnds,
+    events: bursts + delayEnds,
     hotMessages: group.home === 'hot' ? measured.published : 0,
     hotCollectedMs: laneWaitMs(delayMs),
   };
@@ -223,6 +234,50 @@ function fitLane(observations: readonly Observation[], wakeUpMs: number) {
   };
 }
 
+// ---- JSON and TLS -----------------------------------------------------------------------------------------------------
+
+/** What is left of the accept thread's time when the coefficients so far have been taken off it, as a sum of two or three. */
+function fitRest(
+  observations: readonly Observation[],
+  settings: WorkloadSettings,
+  plain: Coefficients,
+  featuresOf: (activity: Activity) => readonly number[],
+) {
+  const each = observations.map(({ point, measured }) => {
+    const workload: Workload = { ...point, settings };
+    const activity = activityOf(workload, 1, 0, plain);
+    const { acceptCpu } = measured;
+    const row = featuresOf(activity).map((feature) => feature / acceptCpu);
+    return { row, rest: (acceptCpu - cpuOf(activity, plain).accept) / acceptCpu };
+  });
+  return nonNegativeLeastSquares(
+    each.map(({ row }) => row),
+    each.map(({ rest }) => rest),
+  );
+}
+
+function fitJson({ json, settings }: Observations, plain: Coefficients) {
+  const { coefficients, standardErrors } = fitRest(json, settings, plain, ({ texts, transcoded }) => [
+    texts / 1e6,
+    transcoded.messages / 1e6,
+    transcoded.bytes / 1e9,
+  ]);
+  const named = ([jsonEventMicros = 0, jsonMessageMicros = 0, jsonByteNanos = 0]: readonly number[]) => {
+    return { jsonEventMicros, jsonMessageMicros, jsonByteNanos };
+  };
+  return { values: named(coefficients), spreads: named(standardErrors) };
+}
+
+function fitTls({ tls, settings }: Observations, plain: Coefficients) {
+  const encrypted = { ...settings, tls: true };
+  const { coefficients, standardErrors } = fitRest(tls, encrypted, plain, ({ tlsRecords, tlsBytes }) => [
+    tlsRecords / 1e6,
+    tlsBytes / 1e9,
+  ]);
+  const named = ([tlsRecordMicros = 0, tlsByteNanos = 0]: readonly number[]) => ({ tlsRecordMicros, tlsByteNanos });
+  return { values: named(coefficients), spreads: named(standardErrors) };
+}
+
 // ---- latency ----------------------------------------------------------------------------------------------------------
 
 function latencies(observations: readonly Observation[]) {
@@ -276,6 +331,17 @@ function fitMemory({ memory, startedBytes, settings }: Observations) {
       kernelConnectionBytes: halfRange(kernel),
     },
   };
+}
+
+/** What RSS is beyond what the same connections take without TLS. */
+function tlsConnectionBytes({ tlsMemory, settings }: Observations, plain: Omit<Coefficients, 'tlsConnectionBytes'>): number {
+  const each = tlsMemory.map(({ point, measured, uptimeSeconds }) => {
+    const c = { ...plain, tlsConnectionBytes: 0 };
+    const workload: Workload = { ...point, settings };
+    const input = { workload, share: 1, lanes: 1, deliveredBytes: 0, roundTripMs: 0, uptimeSeconds };
+    return (measured.rssBytes - processMemory(input, c).processBytes) / measured.clients;
+  });
+  return Math.max(0, median(each));
 }
 
 /** The kernel's memory is that of the whole machine: where others disturb it too much, what Linux 6 takes stands in for it. */

@@ -1,7 +1,15 @@
 /** CPU of one process: what its accept thread and its lanes do per second, times what each of it costs. */
 import type { Coefficients } from './calibration.js';
-import { clientTraffic, hasFixedDelay } from './model-writes.js';
-import { clientCount, subscriptionsTo, type TopicGroup, type Workload } from './workload.js';
+import { clientTraffic, frameBytes, hasFixedDelay } from './model-writes.js';
+import {
+  burstOf,
+  clientCount,
+  jsonTopics,
+  readers,
+  subscriptionsTo,
+  type TopicGroup,
+  type Workload,
+} from './workload.js';
 
 /** Messages for a lane wait for this part of their delay, and at most so long, before it is woken (router/topic-entry.ts). */
 const LANE_WAIT_SHARE = 0.25;
@@ -29,6 +37,19 @@ export interface Activity {
   readonly fanOuts: number;
   /** Of lanes, and of the accept thread by lanes. */
   readonly hotWakeUps: number;
+  /** Deliveries to JSON clients. */
+  readonly texts: number;
+  /** Messages that are transcoded for JSON clients, where the topic is at home. */
+  readonly transcoded: Transcoded;
+  readonly hotTranscoded: Transcoded;
+  /** What is encrypted and decrypted: writes, and what the feed sends at once. Nothing without TLS. */
+  readonly tlsRecords: number;
+  readonly tlsBytes: number;
+}
+
+interface Transcoded {
+  readonly messages: number;
+  readonly bytes: number;
 }
 
 export interface CpuPart {
@@ -63,39 +84,61 @@ export function activityOf(
   utilisation: number,
   coefficients: Coefficients,
 ): Activity {
-  const sums = { writes: 0, rows: 0, bytes: 0, deliveries: 0, delayedWrites: 0 };
-  for (const clientClass of workload.clients) {
+  const sums = { writes: 0, rows: 0, bytes: 0, texts: 0, deliveries: 0, delayedWrites: 0 };
+  for (const clientClass of readers(workload)) {
     const traffic = clientTraffic(clientClass, workload.topics, utilisation, coefficients);
     const clients = clientClass.clients * share;
     sums.writes += clients * traffic.writes;
     sums.rows += clients * traffic.rows;
     sums.bytes += clients * traffic.bytes;
+    sums.texts += clients * traffic.texts;
     sums.deliveries += clients * traffic.messages;
     sums.delayedWrites += clients * traffic.delayedWrites;
   }
   const rateOf = (groups: readonly TopicGroup[]) =>
     groups.reduce((sum, { count, ratePerSecond }) => sum + count * ratePerSecond, 0);
+  const burstsOf = (groups: readonly TopicGroup[]) =>
+    groups.reduce((sum, group) => sum + rateOf([group]) / burstOf(group), 0);
   const hot = workload.topics.filter(({ home }) => home === 'hot');
   const messages = rateOf(workload.topics);
+  const bursts = burstsOf(workload.topics);
   const hotWakeUps = hot.reduce((sum, group) => {
     // As if `auto` were 0: with a delay that grows with the load, lanes would have less to do as the load grows.
     const waitMs = laneWaitMs(group.maxDelayMs === 'auto' ? 0 : group.maxDelayMs);
-    return sum + wakeUpsOf(rateOf([group]), Math.max(coefficients.wakeUpMs, waitMs));
+    return sum + wakeUpsOf(burstsOf([group]), Math.max(coefficients.wakeUpMs, waitMs));
   }, 0);
   const { delayedWrites, ...rest } = sums;
   const delayEnds = Math.min(DELAY_ENDS_MAX, delayedWrites);
   const undelayed = workload.topics.filter((group) => !hasFixedDelay(group) && subscriptionsTo(workload, group) > 0);
-  const fanOuts = Math.min(sums.writes, rateOf(undelayed) + delayEnds);
+  const fanOuts = Math.min(sums.writes, burstsOf(undelayed) + delayEnds);
   const { wakeUpMs } = coefficients;
+  const isEncrypted = workload.settings.tls === true;
+  const feedBytes = workload.topics.reduce((sum, group) => sum + rateOf([group]) * frameBytes(group), 0);
   return {
     ...rest,
     farWrites: sums.writes * farShare(clientCount(workload)),
     messages,
     hotMessages: rateOf(hot),
-    wakeUps: wakeUpsOf(messages + delayEnds, wakeUpMs),
+    wakeUps: wakeUpsOf(bursts + delayEnds, wakeUpMs),
     fanOuts: wakeUpsOf(fanOuts, wakeUpMs),
     hotWakeUps,
+    transcoded: transcodedIn(workload, 'cold'),
+    hotTranscoded: transcodedIn(workload, 'hot'),
+    tlsRecords: isEncrypted ? sums.writes + bursts : 0,
+    tlsBytes: isEncrypted ? sums.bytes + feedBytes : 0,
   };
+}
+
+/** A topic's messages are transcoded once, while one JSON client is there, whether it reads or not. */
+function transcodedIn(workload: Workload, home: 'cold' | 'hot'): Transcoded {
+  const sums = { messages: 0, bytes: 0 };
+  for (const group of workload.topics) {
+    if (group.home !== home) continue;
+    const messages = jsonTopics(workload, group) * group.ratePerSecond;
+    sums.messages += messages;
+    sums.bytes += messages * group.bytes;
+  }
+  return sums;
 }
 
 export function cpuOf(activity: Activity, coefficients: Coefficients): Cpu {
@@ -109,14 +152,22 @@ export function cpuOf(activity: Activity, coefficients: Coefficients): Cpu {
     { what: 'copying bytes', cpu: (activity.bytes * c.perByteNanos) / 1e9 },
     { what: 'taking messages in', cpu: (activity.messages * c.perMessageMicros) / 1e6 },
     { what: 'talking to lanes', cpu: (activity.hotWakeUps * c.perHotWakeUpMicros) / 1e6 },
+    { what: 'JSON', cpu: (activity.texts * c.jsonEventMicros) / 1e6 + transcodingCpu(activity.transcoded, c) },
+    { what: 'TLS', cpu: (activity.tlsRecords * c.tlsRecordMicros) / 1e6 + (activity.tlsBytes * c.tlsByteNanos) / 1e9 },
     { what: 'housekeeping', cpu: c.idleCpu },
   ];
   const busy = work.reduce((sum, { cpu }) => sum + cpu, 0);
   const waking = { what: 'waking up', cpu: wakingCpu(activity, busy, c) };
   const parts = [...work, waking].sort((left, right) => right.cpu - left.cpu);
-  const lanes = (activity.hotMessages * c.laneMessageMicros + activity.hotWakeUps * c.laneWakeUpMicros) / 1e6;
+  const lanes =
+    (activity.hotMessages * c.laneMessageMicros + activity.hotWakeUps * c.laneWakeUpMicros) / 1e6 +
+    transcodingCpu(activity.hotTranscoded, c);
   const accept = busy + waking.cpu;
   return { accept, lanes, helpers: accept * c.helperShare, parts, activity };
+}
+
+function transcodingCpu({ messages, bytes }: Transcoded, c: Coefficients): number {
+  return (messages * c.jsonMessageMicros) / 1e6 + (bytes * c.jsonByteNanos) / 1e9;
 }
 
 /** Who is busy with something else need not be woken. At most `1 − busy`, so that more work never costs less in all. */

@@ -2,16 +2,16 @@
 import type { Coefficients } from './calibration.js';
 import { type Cpu, farShare } from './model-cpu.js';
 import { collectingMs, configuredDelayMs, frameBytes } from './model-writes.js';
-import { clientCount, subscriptionsTo, type TopicGroup, type Workload } from './workload.js';
+import { burstOf, clientCount, subscriptionsTo, type TopicGroup, type Workload } from './workload.js';
 
 /** ln(100): of a wait that is exponential, the 99th percentile in means. */
 const P99_IN_MEANS = 4.6;
 
-/** The work that one message of a group causes at once: a write to each subscriber of its topic (s). */
+/** The work that the messages of a group that come at once cause at once: a write to each subscriber of its topic (s). */
 function fanOutSeconds(workload: Workload, group: TopicGroup, share: number, c: Coefficients): number {
   const subscribers = (share * subscriptionsTo(workload, group)) / group.count;
   const write = c.perWriteMicros + c.perFarWriteMicros * farShare(clientCount(workload));
-  const perSubscriber = (write + c.perRowMicros) / 1e6 + (frameBytes(group) * c.perByteNanos) / 1e9;
+  const perSubscriber = (write + c.perRowMicros) / 1e6 + (burstOf(group) * frameBytes(group) * c.perByteNanos) / 1e9;
   return subscribers * perSubscriber;
 }
 
@@ -25,7 +25,8 @@ export function p99Ms(workload: Workload, share: number, cpu: Cpu, c: Coefficien
   let squares = 0;
   for (const group of workload.topics) {
     // What is collected goes out together.
-    const fanOuts = group.ratePerSecond / (1 + (group.ratePerSecond * collectingMs(group, cpu.accept, c)) / 1000);
+    const bursts = group.ratePerSecond / burstOf(group);
+    const fanOuts = bursts / (1 + (bursts * collectingMs(group, cpu.accept, c)) / 1000);
     squares += group.count * fanOuts * fanOutSeconds(workload, group, share, c) ** 2;
   }
   const waitMs = (1000 * squares) / (2 * Math.max(0.01, 1 - cpu.accept));

@@ -1,7 +1,7 @@
 /** Memory of one process, and of the kernel for its connections. Sizes as the engine computes them; prices as measured. */
 import type { Coefficients } from './calibration.js';
-import { frameBytes } from './model-writes.js';
-import { subscriptionsPerClient, type TopicGroup, type Workload, type WorkloadSettings } from './workload.js';
+import { frameBytes, jsonFrameBytes } from './model-writes.js';
+import { jsonTopics, subscriptionsPerClient, type TopicGroup, type Workload, type WorkloadSettings } from './workload.js';
 
 /** log/layout.ts: the smallest log, of which each topic has one; bytes of an index entry. */
 const LOG_DATA_MIN_BYTES = 256;
@@ -11,8 +11,16 @@ const LOG_ENTRY_BYTES = 32;
 const COLD_LOG_KEEPS_SECONDS = 2;
 /** Head of a ring's record. */
 const RECORD_HEAD_BYTES = 32;
+/** What is written to a client that does not read: the kernel takes so much (tcp_wmem's usual maximum), and the engine a write. */
+const UNREAD_KERNEL_BYTES = 4 * 2 ** 20;
+const UNREAD_BYTES = 15 * 1024;
 /** What the kernel takes for a byte that waits in a socket. */
 const BUFFER_OVERHEAD = 2;
+
+/** The part of the kernel's memory that connections take as such. */
+export const SOCKETS = 'sockets (kernel)';
+
+type FrameBytes = (group: TopicGroup) => number;
 
 export interface MemoryPart {
   readonly what: string;
@@ -46,21 +54,30 @@ export function processMemory(input: MemoryInput, c: Coefficients): Memory {
   const subscriptions =
     share * workload.clients.reduce((sum, each) => sum + each.clients * subscriptionsPerClient(each), 0);
   const topics = workload.topics.reduce((sum, { count }) => sum + count, 0);
+  const unread = share * workload.clients.reduce((sum, { clients, reads }) => sum + (reads === false ? clients : 0), 0);
   const logsOf = (home: 'cold' | 'hot', logBytes: typeof coldLogBytes): number =>
     workload.topics
       .filter((group) => group.home === home)
-      .reduce((sum, group) => sum + group.count * logBytes(group, settings, uptimeSeconds), 0);
+      .reduce((sum, group) => {
+        const events = group.count * logBytes(group, settings, uptimeSeconds, frameBytes);
+        // JSON clients have a log of their own.
+        return sum + events + jsonTopics(workload, group) * logBytes(group, settings, uptimeSeconds, jsonFrameBytes);
+      }, 0);
   const own = [
     { what: 'Node.js and the engine', bytes: c.processBytes },
     { what: 'lanes', bytes: lanes * c.laneBytes + touchedRingBytes(workload, lanes, uptimeSeconds) },
-    { what: 'connections', bytes: clients * c.connectionBytes },
+    {
+      what: 'connections',
+      bytes: clients * (c.connectionBytes + (settings.tls === true ? c.tlsConnectionBytes : 0)) + unread * UNREAD_BYTES,
+    },
     { what: 'subscriptions', bytes: subscriptions * c.subscriptionBytes },
     { what: 'topics', bytes: topics * c.topicBytes },
     { what: 'logs of cold topics', bytes: logsOf('cold', coldLogBytes) },
     { what: 'logs of hot topics', bytes: logsOf('hot', hotLogBytes) },
   ];
   const kernel = [
-    { what: 'sockets (kernel)', bytes: clients * c.kernelConnectionBytes },
+    { what: SOCKETS, bytes: clients * c.kernelConnectionBytes },
+    { what: 'what is not read (kernel)', bytes: unread * UNREAD_KERNEL_BYTES },
     { what: 'bytes under way (kernel)', bytes: BUFFER_OVERHEAD * deliveredBytes * (roundTripMs / 1000) },
   ];
   const sum = (parts: readonly MemoryPart[]): number => parts.reduce((total, { bytes }) => total + bytes, 0);
@@ -76,8 +93,13 @@ function powerOfTwoFrom(needed: number, smallest: number): number {
  * Beyond the smallest log, which is part of what a topic costs. It doubles until it holds what it is to keep. The index is
  * as large as for messages that are small enough to be kept all: larger ones need less of it, which is no saving to count on.
  */
-export function coldLogBytes(group: TopicGroup, settings: WorkloadSettings, uptimeSeconds: number): number {
-  const frame = frameBytes(group);
+export function coldLogBytes(
+  group: TopicGroup,
+  settings: WorkloadSettings,
+  uptimeSeconds: number,
+  frameOf: FrameBytes = frameBytes,
+): number {
+  const frame = frameOf(group);
   const published = group.ratePerSecond === 0 ? 0 : group.ratePerSecond * uptimeSeconds;
   const recent = group.ratePerSecond * COLD_LOG_KEEPS_SECONDS;
   const keptBytes = Math.min(
@@ -92,10 +114,15 @@ export function coldLogBytes(group: TopicGroup, settings: WorkloadSettings, upti
 }
 
 /** Memory that a hot topic's log has touched: a ring of bytes that its writer goes round. */
-export function hotLogBytes(group: TopicGroup, settings: WorkloadSettings, uptimeSeconds: number): number {
+export function hotLogBytes(
+  group: TopicGroup,
+  settings: WorkloadSettings,
+  uptimeSeconds: number,
+  frameOf: FrameBytes = frameBytes,
+): number {
   const published = group.ratePerSecond === 0 ? 0 : group.ratePerSecond * uptimeSeconds;
   return (
-    Math.min(settings.hotLogBytes, published * frameBytes(group)) +
+    Math.min(settings.hotLogBytes, published * frameOf(group)) +
     Math.min(settings.hotLogFrames, published) * LOG_ENTRY_BYTES
   );
 }

@@ -5,12 +5,18 @@
  * goes out as one WebSocket message, which is one write, if it is not larger than a slice. Messages come at random times.
  */
 import type { Coefficients } from './calibration.js';
-import type { ClientClass, TopicGroup } from './workload.js';
+import { burstOf, type ClientClass, type TopicGroup } from './workload.js';
 
 /** The largest message that delivery puts together (delivery/slice-cache.ts). */
 export const SLICE_BYTES = 15 * 1024;
 /** EVENT head of 21 bytes, and the head of a binary payload of at least 256 bytes. */
 export const FRAME_HEAD_BYTES = 24;
+/** Of an event as JSON: names and quotes, seq, time, and a topic of 20 characters. */
+const JSON_HEAD_BYTES = 112;
+/** Of a payload as JSON: base64, and about what the text of numbers takes beside their MessagePack. */
+const JSON_GROWTH = 4 / 3;
+/** What delivery puts into one write of events that are a WebSocket message each (delivery/flusher.ts). */
+const TEXTS_MAX = 128;
 /** Longest automatic delay, and from which utilisation on hot and cold topics have one (delivery/auto-delay.ts). */
 const AUTO_DELAY_MAX_MS = 5;
 const AUTO_HOT_FROM = 0.5;
@@ -18,6 +24,10 @@ const AUTO_COLD_FROM = 0.95;
 
 export function frameBytes(group: TopicGroup): number {
   return FRAME_HEAD_BYTES + group.bytes;
+}
+
+export function jsonFrameBytes(group: TopicGroup): number {
+  return JSON_HEAD_BYTES + JSON_GROWTH * group.bytes;
 }
 
 /** `maxDelayMs` of a group, as what `auto` comes to when the accept thread is busy for this part of the time. */
@@ -80,16 +90,21 @@ export interface ClientTraffic {
   readonly rows: number;
   /** Of frames. */
   readonly bytes: number;
+  /** Messages that are a WebSocket message each: those of JSON clients. */
+  readonly texts: number;
   /** Of writes, those that waited for a delay. Not for an automatic one: that is there only when the thread is busy anyway. */
   readonly delayedWrites: number;
 }
 
+/** Of a class that reads. */
 export function clientTraffic(
   clientClass: ClientClass,
   groups: readonly TopicGroup[],
   utilisation: number,
   coefficients: Coefficients,
 ): ClientTraffic {
+  const isJson = clientClass.json === true;
+  const sizeOf = isJson ? jsonFrameBytes : frameBytes;
   const shares = groups.map((group) => {
     const subscriptions = clientClass.topics[group.name] ?? 0;
     return { group, subscriptions, collectingMs: collectingMs(group, utilisation, coefficients) };
@@ -97,22 +112,29 @@ export function clientTraffic(
   const perSecond = (test: (group: TopicGroup) => number): number =>
     shares.reduce((sum, { group, subscriptions }) => sum + subscriptions * group.ratePerSecond * test(group), 0);
   const messages = perSecond(() => 1);
-  const bytes = perSecond(frameBytes);
+  const bytes = perSecond(sizeOf);
   // A frame beyond a slice travels alone.
-  const alone = perSecond((group) => (frameBytes(group) > SLICE_BYTES ? 1 : 0));
+  const alone = perSecond((group) => (sizeOf(group) > SLICE_BYTES ? 1 : 0));
   const arrivals = shares.map(({ group, subscriptions, collectingMs }) => ({
-    perSecond: subscriptions * group.ratePerSecond,
+    perSecond: (subscriptions * group.ratePerSecond) / burstOf(group),
     collectingMs,
   }));
-  const writes = Math.max(1 / writeIntervalSeconds(arrivals), bytes / SLICE_BYTES, alone);
+  const fromText = isJson ? messages / TEXTS_MAX : 0;
+  const writes = Math.max(1 / writeIntervalSeconds(arrivals), bytes / SLICE_BYTES, alone, fromText);
   const shortestMs = Math.min(
     ...arrivals.filter(({ perSecond }) => perSecond > 0).map(({ collectingMs }) => collectingMs),
   );
-  const rows = shares.reduce(
-    (sum, { group, subscriptions }) =>
-      sum + (subscriptions * group.ratePerSecond) / (1 + (group.ratePerSecond * shortestMs) / 1000),
-    0,
-  );
+  const rows = shares.reduce((sum, { group, subscriptions }) => {
+    const burstsPerSecond = group.ratePerSecond / burstOf(group);
+    return sum + (subscriptions * burstsPerSecond) / (1 + (burstsPerSecond * shortestMs) / 1000);
+  }, 0);
   const isDelayed = shares.some(({ group, subscriptions }) => subscriptions > 0 && hasFixedDelay(group));
-  return { messages, writes, rows: messages === 0 ? 0 : rows, bytes, delayedWrites: isDelayed ? writes : 0 };
+  return {
+    messages,
+    writes,
+    rows: messages === 0 ? 0 : rows,
+    bytes,
+    texts: isJson ? messages : 0,
+    delayedWrites: isDelayed ? writes : 0,
+  };
 }

@@ -27,7 +27,7 @@ export interface Conditions {
   /** Between server and clients. */
   readonly roundTripMs: number;
   readonly networkBitsPerSecond: number;
-  /** How long the server has run; Infinity: logs and rings are full. */
+  /** After how long memory is told a second time: logs and rings fill with time. */
   readonly uptimeSeconds: number;
   /** Given, so many processes; else as many as it takes. */
   readonly processes: number | null;
@@ -37,7 +37,7 @@ export const CONDITIONS_DEFAULT: Conditions = {
   targetUtilisation: 0.7,
   roundTripMs: 50,
   networkBitsPerSecond: 10e9,
-  uptimeSeconds: Number.POSITIVE_INFINITY,
+  uptimeSeconds: 10,
   processes: null,
 };
 
@@ -52,7 +52,10 @@ export interface Network {
 export interface ProcessNeeds {
   readonly cpu: Cpu;
   readonly lanes: number;
+  /** When every log is full. */
   readonly memoryBytes: number;
+  /** After `uptimeSeconds`. */
+  readonly earlyMemoryBytes: number;
   readonly kernelBytes: number;
   readonly memoryParts: readonly MemoryPart[];
   readonly p99Ms: number;
@@ -72,6 +75,7 @@ export interface Sizing {
   /** Parts of cores that are really used. */
   readonly cpu: number;
   readonly memoryBytes: number;
+  readonly earlyMemoryBytes: number;
   readonly kernelBytes: number;
   readonly network: Network;
   readonly p99Ms: number;
@@ -87,11 +91,13 @@ export function processNeeds(workload: Workload, share: number, c: Coefficients,
   const lanes = lanesOf(workload, cpu, conditions.targetUtilisation);
   const { roundTripMs, uptimeSeconds } = conditions;
   const deliveredBytes = cpu.activity.bytes;
-  const memory = processMemory({ workload, share, lanes, deliveredBytes, roundTripMs, uptimeSeconds }, c);
+  const input = { workload, share, lanes, deliveredBytes, roundTripMs };
+  const memory = processMemory({ ...input, uptimeSeconds: Number.POSITIVE_INFINITY }, c);
   return {
     cpu,
     lanes,
     memoryBytes: memory.processBytes,
+    earlyMemoryBytes: processMemory({ ...input, uptimeSeconds }, c).processBytes,
     kernelBytes: memory.kernelBytes,
     memoryParts: memory.parts,
     p99Ms: p99Ms(workload, share, cpu, c),
@@ -120,6 +126,7 @@ export function sizeOf(
     cores: Math.max(processes, Math.ceil((processes * perProcess) / given.targetUtilisation - 1e-9)),
     cpu: processes * perProcess,
     memoryBytes: processes * process.memoryBytes,
+    earlyMemoryBytes: processes * process.earlyMemoryBytes,
     kernelBytes: processes * process.kernelBytes,
     network,
     p99Ms: process.p99Ms,
@@ -133,7 +140,8 @@ function unlimited(workload: Workload, network: Network, c: Coefficients, condit
   const { accept } = processCpu(workload, 0, c);
   const infinite = Number.POSITIVE_INFINITY;
   return {
-    ...{ processes: infinite, cores: infinite, cpu: infinite, memoryBytes: infinite, kernelBytes: infinite },
+    ...{ processes: infinite, cores: infinite, cpu: infinite },
+    ...{ memoryBytes: infinite, earlyMemoryBytes: infinite, kernelBytes: infinite },
     network,
     p99Ms: infinite,
     process: null,

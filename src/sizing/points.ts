@@ -22,14 +22,17 @@ interface Shape {
   readonly bytes?: number;
   readonly home?: 'cold' | 'hot';
   readonly delayMs?: number;
+  readonly burst?: number;
+  readonly json?: boolean;
 }
 
 function point(name: string, shape: Shape): Point {
   const { clients, perClient = 1, topics = 1, rate, bytes = SMALL_BYTES, home = 'cold', delayMs = 0 } = shape;
+  const { burst = 1, json = false } = shape;
   return {
     name,
-    topics: [{ name: 'all', count: topics, ratePerSecond: rate, bytes, home, maxDelayMs: delayMs }],
-    clients: clients === 0 ? [] : [{ name: 'all', clients, topics: { all: perClient } }],
+    topics: [{ name: 'all', count: topics, ratePerSecond: rate, bytes, home, maxDelayMs: delayMs, burst }],
+    clients: clients === 0 ? [] : [{ name: 'all', clients, topics: { all: perClient }, json }],
   };
 }
 
@@ -53,6 +56,9 @@ export const CPU_POINTS: readonly Point[] = [
   point('long watch lists, 50 ms', { clients: 400, perClient: 100, topics: 200, rate: 5, delayMs: 50 }),
   point('a hot topic, each message a write', { clients: 500, rate: 50, home: 'hot' }),
   point('a hot topic, 20 messages a write', { clients: 500, rate: 1000, home: 'hot', delayMs: 20 }),
+  point('3,000 clients, a hot topic', { clients: 3000, rate: 8, home: 'hot' }),
+  point('hot watch lists, 5 ms', { clients: 200, perClient: 60, topics: 300, rate: 6, home: 'hot', delayMs: 5 }),
+  point('hot watch lists, 20 ms', { clients: 300, perClient: 80, topics: 200, rate: 4, home: 'hot', delayMs: 20 }),
   point('4 KiB messages', { clients: 100, rate: 100, bytes: LARGE_BYTES }),
   point('12 KiB messages', { clients: 100, rate: 30, bytes: 3 * LARGE_BYTES }),
   point('thousands of topics, 50 ms', { clients: 400, perClient: 100, topics: 5000, rate: 0.2, delayMs: 50 }),
@@ -60,8 +66,23 @@ export const CPU_POINTS: readonly Point[] = [
   point('one client a hot topic', { clients: 20, topics: 20, rate: 5, home: 'hot' }),
   point('500 messages/s in', { clients: 0, topics: 100, rate: 5 }),
   point('5,000 messages/s in', { clients: 0, topics: 100, rate: 50 }),
+  point('20,000 messages/s in, 100 at once', { clients: 0, topics: 100, rate: 200, burst: 100 }),
   point('500 messages/s into a lane', { clients: 0, topics: 10, rate: 50, home: 'hot' }),
   point('5,000 messages/s into a lane', { clients: 0, topics: 10, rate: 500, home: 'hot' }),
+];
+
+/** What the points above cost is known when these are looked at: the rest is JSON's. */
+export const JSON_POINTS: readonly Point[] = [
+  point('JSON, each message a write', { clients: 300, rate: 30, json: true }),
+  point('JSON, 40 messages a write', { clients: 100, perClient: 100, topics: 100, rate: 8, delayMs: 50, json: true }),
+  point('JSON, one client a topic', { clients: 200, topics: 200, rate: 10, json: true }),
+  point('JSON, 4 KiB messages', { clients: 20, topics: 20, rate: 20, bytes: LARGE_BYTES, json: true }),
+];
+
+/** In a server with TLS; the rest is TLS's. */
+export const TLS_POINTS: readonly Point[] = [
+  point('TLS, small messages', { clients: 400, rate: 20 }),
+  point('TLS, 8 KiB messages', { clients: 100, rate: 30, bytes: 2 * LARGE_BYTES }),
 ];
 
 /** Each in a server of its own, loaded enough that its heap is as large as in use. */
@@ -71,6 +92,9 @@ export const MEMORY_POINTS: readonly Point[] = [
   point('many subscriptions', { clients: 200, topics: 1000, perClient: 500, rate: 0.5, delayMs: 20 }),
   point('many topics', { clients: 100, topics: 10_000, perClient: 10, rate: 0.1, delayMs: 5 }),
 ];
+
+/** In a server with TLS. */
+export const TLS_MEMORY_POINT = point('many TLS connections', { clients: 1000, topics: 100, rate: 2 });
 
 /** What the points ask of a process: its connections, the feed's, and what Node.js has open itself. */
 export const OTHER_FILES = 100;

@@ -26,6 +26,7 @@ export const LIMITS = {
   rate: [0, 10_000_000],
   bytes: [1, 64 * 1024 * 1024],
   maxDelayMs: [0, 1000],
+  burst: [1, 10_000],
 } as const;
 
 /** A union of zod would only say of which of its branches a value is no member. */
@@ -37,6 +38,7 @@ function autoOr(what: string, [min, max]: readonly [number, number], isValid: (v
 }
 
 const delaySchema = autoOr('number of ms', LIMITS.maxDelayMs, () => true);
+const flag = z.boolean('must be true or false');
 const nameSchema = z.string('must be a name').min(1, 'must be a name');
 
 const topicSchema = z.strictObject({
@@ -44,17 +46,21 @@ const topicSchema = z.strictObject({
   count: whole(...LIMITS.topics),
   rate: number(...LIMITS.rate),
   bytes: number(...LIMITS.bytes),
-  hot: z.boolean('must be true or false').default(false),
+  hot: flag.default(false),
   maxDelayMs: delaySchema.optional(),
+  burst: whole(...LIMITS.burst).default(1),
 });
 
 const clientSchema = z.strictObject({
   name: nameSchema,
   count: whole(...LIMITS.clients),
   topics: z.record(z.string(), number(...LIMITS.topicsPerClient), 'must be a table: topic group = topics per client'),
+  json: flag.default(false),
+  reads: flag.default(true),
 });
 
 const settingsSchema = z.strictObject({
+  tls: flag.optional(),
   lanes: autoOr('whole number', [0, 64], Number.isInteger).optional(),
   historyMessages: whole(0, 4_194_304).optional(),
   historyBytes: whole(0, 2 ** 30).optional(),
@@ -99,15 +105,16 @@ export function parseWorkload(text: string, path: string, defaults: WorkloadSett
 
 function workloadOf({ topics, clients, settings, maxDelayMs }: FileContent, defaults: WorkloadSettings): Workload {
   return {
-    topics: topics.map(({ name, count, rate, bytes, hot, maxDelayMs: own }) => ({
+    topics: topics.map(({ name, count, rate, bytes, hot, maxDelayMs: own, burst }) => ({
       name,
       count,
       ratePerSecond: rate,
       bytes,
       home: hot ? 'hot' : 'cold',
       maxDelayMs: own ?? maxDelayMs,
+      burst,
     })),
-    clients: clients.map(({ name, count, topics }) => ({ name, clients: count, topics })),
+    clients: clients.map(({ count, ...each }) => ({ ...each, clients: count })),
     settings: { ...defaults, ...(withoutUndefined(settings) as Partial<WorkloadSettings>) },
   };
 }

@@ -100,6 +100,14 @@ export function clientCount(workload: Workload): number {
   return workload.clients.reduce((sum, { clients }) => sum + clients, 0);
 }
 
+/** How many of the group's topics have JSON clients: at most one for each subscription. */
+export function jsonTopics(workload: Workload, group: TopicGroup): number {
+  const subscriptions = workload.clients
+    .filter(({ json }) => json === true)
+    .reduce((sum, { clients, topics }) => sum + clients * (topics[group.name] ?? 0), 0);
+  return Math.min(group.count, subscriptions);
+}
+
 /** Subscriptions to a group of topics, of all clients that read. */
 export function subscriptionsTo(workload: Workload, group: TopicGroup): number {
   return readers(workload).reduce((sum, { clients, topics }) => sum + clients * (topics[group.name] ?? 0), 0);

@@ -22,7 +22,7 @@ describe('calibration file', () => {
     [
       'a later format',
       changed((value) => Object.assign(value, { format: 9 })),
-      /has format 9, this version reads 1; calibrate again/,
+      /has format 9, this version reads 2; calibrate again/,
     ],
     [
       'a missing coefficient',

@@ -7,14 +7,23 @@ import { seededRandom } from '#src/sizing/measure/random.js';
 import type { Measurement } from '#src/sizing/measure/session.js';
 import { activityOf, cpuOf } from '#src/sizing/model-cpu.js';
 import { coldLogBytes, touchedRingBytes } from '#src/sizing/model-memory.js';
-import { CPU_POINTS, filesNeeded, IDLE, MEMORY_POINTS, type Point } from '#src/sizing/points.js';
+import {
+  CPU_POINTS,
+  filesNeeded,
+  IDLE,
+  JSON_POINTS,
+  MEMORY_POINTS,
+  type Point,
+  TLS_MEMORY_POINT,
+  TLS_POINTS,
+} from '#src/sizing/points.js';
 import { coefficients, settings } from './fixture-calibration.js';
 
 const UPTIME_SECONDS = 3;
 
 /** What a machine with the fixture's coefficients would measure, off by up to `noise` of it. */
-function measured(point: Point, noise: number, random: () => number): Measurement {
-  const workload = { ...point, settings };
+function measured(point: Point, noise: number, random: () => number, tls = false): Measurement {
+  const workload = { ...point, settings: { ...settings, tls } };
   const activity = activityOf(workload, 1, 0, coefficients);
   const cpu = cpuOf(activity, coefficients);
   const [group] = point.topics;
@@ -35,7 +44,7 @@ function measured(point: Point, noise: number, random: () => number): Measuremen
     rssBytes:
       coefficients.processBytes +
       coefficients.laneBytes +
-      clients * coefficients.connectionBytes +
+      clients * (coefficients.connectionBytes + (tls ? coefficients.tlsConnectionBytes : 0)) +
       subscriptions * coefficients.subscriptionBytes +
       group!.count * (coefficients.topicBytes + coldLogBytes(group!, settings, UPTIME_SECONDS)) +
       touchedRingBytes(workload, 1, UPTIME_SECONDS),
@@ -51,12 +60,17 @@ function measured(point: Point, noise: number, random: () => number): Measuremen
 
 function observations(noise: number, seed: number) {
   const random = seededRandom(seed);
-  const of = (points: readonly Point[]): Observation[] =>
-    points.map((point) => ({ point, measured: measured(point, noise, random) }));
+  const of = (points: readonly Point[], tls = false): Observation[] =>
+    points.map((point) => ({ point, measured: measured(point, noise, random, tls) }));
+  const memory = (points: readonly Point[], tls = false) =>
+    of(points, tls).map((each) => ({ ...each, uptimeSeconds: UPTIME_SECONDS }));
   return {
     idle: [measured(IDLE, noise, random)],
     cpu: of(CPU_POINTS),
-    memory: of(MEMORY_POINTS).map((each) => ({ ...each, uptimeSeconds: UPTIME_SECONDS })),
+    json: of(JSON_POINTS),
+    tls: of(TLS_POINTS, true),
+    memory: memory(MEMORY_POINTS),
+    tlsMemory: memory([TLS_MEMORY_POINT], true),
     startedBytes: [
       { lanes: 0, rssBytes: 70e6 },
       { lanes: 1, rssBytes: 80e6 },

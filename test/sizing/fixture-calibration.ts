@@ -14,6 +14,11 @@ export const coefficients: Coefficients = {
   idleCpu: 0.005,
   laneMessageMicros: 1,
   laneWakeUpMicros: 50,
+  jsonEventMicros: 1,
+  jsonMessageMicros: 6,
+  jsonByteNanos: 10,
+  tlsRecordMicros: 3,
+  tlsByteNanos: 2,
   helperShare: 0.05,
   wakeUpMs: 0.1,
   undelayedMs: 0.2,
@@ -24,6 +29,7 @@ export const coefficients: Coefficients = {
   processBytes: 90e6,
   laneBytes: 10e6,
   connectionBytes: 2300,
+  tlsConnectionBytes: 20_000,
   subscriptionBytes: 80,
   topicBytes: 2500,
   kernelConnectionBytes: 3900,
@@ -38,12 +44,13 @@ export const settings: WorkloadSettings = {
   coldLogMaxFrames: 8192,
   ringBytes: 4 * 2 ** 20,
   lanes: 'auto',
+  tls: false,
 };
 
 export function calibrationWith(changed: Partial<Coefficients> = {}): Calibration {
   return {
     kind: 'ringcast-calibration',
-    format: 1,
+    format: 2,
     date: '2026-11-21T09:00:00.000Z',
     machine: {
       cpu: 'Test CPU',

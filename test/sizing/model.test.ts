@@ -186,14 +186,17 @@ describe('more load never needs less', () => {
         bytes: Math.ceil(within(10, 30_000)),
         home: random() < 0.5 ? 'hot' : 'cold',
         maxDelayMs: random() < 0.4 ? 'auto' : random() < 0.3 ? 0 : Math.ceil(within(1, 200)),
+        burst: random() < 0.7 ? 1 : Math.ceil(within(1, 100)),
       }),
     );
     const clients = Array.from({ length: 1 + Math.floor(random() * 2) }, (_, index) => ({
       name: `c${index}`,
       clients: Math.ceil(within(1, 100_000)),
       topics: Object.fromEntries(topics.map(({ name, count }) => [name, Math.min(count, Math.ceil(within(1, 200)))])),
+      json: random() < 0.3,
+      reads: random() < 0.8,
     }));
-    return { topics, clients, settings };
+    return { topics, clients, settings: { ...settings, tls: random() < 0.3 } };
   }
 
   type Raise = (workload: Workload, factor: number) => Workload;
@@ -236,7 +239,7 @@ describe('more load never needs less', () => {
       const more = RAISES[name]!(workload, 1 + random() ** 3 * 4);
       const before = sizeOf(workload, calibration, CONDITIONS_DEFAULT);
       const after = sizeOf(more, calibration, CONDITIONS_DEFAULT);
-      for (const figure of ['processes', 'cores', 'cpu', 'memoryBytes', 'kernelBytes'] as const) {
+      for (const figure of ['processes', 'cores', 'cpu', 'memoryBytes', 'earlyMemoryBytes', 'kernelBytes'] as const) {
         expect(notBelow(after[figure], before[figure]), `${figure}, seed ${1000 + run}`).toBe(true);
       }
       for (const figure of ['outBytesPerSecond', 'inBytesPerSecond'] as const) {

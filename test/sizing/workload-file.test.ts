@@ -20,6 +20,7 @@ name = "news"
 count = 100
 rate = 0.5
 bytes = 900
+burst = 10
 
 [[clients]]
 name = "desks"
@@ -30,9 +31,12 @@ topics = { quotes = 100, news = 20 }
 name = "phones"
 count = 20000
 topics.quotes = 3.5
+json = true
+reads = false
 
 [settings]
 historyMessages = 10
+tls = true
 `;
 
 const JSON_TEXT = JSON.stringify(
@@ -40,13 +44,13 @@ const JSON_TEXT = JSON.stringify(
     maxDelayMs: 20,
     topics: [
       { name: 'quotes', count: 2000, rate: 5, bytes: 180, hot: true, maxDelayMs: 'auto' },
-      { name: 'news', count: 100, rate: 0.5, bytes: 900 },
+      { name: 'news', count: 100, rate: 0.5, bytes: 900, burst: 10 },
     ],
     clients: [
       { name: 'desks', count: 500, topics: { quotes: 100, news: 20 } },
-      { name: 'phones', count: 20000, topics: { quotes: 3.5 } },
+      { name: 'phones', count: 20000, topics: { quotes: 3.5 }, json: true, reads: false },
     ],
-    settings: { historyMessages: 10 },
+    settings: { historyMessages: 10, tls: true },
   },
   null,
   2,
@@ -54,14 +58,14 @@ const JSON_TEXT = JSON.stringify(
 
 const EXPECTED = {
   topics: [
-    { name: 'quotes', count: 2000, ratePerSecond: 5, bytes: 180, home: 'hot', maxDelayMs: 'auto' },
-    { name: 'news', count: 100, ratePerSecond: 0.5, bytes: 900, home: 'cold', maxDelayMs: 20 },
+    { name: 'quotes', count: 2000, ratePerSecond: 5, bytes: 180, home: 'hot', maxDelayMs: 'auto', burst: 1 },
+    { name: 'news', count: 100, ratePerSecond: 0.5, bytes: 900, home: 'cold', maxDelayMs: 20, burst: 10 },
   ],
   clients: [
-    { name: 'desks', clients: 500, topics: { quotes: 100, news: 20 } },
-    { name: 'phones', clients: 20_000, topics: { quotes: 3.5 } },
+    { name: 'desks', clients: 500, topics: { quotes: 100, news: 20 }, json: false, reads: true },
+    { name: 'phones', clients: 20_000, topics: { quotes: 3.5 }, json: true, reads: false },
   ],
-  settings: { ...settings, historyMessages: 10 },
+  settings: { ...settings, historyMessages: 10, tls: true },
 };
 
 function problemOf(text: string, path: string): string {
@@ -85,7 +89,7 @@ describe('workload file', () => {
       'an unknown field of a class',
       'name = "desks"',
       'name = "desks"\ncuont = 3',
-      'w.toml: line 20: clients[0].cuont is unknown; did you mean count?',
+      'w.toml: line 21: clients[0].cuont is unknown; did you mean count?',
     ],
     [
       'an unknown field of the whole',
@@ -97,7 +101,7 @@ describe('workload file', () => {
       'an unknown setting',
       'historyMessages = 10',
       'historyMesages = 10',
-      'w.toml: line 29: settings.historyMesages is unknown; did you mean historyMessages?',
+      'w.toml: line 32: settings.historyMesages is unknown; did you mean historyMessages?',
     ],
     [
       'a negative number',
@@ -109,7 +113,7 @@ describe('workload file', () => {
       'half a client',
       'count = 500',
       'count = 500.5',
-      'w.toml: line 20: clients[0].count must be a whole number from 0 to 1000000000',
+      'w.toml: line 21: clients[0].count must be a whole number from 0 to 1000000000',
     ],
     [
       'no topics at all',
@@ -139,13 +143,13 @@ describe('workload file', () => {
       'a group that is not there',
       'topics.quotes',
       'topics.qoutes',
-      'w.toml: line 26: clients[1].topics.qoutes is no topic group; there are quotes, news (did you mean quotes?)',
+      'w.toml: line 27: clients[1].topics.qoutes is no topic group; there are quotes, news (did you mean quotes?)',
     ],
     [
       'more topics than there are',
       'news = 20',
       'news = 200',
-      'w.toml: line 21: clients[0].topics.news is 200, but the group has only 100 topics',
+      'w.toml: line 22: clients[0].topics.news is 200, but the group has only 100 topics',
     ],
     [
       'two groups of one name',
@@ -178,7 +182,7 @@ describe('workload file', () => {
     [
       'an unknown field',
       JSON_TEXT.replace('"count": 500', '"cuont": 500'),
-      /clients\[0\]\.count is missing.*\nline 22: clients\[0\]\.cuont is unknown; did you mean count\?/,
+      /clients\[0\]\.count is missing.*\nline 23: clients\[0\]\.cuont is unknown; did you mean count\?/,
     ],
     ['no JSON', '{\n"topics": [,]\n}', /^w\.json: (line 2: )?not JSON: /],
     ['a list', '[]', /^w\.json: must be of type object/],

@@ -36,9 +36,9 @@ export const WORKLOADS: readonly CheckedWorkload[] = [
   workload('JSON clients', [cold('quotes', 300, 4, 100, 20)], [{ ...clients(400, { quotes: 30 }), json: true }]),
   workload('TLS', [cold('quotes', 200, 4, 300, 10)], [clients(600, { quotes: 15 })], true),
   workload(
-    'half of them do not read',
+    'some do not read',
     [cold('books', 20, 20, 4096, 0)],
-    [clients(200, { books: 2 }), { ...clients(200, { books: 4 }, 'asleep'), reads: false }],
+    [clients(200, { books: 2 }), { ...clients(60, { books: 20 }, 'asleep'), reads: false }],
   ),
   workload('many topics, long lists', [cold('options', 5000, 0.1, 150, 50)], [clients(800, { options: 300 })]),
   workload(

@@ -10,7 +10,9 @@ import {
   CPU_POINTS,
   filesNeeded,
   IDLE,
+  JSON_MEMORY_POINT,
   JSON_POINTS,
+  LARGE_POINTS,
   MEMORY_POINTS,
   OTHER_FILES,
   POINT_SERVER,
@@ -37,7 +39,7 @@ export interface CalibrationOptions {
   readonly progress: (done: number, total: number, what: string) => void;
 }
 
-export const CALIBRATION_TIMES = { settleMs: 600, measureMs: 1800 };
+export const CALIBRATION_TIMES = { settleMs: 600, measureMs: 1600 };
 const MIN_CLIENTS = 200;
 const LOAD_SATURATED = 0.95;
 /** The feed's lateness, 99th percentile, above which this machine was busy with something else (ms). */
@@ -122,16 +124,18 @@ class CalibrationRun {
     this.#options = options;
     this.#limit = limit;
     this.#remarks = remarks;
-    const points = [...CPU_POINTS, ...JSON_POINTS, ...TLS_POINTS, ...MEMORY_POINTS, TLS_MEMORY_POINT, IDLE];
+    const points = [...CPU_POINTS, ...LARGE_POINTS, ...JSON_POINTS, ...TLS_POINTS, ...MEMORY_POINTS, JSON_MEMORY_POINT, TLS_MEMORY_POINT, IDLE];
     this.#total = WARM_UP.length + options.rounds * points.length + 1;
   }
 
   async observe() {
     const idle: Measurement[] = [];
     const cpu: Observation[] = [];
+    const large: Observation[] = [];
     const json: Observation[] = [];
     const tls: Observation[] = [];
     const memory: MemoryObservation[] = [];
+    const jsonMemory: MemoryObservation[] = [];
     const tlsMemory: MemoryObservation[] = [];
     const startedBytes = [await this.#started(0)];
     const runRound = async (round: number): Promise<void> => {
@@ -140,12 +144,14 @@ class CalibrationRun {
       if (round === 0) for (const point of WARM_UP) await this.#measure(session, point);
       idle.push((await this.#measure(session, IDLE)).measured);
       for (const point of CPU_POINTS) cpu.push(await this.#measure(session, point));
+      for (const point of LARGE_POINTS) large.push(await this.#measure(session, point));
       for (const point of JSON_POINTS) json.push(await this.#measure(session, point));
       await this.close();
       const encrypted = await this.#start(1, true);
       for (const point of TLS_POINTS) tls.push(await this.#measure(encrypted, point));
       await this.close();
       tlsMemory.push(await this.#measureMemory(TLS_MEMORY_POINT, true));
+      jsonMemory.push(await this.#measureMemory(JSON_MEMORY_POINT));
       for (const point of MEMORY_POINTS) memory.push(await this.#measureMemory(point));
       await this.#options.afterRound?.();
     };
@@ -159,7 +165,7 @@ class CalibrationRun {
         break;
       }
     }
-    return { idle, cpu, json, tls, memory, tlsMemory, startedBytes };
+    return { idle, cpu, large, json, tls, memory, jsonMemory, tlsMemory, startedBytes };
   }
 
   async close(): Promise<void> {

@@ -16,6 +16,9 @@ const coefficientsSchema = z.strictObject({
   perFarWriteMicros: cost,
   perRowMicros: cost,
   perByteNanos: cost,
+  /** More, of frames that are larger than a slice: of the accept thread, and of the collectors. */
+  perLargeByteNanos: cost,
+  helperLargeByteNanos: cost,
   perMessageMicros: cost,
   perWakeUpMicros: cost,
   /** For the first of the writes that follow one another. */
@@ -48,6 +51,8 @@ const coefficientsSchema = z.strictObject({
   /** Memory of the process (bytes). */
   processBytes: cost,
   laneBytes: cost,
+  /** More, where there are JSON clients. */
+  jsonProcessBytes: cost,
   connectionBytes: cost,
   /** More, with TLS. */
   tlsConnectionBytes: cost,

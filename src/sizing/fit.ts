@@ -2,7 +2,8 @@
 import type { Coefficients } from './calibration.js';
 import { median, nonNegativeLeastSquares } from './least-squares.js';
 import type { Measurement } from './measure/session.js';
-import { type Activity, activityOf, cpuOf, farShare, laneWaitMs, wakeUpsOf } from './model-cpu.js';
+import { type Activity, activityOf, cpuOf, DELAY_ENDS_MAX, farShare, laneWaitMs, wakeUpsOf, wakingEvents } from './model-cpu.js';
+import { fanOutWaitMs } from './model-writes.js';
 import { coldLogBytes, processMemory, touchedRingBytes } from './model-memory.js';
 import type { Point } from './points.js';
 import { burstOf, type Workload, type WorkloadSettings } from './workload.js';
@@ -19,9 +20,11 @@ export interface MemoryObservation extends Observation {
 export interface Observations {
   readonly idle: readonly Measurement[];
   readonly cpu: readonly Observation[];
+  readonly large: readonly Observation[];
   readonly json: readonly Observation[];
   readonly tls: readonly Observation[];
   readonly memory: readonly MemoryObservation[];
+  readonly jsonMemory: readonly MemoryObservation[];
   readonly tlsMemory: readonly MemoryObservation[];
   /** RSS of servers that have just started, without a lane and with one. */
   readonly startedBytes: { readonly lanes: number; readonly rssBytes: number }[];
@@ -34,7 +37,7 @@ export interface FittedCalibration {
   readonly fitResidual: number;
 }
 
-const WAKE_UP_MS_CANDIDATES = [0.02, 0.03, 0.05, 0.075, 0.1, 0.15, 0.2, 0.3];
+const WAKE_UP_MS_CANDIDATES = [0.02, 0.03, 0.05, 0.075, 0.1, 0.15, 0.2, 0.3, 0.4, 0.5];
 /** Columns of the fit that count only while the thread has nothing else to do. */
 const WAKE_UPS = 4;
 const FAN_OUTS = 6;
@@ -47,11 +50,13 @@ const KERNEL_PLAUSIBLE_BYTES = [2000, 12_000] as const;
 
 export function fitCoefficients(observations: Observations): FittedCalibration {
   const idleCpu = median(observations.idle.map(({ acceptCpu }) => acceptCpu));
-  const timing = fitTiming(observations.cpu);
   const accept = fitAccept(observations.cpu, idleCpu);
+  const timing = fitTiming(observations.cpu, accept.values.perWriteMicros);
   const lane = fitLane(observations.cpu, accept.wakeUpMs);
   const memory = fitMemory(observations);
-  const extras = { jsonEventMicros: 0, jsonMessageMicros: 0, jsonByteNanos: 0, tlsRecordMicros: 0, tlsByteNanos: 0, tlsConnectionBytes: 0 };
+  const extras = { jsonEventMicros: 0, jsonMessageMicros: 0, jsonByteNanos: 0, tlsRecordMicros: 0, tlsByteNanos: 0, tlsConnectionBytes: 0, jsonProcessBytes: 0, perLargeByteNanos: 0, helperLargeByteNanos: 0 };
+  const helperCpu = observations.cpu.reduce((sum, { measured }) => sum + measured.helpersCpu, 0);
+  const acceptCpu = observations.cpu.reduce((sum, { measured }) => sum + measured.acceptCpu, 0);
   const helperShares = observations.cpu.map(({ measured }) => measured.helpersCpu / measured.acceptCpu);
   const plain: Coefficients = {
     ...timing.values,
@@ -61,13 +66,22 @@ export function fitCoefficients(observations: Observations): FittedCalibration {
     ...latencies(observations.cpu),
     ...extras,
     idleCpu,
-    helperShare: median(helperShares),
+    // Collections come seldom and cost much: only over all points do they have a mean.
+    helperShare: helperCpu / acceptCpu,
     wakeUpMs: accept.wakeUpMs,
   };
+  const large = fitLarge(observations, plain);
   const json = fitJson(observations, plain);
   const tls = fitTls(observations, plain);
   return {
-    coefficients: { ...plain, ...json.values, ...tls.values, tlsConnectionBytes: tlsConnectionBytes(observations, plain) },
+    coefficients: {
+      ...plain,
+      ...large,
+      ...json.values,
+      ...tls.values,
+      jsonProcessBytes: Math.max(0, median(memoryRest(observations.jsonMemory, observations.settings, plain))),
+      tlsConnectionBytes: tlsConnectionBytes(observations, plain),
+    },
     spreads: {
       ...json.spreads,
       ...tls.spreads,
@@ -89,7 +103,14 @@ function collectedMs({ measured }: Observation): number {
   return Math.max(0, (1000 * measured.clients) / measured.writes - 1000 / perClient);
 }
 
-function fitTiming(observations: readonly Observation[]) {
+function fitTiming(observations: readonly Observation[], perWriteMicros: number) {
+  /** Less the wait for the fan-out, which the model knows. */
+  const collectedAloneMs = (observation: Observation): number => {
+    const { point, measured } = observation;
+    const perClient = measured.deliveries / measured.clients / burstOf(point.topics[0]);
+    const subscribers = measured.subscriptions / point.topics[0].count;
+    return Math.max(0, collectedMs(observation) - fanOutWaitMs(subscribers, perClient, perWriteMicros));
+  };
   const values = (home: 'cold' | 'hot', isDelayed: boolean) =>
     observations
       .filter(({ point, measured }) => {
@@ -99,7 +120,7 @@ function fitTiming(observations: readonly Observation[]) {
       })
       .map((observation) => ({
         delayMs: observation.point.topics[0].maxDelayMs as number,
-        ms: collectedMs(observation),
+        ms: collectedAloneMs(observation),
       }));
   const undelayed = values('cold', false).map(({ ms }) => ms);
   const undelayedMs = median(undelayed);
@@ -140,7 +161,7 @@ function workOf({ point, measured }: Observation): Work {
   const delayMs = group.maxDelayMs as number;
   const perSubscription = measured.deliveries / Math.max(1, measured.subscriptions);
   const collected = measured.clients === 0 || measured.writes === 0 ? 0 : collectedMs({ point, measured });
-  const delayEnds = delayMs > 0 ? Math.min(1000, measured.writes) : 0;
+  const delayEnds = delayMs > 0 ? Math.min(DELAY_ENDS_MAX, measured.writes) : 0;
   const bursts = measured.published / burstOf(group);
   return {
     cpu: measured.acceptCpu,
@@ -150,7 +171,7 @@ function workOf({ point, measured }: Observation): Work {
     rows: measured.deliveries / (1 + (perSubscription * collected) / 1000),
     bytes: measured.deliveredBytes,
     messages: measured.published,
-    events: bursts + delayEnds,
+    events: wakingEvents(bursts, delayEnds),
     hotMessages: group.home === 'hot' ? measured.published : 0,
     hotCollectedMs: laneWaitMs(delayMs),
   };
@@ -256,6 +277,22 @@ function fitRest(
   );
 }
 
+/** What frames cost that are larger than a slice, beyond the bytes of others: of this thread and of the collectors. */
+function fitLarge({ large, settings }: Observations, plain: Coefficients) {
+  const each = large.map(({ point, measured }) => {
+    const activity = activityOf({ ...point, settings }, 1, 0, plain);
+    const { accept, helpers } = cpuOf(activity, plain);
+    return {
+      accept: (1e9 * (measured.acceptCpu - accept)) / activity.largeBytes,
+      helpers: (1e9 * (measured.helpersCpu - helpers)) / activity.largeBytes,
+    };
+  });
+  return {
+    perLargeByteNanos: Math.max(0, median(each.map(({ accept }) => accept))),
+    helperLargeByteNanos: Math.max(0, median(each.map(({ helpers }) => helpers))),
+  };
+}
+
 function fitJson({ json, settings }: Observations, plain: Coefficients) {
   const { coefficients, standardErrors } = fitRest(json, settings, plain, ({ texts, transcoded }) => [
     texts / 1e6,
@@ -333,15 +370,18 @@ function fitMemory({ memory, startedBytes, settings }: Observations) {
   };
 }
 
-/** What RSS is beyond what the same connections take without TLS. */
-function tlsConnectionBytes({ tlsMemory, settings }: Observations, plain: Omit<Coefficients, 'tlsConnectionBytes'>): number {
-  const each = tlsMemory.map(({ point, measured, uptimeSeconds }) => {
-    const c = { ...plain, tlsConnectionBytes: 0 };
+/** What RSS is beyond what is known so far. */
+function memoryRest(observations: readonly MemoryObservation[], settings: WorkloadSettings, plain: Coefficients): number[] {
+  return observations.map(({ point, measured, uptimeSeconds }) => {
     const workload: Workload = { ...point, settings };
     const input = { workload, share: 1, lanes: 1, deliveredBytes: 0, roundTripMs: 0, uptimeSeconds };
-    return (measured.rssBytes - processMemory(input, c).processBytes) / measured.clients;
+    return measured.rssBytes - processMemory(input, plain).processBytes;
   });
-  return Math.max(0, median(each));
+}
+
+function tlsConnectionBytes({ tlsMemory, settings }: Observations, plain: Coefficients): number {
+  const rest = memoryRest(tlsMemory, settings, plain);
+  return Math.max(0, median(rest.map((bytes, index) => bytes / tlsMemory[index].measured.clients)));
 }
 
 /** The kernel's memory is that of the whole machine: where others disturb it too much, what Linux 6 takes stands in for it. */

@@ -15,7 +15,7 @@ import {
 const LANE_WAIT_SHARE = 0.25;
 const LANE_WAIT_MAX_MS = 5;
 /** Delays end once in a millisecond, whatever the number of connections whose delay it is. */
-const DELAY_ENDS_MAX = 1000;
+export const DELAY_ENDS_MAX = 1000;
 const AUTO_STEPS = 40;
 
 /** With so many connections half of what `perFarWriteMicros` is comes on top of a write. */
@@ -28,6 +28,8 @@ export interface Activity {
   readonly farWrites: number;
   readonly rows: number;
   readonly bytes: number;
+  /** Of them, those of frames that are larger than a slice. */
+  readonly largeBytes: number;
   /** Deliveries: messages × subscribers. */
   readonly deliveries: number;
   readonly messages: number;
@@ -73,8 +75,16 @@ export function wakeUpsOf(perSecond: number, busyMs: number): number {
   return perSecond / (1 + (perSecond * busyMs) / 1000);
 }
 
+/**
+ * What wakes the accept thread: what comes in, and ends of delays in those milliseconds in which nothing else does. Rises
+ * with both: a message more spares less than one end.
+ */
+export function wakingEvents(bursts: number, delayEnds: number): number {
+  return bursts + delayEnds * Math.exp(-bursts / DELAY_ENDS_MAX);
+}
+
 export function laneWaitMs(delayMs: number): number {
-  return Math.min(LANE_WAIT_MAX_MS, LANE_WAIT_SHARE * delayMs);
+  return Math.min(LANE_WAIT_MAX_MS, Math.floor(LANE_WAIT_SHARE * delayMs));
 }
 
 /** @param share part of each class's clients that this process serves */
@@ -84,13 +94,15 @@ export function activityOf(
   utilisation: number,
   coefficients: Coefficients,
 ): Activity {
-  const sums = { writes: 0, rows: 0, bytes: 0, texts: 0, deliveries: 0, delayedWrites: 0 };
+  const sums = { writes: 0, rows: 0, bytes: 0, largeBytes: 0, texts: 0, deliveries: 0, delayedWrites: 0 };
+  const subscribersOf = (group: TopicGroup): number => (share * subscriptionsTo(workload, group)) / group.count;
   for (const clientClass of readers(workload)) {
-    const traffic = clientTraffic(clientClass, workload.topics, utilisation, coefficients);
+    const traffic = clientTraffic(clientClass, workload.topics, utilisation, coefficients, subscribersOf);
     const clients = clientClass.clients * share;
     sums.writes += clients * traffic.writes;
     sums.rows += clients * traffic.rows;
     sums.bytes += clients * traffic.bytes;
+    sums.largeBytes += clients * traffic.largeBytes;
     sums.texts += clients * traffic.texts;
     sums.deliveries += clients * traffic.messages;
     sums.delayedWrites += clients * traffic.delayedWrites;
@@ -119,7 +131,7 @@ export function activityOf(
     farWrites: sums.writes * farShare(clientCount(workload)),
     messages,
     hotMessages: rateOf(hot),
-    wakeUps: wakeUpsOf(bursts + delayEnds, wakeUpMs),
+    wakeUps: wakeUpsOf(wakingEvents(bursts, delayEnds), wakeUpMs),
     fanOuts: wakeUpsOf(fanOuts, wakeUpMs),
     hotWakeUps,
     transcoded: transcodedIn(workload, 'cold'),
@@ -149,7 +161,10 @@ export function cpuOf(activity: Activity, coefficients: Coefficients): Cpu {
       cpu: (activity.writes * c.perWriteMicros + activity.farWrites * c.perFarWriteMicros) / 1e6,
     },
     { what: 'finding what each subscription gets', cpu: (activity.rows * c.perRowMicros) / 1e6 },
-    { what: 'copying bytes', cpu: (activity.bytes * c.perByteNanos) / 1e9 },
+    {
+      what: 'copying bytes',
+      cpu: (activity.bytes * c.perByteNanos + activity.largeBytes * c.perLargeByteNanos) / 1e9,
+    },
     { what: 'taking messages in', cpu: (activity.messages * c.perMessageMicros) / 1e6 },
     { what: 'talking to lanes', cpu: (activity.hotWakeUps * c.perHotWakeUpMicros) / 1e6 },
     { what: 'JSON', cpu: (activity.texts * c.jsonEventMicros) / 1e6 + transcodingCpu(activity.transcoded, c) },
@@ -163,7 +178,8 @@ export function cpuOf(activity: Activity, coefficients: Coefficients): Cpu {
     (activity.hotMessages * c.laneMessageMicros + activity.hotWakeUps * c.laneWakeUpMicros) / 1e6 +
     transcodingCpu(activity.hotTranscoded, c);
   const accept = busy + waking.cpu;
-  return { accept, lanes, helpers: accept * c.helperShare, parts, activity };
+  const helpers = accept * c.helperShare + (activity.largeBytes * c.helperLargeByteNanos) / 1e9;
+  return { accept, lanes, helpers, parts, activity };
 }
 
 function transcodingCpu({ messages, bytes }: Transcoded, c: Coefficients): number {

@@ -54,6 +54,7 @@ export function processMemory(input: MemoryInput, c: Coefficients): Memory {
   const subscriptions =
     share * workload.clients.reduce((sum, each) => sum + each.clients * subscriptionsPerClient(each), 0);
   const topics = workload.topics.reduce((sum, { count }) => sum + count, 0);
+  const hasJson = workload.clients.some(({ json, clients }) => json === true && clients > 0);
   const unread = share * workload.clients.reduce((sum, { clients, reads }) => sum + (reads === false ? clients : 0), 0);
   const logsOf = (home: 'cold' | 'hot', logBytes: typeof coldLogBytes): number =>
     workload.topics
@@ -65,6 +66,7 @@ export function processMemory(input: MemoryInput, c: Coefficients): Memory {
       }, 0);
   const own = [
     { what: 'Node.js and the engine', bytes: c.processBytes },
+    { what: 'transcoding', bytes: hasJson ? c.jsonProcessBytes : 0 },
     { what: 'lanes', bytes: lanes * c.laneBytes + touchedRingBytes(workload, lanes, uptimeSeconds) },
     {
       what: 'connections',

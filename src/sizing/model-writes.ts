@@ -90,18 +90,30 @@ export interface ClientTraffic {
   readonly rows: number;
   /** Of frames. */
   readonly bytes: number;
+  /** Of frames that are larger than a slice: they are copied for each subscriber. */
+  readonly largeBytes: number;
   /** Messages that are a WebSocket message each: those of JSON clients. */
   readonly texts: number;
   /** Of writes, those that waited for a delay. Not for an automatic one: that is there only when the thread is busy anyway. */
   readonly delayedWrites: number;
 }
 
-/** Of a class that reads. */
+/**
+ * How long a client waits on average for the writes to others of the same fan-out (ms): half of it. What comes meanwhile
+ * shares its write. Of several groups the shortest fan-out counts, and no more than the mean time between two messages:
+ * both so that more load never needs fewer writes.
+ */
+export function fanOutWaitMs(subscribers: number, messagesPerSecond: number, writeMicros: number): number {
+  return messagesPerSecond === 0 ? 0 : Math.min((subscribers * writeMicros) / 2000, 1000 / messagesPerSecond);
+}
+
+/** Of a class that reads. @param subscribersOf of a topic of the group, in this process */
 export function clientTraffic(
   clientClass: ClientClass,
   groups: readonly TopicGroup[],
   utilisation: number,
   coefficients: Coefficients,
+  subscribersOf: (group: TopicGroup) => number = () => 0,
 ): ClientTraffic {
   const isJson = clientClass.json === true;
   const sizeOf = isJson ? jsonFrameBytes : frameBytes;
@@ -114,19 +126,26 @@ export function clientTraffic(
   const messages = perSecond(() => 1);
   const bytes = perSecond(sizeOf);
   // A frame beyond a slice travels alone.
-  const alone = perSecond((group) => (sizeOf(group) > SLICE_BYTES ? 1 : 0));
+  const isAlone = (group: TopicGroup): boolean => sizeOf(group) > SLICE_BYTES;
+  const alone = perSecond((group) => (isAlone(group) ? 1 : 0));
+  const aloneBytes = perSecond((group) => (isAlone(group) ? sizeOf(group) : 0));
   const arrivals = shares.map(({ group, subscriptions, collectingMs }) => ({
     perSecond: (subscriptions * group.ratePerSecond) / burstOf(group),
     collectingMs,
   }));
   const fromText = isJson ? messages / TEXTS_MAX : 0;
-  const writes = Math.max(1 / writeIntervalSeconds(arrivals), bytes / SLICE_BYTES, alone, fromText);
+  const read = shares.filter(({ subscriptions, group }) => subscriptions * group.ratePerSecond > 0);
+  const bursts = arrivals.reduce((sum, { perSecond }) => sum + perSecond, 0);
+  const subscribers = Math.min(...read.map(({ group }) => subscribersOf(group)));
+  const waitMs = fanOutWaitMs(subscribers, bursts, coefficients.perWriteMicros);
+  const interval = writeIntervalSeconds(arrivals) + waitMs / 1000;
+  const writes = Math.max(1 / interval, (bytes - aloneBytes) / SLICE_BYTES + alone, fromText);
   const shortestMs = Math.min(
     ...arrivals.filter(({ perSecond }) => perSecond > 0).map(({ collectingMs }) => collectingMs),
   );
   const rows = shares.reduce((sum, { group, subscriptions }) => {
     const burstsPerSecond = group.ratePerSecond / burstOf(group);
-    return sum + (subscriptions * burstsPerSecond) / (1 + (burstsPerSecond * shortestMs) / 1000);
+    return sum + (subscriptions * burstsPerSecond) / (1 + (burstsPerSecond * (shortestMs + waitMs)) / 1000);
   }, 0);
   const isDelayed = shares.some(({ group, subscriptions }) => subscriptions > 0 && hasFixedDelay(group));
   return {
@@ -134,6 +153,7 @@ export function clientTraffic(
     writes,
     rows: messages === 0 ? 0 : rows,
     bytes,
+    largeBytes: aloneBytes,
     texts: isJson ? messages : 0,
     delayedWrites: isDelayed ? writes : 0,
   };

@@ -71,6 +71,11 @@ export const CPU_POINTS: readonly Point[] = [
   point('5,000 messages/s into a lane', { clients: 0, topics: 10, rate: 500, home: 'hot' }),
 ];
 
+/** Larger than a slice. */
+export const LARGE_POINTS: readonly Point[] = [
+  point('32 KiB messages', { clients: 100, rate: 10, bytes: 8 * LARGE_BYTES }),
+];
+
 /** What the points above cost is known when these are looked at: the rest is JSON's. */
 export const JSON_POINTS: readonly Point[] = [
   point('JSON, each message a write', { clients: 300, rate: 30, json: true }),
@@ -92,6 +97,11 @@ export const MEMORY_POINTS: readonly Point[] = [
   point('many subscriptions', { clients: 200, topics: 1000, perClient: 500, rate: 0.5, delayMs: 20 }),
   point('many topics', { clients: 100, topics: 10_000, perClient: 10, rate: 0.1, delayMs: 5 }),
 ];
+
+/** Transcoding leaves much for the collector: the heap is larger with it. */
+export const JSON_MEMORY_POINT = point('JSON and its garbage', {
+  ...{ clients: 200, topics: 200, perClient: 25, rate: 5, delayMs: 20, json: true },
+});
 
 /** In a server with TLS. */
 export const TLS_MEMORY_POINT = point('many TLS connections', { clients: 1000, topics: 100, rate: 2 });

@@ -6,12 +6,14 @@ import { bufferPages, cacheBytes, slabKib } from '#src/sizing/measure/kernel-mem
 import { seededRandom } from '#src/sizing/measure/random.js';
 import type { Measurement } from '#src/sizing/measure/session.js';
 import { activityOf, cpuOf } from '#src/sizing/model-cpu.js';
-import { coldLogBytes, touchedRingBytes } from '#src/sizing/model-memory.js';
+import { processMemory } from '#src/sizing/model-memory.js';
 import {
   CPU_POINTS,
   filesNeeded,
   IDLE,
+  JSON_MEMORY_POINT,
   JSON_POINTS,
+  LARGE_POINTS,
   MEMORY_POINTS,
   type Point,
   TLS_MEMORY_POINT,
@@ -30,6 +32,7 @@ function measured(point: Point, noise: number, random: () => number, tls = false
   const clients = point.clients.reduce((sum, each) => sum + each.clients, 0);
   const subscriptions = point.clients.reduce((sum, each) => sum + each.clients * each.topics.all!, 0);
   const isHot = group!.home === 'hot';
+  const memoryInput = { workload, share: 1, lanes: 1, deliveredBytes: 0, roundTripMs: 0, uptimeSeconds: UPTIME_SECONDS };
   const about = (value: number): number => value * (1 + noise * (2 * random() - 1));
   return {
     clients,
@@ -41,13 +44,7 @@ function measured(point: Point, noise: number, random: () => number, tls = false
     acceptCpu: about(cpu.accept),
     lanesCpu: about(cpu.lanes),
     helpersCpu: about(cpu.helpers),
-    rssBytes:
-      coefficients.processBytes +
-      coefficients.laneBytes +
-      clients * (coefficients.connectionBytes + (tls ? coefficients.tlsConnectionBytes : 0)) +
-      subscriptions * coefficients.subscriptionBytes +
-      group!.count * (coefficients.topicBytes + coldLogBytes(group!, settings, UPTIME_SECONDS)) +
-      touchedRingBytes(workload, 1, UPTIME_SECONDS),
+    rssBytes: processMemory(memoryInput, coefficients).processBytes,
     kernelObjectBytes: clients * coefficients.kernelConnectionBytes,
     kernelBufferBytes: 0,
     latencyMs: { p50: 0.5, p99: isHot ? coefficients.hotLatencyMs : coefficients.coldLatencyMs },
@@ -67,9 +64,11 @@ function observations(noise: number, seed: number) {
   return {
     idle: [measured(IDLE, noise, random)],
     cpu: of(CPU_POINTS),
+    large: of(LARGE_POINTS),
     json: of(JSON_POINTS),
     tls: of(TLS_POINTS, true),
     memory: memory(MEMORY_POINTS),
+    jsonMemory: memory([JSON_MEMORY_POINT]),
     tlsMemory: memory([TLS_MEMORY_POINT], true),
     startedBytes: [
       { lanes: 0, rssBytes: 70e6 },

@@ -4,10 +4,10 @@ import { alternatives } from '#src/sizing/advice.js';
 import type { Coefficients } from '#src/sizing/calibration.js';
 import { seededRandom } from '#src/sizing/measure/random.js';
 import { CONDITIONS_DEFAULT, type Conditions, capacityOf, processNeeds, sizeOf } from '#src/sizing/model.js';
-import { processCpu } from '#src/sizing/model-cpu.js';
+import { processCpu, wakeUpsOf, wakingEvents } from '#src/sizing/model-cpu.js';
 import { coldLogBytes, hotLogBytes } from '#src/sizing/model-memory.js';
 import { clientTraffic, writeIntervalSeconds } from '#src/sizing/model-writes.js';
-import { type SimpleWorkload, simpleWorkload, type TopicGroup, type Workload } from '#src/sizing/workload.js';
+import { type ClientClass, type SimpleWorkload, simpleWorkload, type TopicGroup, type Workload } from '#src/sizing/workload.js';
 import { calibrationWith, coefficients, settings } from './fixture-calibration.js';
 
 const group = (changed: Partial<TopicGroup> = {}): TopicGroup => ({
@@ -50,7 +50,7 @@ describe('writes', () => {
         0,
         coefficients,
       );
-    expect(traffic(20_000, 10).writes).toBe(Math.max(10, (20_024 * 10) / 15_360));
+    expect(traffic(20_000, 10).writes).toBe(10);
     expect(traffic(5096, 100).writes).toBeCloseTo((5120 * 100) / 15_360, 6);
   });
 });
@@ -69,6 +69,78 @@ describe('CPU', () => {
     const waking = (10 / 1.001) * (40e-6 + 20e-6) * (1 - busy);
     expect(accept).toBeCloseTo(busy + waking, 9);
     expect(lanes).toBe(0);
+  });
+
+  const many: Workload = {
+    topics: [group({ count: 10, ratePerSecond: 50, bytes: 100 })],
+    clients: [{ name: 'c', clients: 200, topics: { all: 5 } }],
+    settings,
+  };
+  const withClients = (changed: Partial<ClientClass>): Workload => ({
+    ...many,
+    clients: many.clients.map((each) => ({ ...each, ...changed })),
+  });
+  const exact = { ...coefficients, undelayedMs: 0 };
+
+  it('what comes while the same topic is being fanned out shares a write with it', () => {
+    const fanOut = (clients: number) =>
+      processCpu(
+        {
+          topics: [group({ count: 1, ratePerSecond: 20, home: 'hot' })],
+          clients: [{ name: 'c', clients, topics: { all: 1 } }],
+          settings,
+        },
+        1,
+        { ...coefficients, undelayedMs: 0 },
+      ).activity.writes;
+    // 5,000 writes of 6 µs are 30 ms: 15 of the 50 between two messages are collected.
+    expect(fanOut(5000)).toBeCloseTo(5000 / 0.065, 6);
+    expect(fanOut(10)).toBeCloseTo(200, 0);
+  });
+
+  it('a burst is one write, one row and one wake-up, and all its messages', () => {
+    const bursts: Workload = { ...many, topics: many.topics.map((each) => ({ ...each, burst: 10 })) };
+    const { activity } = processCpu(bursts, 1, exact);
+    expect(activity).toMatchObject({ messages: 500, deliveries: 50_000, bytes: 50_000 * 124 });
+    expect(activity.writes).toBeCloseTo(5000, 6);
+    expect(activity.rows).toBeCloseTo(5000, 6);
+    expect(activity.wakeUps).toBeCloseTo(wakeUpsOf(50, exact.wakeUpMs), 6);
+  });
+
+  it('JSON clients cost something for each event, and for each message once', () => {
+    const json = processCpu(withClients({ json: true }), 1, exact);
+    expect(json.activity).toMatchObject({ texts: 50_000, transcoded: { messages: 500, bytes: 50_000 } });
+    const part = json.parts.find(({ what }) => what === 'JSON');
+    expect(part!.cpu).toBeCloseTo(50_000e-6 + 500 * 6e-6 + 50_000 * 10e-9, 9);
+    // In lanes it is theirs to transcode.
+    const hot = processCpu({ ...withClients({ json: true }), topics: [{ ...many.topics[0]!, home: 'hot' }] }, 1, exact);
+    expect(hot.activity.transcoded.messages).toBe(0);
+    expect(hot.activity.hotTranscoded.messages).toBe(500);
+    expect(processCpu(withClients({ clients: 1, json: true, topics: { all: 3 } }), 1, exact).activity).toMatchObject({
+      transcoded: { messages: 150 },
+    });
+  });
+
+  it('TLS costs something for each write, each message in, and each of their bytes', () => {
+    const { parts } = processCpu({ ...many, settings: { ...settings, tls: true } }, 1, exact);
+    const part = parts.find(({ what }) => what === 'TLS');
+    expect(part!.cpu).toBeCloseTo((50_000 + 500) * 3e-6 + (50_000 + 500) * 124 * 2e-9, 9);
+  });
+
+  it('nothing is written to those who do not read, but memory waits for them', () => {
+    const workload = withClients({ reads: false });
+    const { activity } = processCpu(workload, 1, exact);
+    expect(activity).toMatchObject({ writes: 0, rows: 0, bytes: 0, deliveries: 0, messages: 500 });
+    const of = (each: Workload) => processNeeds(each, 1, exact, { ...CONDITIONS_DEFAULT, roundTripMs: 0 });
+    expect(of(workload).kernelBytes - of(many).kernelBytes).toBe(200 * 4 * 2 ** 20);
+  });
+
+  it('a delay ends on the way where messages wake the thread anyway', () => {
+    expect(wakingEvents(0, 600)).toBe(600);
+    expect(wakingEvents(1000, 600)).toBeCloseTo(1000 + 600 / Math.E, 9);
+    for (let bursts = 0; bursts < 5000; bursts += 50) {
+      expect(wakingEvents(bursts + 50, 1000)).toBeGreaterThan(wakingEvents(bursts, 1000));
+    }
   });
 
   it('auto: the delay and the utilisation agree with each other', () => {
@@ -99,6 +171,31 @@ describe('memory', () => {
     );
     expect(coldLogBytes(group({ ratePerSecond: 0 }), settings, Number.POSITIVE_INFINITY)).toBe(0);
     expect(coldLogBytes(group({ bytes: 10, ratePerSecond: 1 }), settings, 2)).toBe(0);
+  });
+
+  it('is told twice: early, and when every log is full', () => {
+    const hot: Workload = {
+      topics: [group({ home: 'hot', count: 500, ratePerSecond: 5, bytes: 64, maxDelayMs: 5 })],
+      clients: [{ name: 'c', clients: 500, topics: { all: 100 } }],
+      settings,
+    };
+    const { memoryBytes, earlyMemoryBytes } = processNeeds(hot, 1, coefficients, CONDITIONS_DEFAULT);
+    const logs = 500 * (hotLogBytes(hot.topics[0]!, settings, Number.POSITIVE_INFINITY) - 50 * (88 + 32));
+    const rings = 2 * settings.ringBytes - 10 * 2500 * (2 * 32 + 64);
+    expect(memoryBytes - earlyMemoryBytes).toBeCloseTo(logs + rings, 0);
+    expect(earlyMemoryBytes).toBeLessThan(0.2 * 2 ** 30);
+  });
+
+  it('JSON clients have logs of their own', () => {
+    const needs = (json: boolean) =>
+      processNeeds(
+        { topics: [group({ count: 50 })], clients: [{ name: 'c', clients: 9, topics: { all: 2 }, json }], settings },
+        1,
+        coefficients,
+        CONDITIONS_DEFAULT,
+      ).memoryBytes;
+    // 18 of the 50 topics have a JSON client at most; 100 messages × 246 bytes → 32 KiB, 101 entries → 128 × 32 bytes.
+    expect(needs(true) - needs(false)).toBe(18 * (32_768 + 4096));
   });
 
   it('a hot log fills with time up to its bounds', () => {

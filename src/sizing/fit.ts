@@ -3,7 +3,7 @@ import type { Coefficients } from './calibration.js';
 import { median, nonNegativeLeastSquares } from './least-squares.js';
 import type { Measurement } from './measure/session.js';
 import { type Activity, activityOf, cpuOf, DELAY_ENDS_MAX, farShare, laneWaitMs, wakeUpsOf, wakingEvents } from './model-cpu.js';
-import { fanOutWaitMs } from './model-writes.js';
+import { busyWaitMs, fanOutWaitMs } from './model-writes.js';
 import { coldLogBytes, processMemory, touchedRingBytes } from './model-memory.js';
 import type { Point } from './points.js';
 import { burstOf, type Workload, type WorkloadSettings } from './workload.js';
@@ -109,7 +109,7 @@ function fitTiming(observations: readonly Observation[], perWriteMicros: number)
     const { point, measured } = observation;
     const perClient = measured.deliveries / measured.clients / burstOf(point.topics[0]);
     const subscribers = measured.subscriptions / point.topics[0].count;
-    return Math.max(0, collectedMs(observation) - fanOutWaitMs(subscribers, perClient, perWriteMicros));
+    return Math.max(0, collectedMs(observation) - fanOutWaitMs(subscribers, perClient, perWriteMicros) - busyWaitMs(measured.acceptCpu));
   };
   const values = (home: 'cold' | 'hot', isDelayed: boolean) =>
     observations
@@ -266,8 +266,8 @@ function fitRest(
 ) {
   const each = observations.map(({ point, measured }) => {
     const workload: Workload = { ...point, settings };
-    const activity = activityOf(workload, 1, 0, plain);
     const { acceptCpu } = measured;
+    const activity = activityOf(workload, 1, acceptCpu, plain);
     const row = featuresOf(activity).map((feature) => feature / acceptCpu);
     return { row, rest: (acceptCpu - cpuOf(activity, plain).accept) / acceptCpu };
   });
@@ -281,10 +281,10 @@ function fitRest(
 function fitLarge({ large, settings }: Observations, plain: Coefficients) {
   const each = large.map(({ point, measured }) => {
     const activity = activityOf({ ...point, settings }, 1, 0, plain);
-    const { accept, helpers } = cpuOf(activity, plain);
+    const { acceptCpu, helpersCpu } = measured;
     return {
-      accept: (1e9 * (measured.acceptCpu - accept)) / activity.largeBytes,
-      helpers: (1e9 * (measured.helpersCpu - helpers)) / activity.largeBytes,
+      accept: (1e9 * (acceptCpu - cpuOf(activity, plain).accept)) / activity.largeBytes,
+      helpers: (1e9 * (helpersCpu - acceptCpu * plain.helperShare)) / activity.largeBytes,
     };
   });
   return {

@@ -198,13 +198,12 @@ export function farShare(clients: number): number {
 }
 
 /**
- * CPU of a process that serves this share of the clients. With `auto` the delay depends on the utilisation and the
- * utilisation on the delay: a longer delay never costs more and more utilisation never shortens it, so there is one
+ * CPU of a process that serves this share of the clients. A busy thread collects for longer, with `auto` longer still, and
+ * what is collected costs less: a longer delay never costs more and more utilisation never shortens it, so there is one
  * utilisation at which both agree, and bisection finds it.
  */
 export function processCpu(workload: Workload, share: number, coefficients: Coefficients): Cpu {
   const at = (utilisation: number): Cpu => cpuOf(activityOf(workload, share, utilisation, coefficients), coefficients);
-  if (!workload.topics.some(({ maxDelayMs }) => maxDelayMs === 'auto')) return at(0);
   let low = 0;
   let high = 1;
   // Beyond full utilisation the delay does not grow any more.

@@ -51,6 +51,16 @@ export function collectingMs(group: TopicGroup, utilisation: number, coefficient
   return undelayedMs + delayMs * share + Math.min(1, delayMs) * delaySlackMs;
 }
 
+/** What a busy thread is late by, in turns of about a millisecond, which is also what timers count in. */
+const TURN_MS = 1;
+const UTILISATION_MAX = 0.98;
+
+/** How much longer messages are collected because the thread has other things to do (ms): rises with its utilisation. */
+export function busyWaitMs(utilisation: number): number {
+  const busy = Math.min(UTILISATION_MAX, Math.max(0, utilisation));
+  return (TURN_MS * busy) / (1 - busy);
+}
+
 /** Messages that come for one client from a group of topics. */
 export interface Arrivals {
   readonly perSecond: number;
@@ -137,7 +147,7 @@ export function clientTraffic(
   const read = shares.filter(({ subscriptions, group }) => subscriptions * group.ratePerSecond > 0);
   const bursts = arrivals.reduce((sum, { perSecond }) => sum + perSecond, 0);
   const subscribers = Math.min(...read.map(({ group }) => subscribersOf(group)));
-  const waitMs = fanOutWaitMs(subscribers, bursts, coefficients.perWriteMicros);
+  const waitMs = fanOutWaitMs(subscribers, bursts, coefficients.perWriteMicros) + busyWaitMs(utilisation);
   const interval = writeIntervalSeconds(arrivals) + waitMs / 1000;
   const writes = Math.max(1 / interval, (bytes - aloneBytes) / SLICE_BYTES + alone, fromText);
   const shortestMs = Math.min(

@@ -4,7 +4,7 @@
  * More load never needs less: every term is continuous and rises with clients, topics per client, rate and bytes.
  */
 import type { Calibration, Coefficients } from './calibration.js';
-import { type Cpu, type CpuPart, processCpu } from './model-cpu.js';
+import { type Activity, activityOf, type Cpu, type CpuPart, processCpu } from './model-cpu.js';
 import { p99Ms } from './model-latency.js';
 import { type MemoryPart, processMemory } from './model-memory.js';
 import { frameBytes } from './model-writes.js';
@@ -170,11 +170,11 @@ function processesFor(workload: Workload, c: Coefficients, { targetUtilisation }
 }
 
 /**
- * As if no automatic delay collected anything, which is an upper bound: a delay that grows with the load would make heads
- * fewer as messages become more.
+ * As if the thread were idle and no automatic delay collected anything, which is an upper bound: what grows with the load
+ * would make heads fewer as messages become more.
  */
 function networkOf(workload: Workload, processes: number, c: Coefficients): Network {
-  const { activity } = cpuWithoutAutoDelay(workload, c);
+  const activity = activityWithoutAutoDelay(workload, c);
   const segments = activity.writes + activity.bytes / SEGMENT_PAYLOAD_BYTES;
   const feed = workload.topics.reduce((sum, group) => {
     const messageBytes = frameBytes(group) + PUBLISH_HEAD_BYTES;
@@ -187,9 +187,9 @@ function networkOf(workload: Workload, processes: number, c: Coefficients): Netw
   };
 }
 
-function cpuWithoutAutoDelay(workload: Workload, c: Coefficients): Cpu {
+function activityWithoutAutoDelay(workload: Workload, c: Coefficients): Activity {
   const topics = workload.topics.map((group) => (group.maxDelayMs === 'auto' ? { ...group, maxDelayMs: 0 } : group));
-  return processCpu({ ...workload, topics }, 1, c);
+  return activityOf({ ...workload, topics }, 1, 0, c);
 }
 
 function bottlenecksOf(

@@ -45,6 +45,20 @@ describe('the answer', () => {
     expect(stderr).toMatch(/ringcast: the calibration is of the CPU Test CPU, this is /);
   });
 
+  it('tells memory twice: early, and when every log is full', async () => {
+    const hot = '--clients 500 --topics-per-client 100 --topics 500 --rate 5 --bytes 64 --hot 500 --max-delay 5'.split(' ');
+    const { stdout } = await size('--calibration', calibration, ...hot, '--uptime', '20');
+    expect(stdout).toMatch(/^RAM, processes +2\.\d+ GiB +when every log is full\n +1\d\d MiB +after 20 s$/m);
+  });
+
+  it('TLS costs', async () => {
+    const cpuOf = async (...more: string[]) => {
+      const { stdout } = await size('--calibration', calibration, ...WORKLOAD, '--processes', '4', '--json', ...more);
+      return JSON.parse(stdout).sizing.cpu as number;
+    };
+    expect(await cpuOf('--tls')).toBeGreaterThan(1.1 * (await cpuOf()));
+  });
+
   it('is the same every time, also as JSON', async () => {
     const runs = await Promise.all([1, 2].map(() => size('--calibration', calibration, ...WORKLOAD, '--json')));
     expect(runs[0]!.stdout).toBe(runs[1]!.stdout);

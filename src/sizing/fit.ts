@@ -2,7 +2,7 @@
 import type { Coefficients } from './calibration.js';
 import { median, nonNegativeLeastSquares } from './least-squares.js';
 import type { Measurement } from './measure/session.js';
-import { type Activity, activityOf, cpuOf, DELAY_ENDS_MAX, farShare, laneWaitMs, wakeUpsOf, wakingEvents } from './model-cpu.js';
+import { type Activity, activityOf, cpuOf, DELAY_ENDS_MAX, farShare, laneWaitMs, wakeUpsOf, wakingCpu, wakingEvents } from './model-cpu.js';
 import { busyWaitMs, fanOutWaitMs } from './model-writes.js';
 import { coldLogBytes, processMemory, touchedRingBytes } from './model-memory.js';
 import type { Point } from './points.js';
@@ -268,7 +268,9 @@ function fitRest(
     const workload: Workload = { ...point, settings };
     const { acceptCpu } = measured;
     const activity = activityOf(workload, 1, acceptCpu, plain);
-    const row = featuresOf(activity).map((feature) => feature / acceptCpu);
+    // The busier a thread is with this, the less often it has to be woken.
+    const awake = 1 - wakingCpu(activity, 0, plain);
+    const row = featuresOf(activity).map((feature) => (awake * feature) / acceptCpu);
     return { row, rest: (acceptCpu - cpuOf(activity, plain).accept) / acceptCpu };
   });
   return nonNegativeLeastSquares(
@@ -282,8 +284,9 @@ function fitLarge({ large, settings }: Observations, plain: Coefficients) {
   const each = large.map(({ point, measured }) => {
     const activity = activityOf({ ...point, settings }, 1, 0, plain);
     const { acceptCpu, helpersCpu } = measured;
+    const awake = 1 - wakingCpu(activity, 0, plain);
     return {
-      accept: (1e9 * (acceptCpu - cpuOf(activity, plain).accept)) / activity.largeBytes,
+      accept: (1e9 * (acceptCpu - cpuOf(activity, plain).accept)) / (awake * activity.largeBytes),
       helpers: (1e9 * (helpersCpu - acceptCpu * plain.helperShare)) / activity.largeBytes,
     };
   });

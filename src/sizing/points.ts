@@ -78,8 +78,8 @@ export const LARGE_POINTS: readonly Point[] = [
 
 /** What the points above cost is known when these are looked at: the rest is JSON's. */
 export const JSON_POINTS: readonly Point[] = [
-  point('JSON, each message a write', { clients: 300, rate: 30, json: true }),
-  point('JSON, 40 messages a write', { clients: 100, perClient: 100, topics: 100, rate: 8, delayMs: 50, json: true }),
+  point('JSON, each message a write', { clients: 200, rate: 100, json: true }),
+  point('JSON watch lists, 20 ms', { clients: 200, perClient: 50, topics: 200, rate: 5, delayMs: 20, json: true }),
   point('JSON, one client a topic', { clients: 200, topics: 200, rate: 10, json: true }),
   point('JSON, 4 KiB messages', { clients: 20, topics: 20, rate: 20, bytes: LARGE_BYTES, json: true }),
 ];

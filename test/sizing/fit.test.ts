@@ -5,7 +5,7 @@ import { fitCoefficients, type Observation } from '#src/sizing/fit.js';
 import { bufferPages, cacheBytes, slabKib } from '#src/sizing/measure/kernel-memory.js';
 import { seededRandom } from '#src/sizing/measure/random.js';
 import type { Measurement } from '#src/sizing/measure/session.js';
-import { activityOf, cpuOf } from '#src/sizing/model-cpu.js';
+import { processCpu } from '#src/sizing/model-cpu.js';
 import { processMemory } from '#src/sizing/model-memory.js';
 import {
   CPU_POINTS,
@@ -26,8 +26,8 @@ const UPTIME_SECONDS = 3;
 /** What a machine with the fixture's coefficients would measure, off by up to `noise` of it. */
 function measured(point: Point, noise: number, random: () => number, tls = false): Measurement {
   const workload = { ...point, settings: { ...settings, tls } };
-  const activity = activityOf(workload, 1, 0, coefficients);
-  const cpu = cpuOf(activity, coefficients);
+  const cpu = processCpu(workload, 1, coefficients);
+  const { activity } = cpu;
   const [group] = point.topics;
   const clients = point.clients.reduce((sum, each) => sum + each.clients, 0);
   const subscriptions = point.clients.reduce((sum, each) => sum + each.clients * each.topics.all!, 0);
@@ -92,8 +92,8 @@ describe('fit', () => {
     const fitted = fitCoefficients(observations(0.1, seed));
     for (const point of CPU_POINTS) {
       const workload = { ...point, settings };
-      const exact = cpuOf(activityOf(workload, 1, 0, coefficients), coefficients).accept;
-      const predicted = cpuOf(activityOf(workload, 1, 0, fitted.coefficients), fitted.coefficients).accept;
+      const exact = processCpu(workload, 1, coefficients).accept;
+      const predicted = processCpu(workload, 1, fitted.coefficients).accept;
       expect(Math.abs(predicted / exact - 1), point.name).toBeLessThan(0.1);
     }
   });

@@ -4,7 +4,7 @@ import { alternatives } from '#src/sizing/advice.js';
 import type { Coefficients } from '#src/sizing/calibration.js';
 import { seededRandom } from '#src/sizing/measure/random.js';
 import { CONDITIONS_DEFAULT, type Conditions, capacityOf, processNeeds, sizeOf } from '#src/sizing/model.js';
-import { processCpu, wakeUpsOf, wakingEvents } from '#src/sizing/model-cpu.js';
+import { activityOf, cpuOf, processCpu, wakeUpsOf, wakingEvents } from '#src/sizing/model-cpu.js';
 import { coldLogBytes, hotLogBytes } from '#src/sizing/model-memory.js';
 import { clientTraffic, writeIntervalSeconds } from '#src/sizing/model-writes.js';
 import { type ClientClass, type SimpleWorkload, simpleWorkload, type TopicGroup, type Workload } from '#src/sizing/workload.js';
@@ -62,7 +62,8 @@ describe('CPU', () => {
       clients: [{ name: 'c', clients: 1000, topics: { all: 1 } }],
       settings,
     };
-    const { accept, activity, lanes } = processCpu(workload, 1, { ...coefficients, undelayedMs: 0 });
+    const c = { ...coefficients, undelayedMs: 0 };
+    const { accept, activity, lanes } = cpuOf(activityOf(workload, 1, 0, c), c);
     // The mean client of a fan-out waits for 500 writes of 6 µs.
     const writes = 1000 / 0.103;
     expect(activity.writes).toBeCloseTo(writes, 6);
@@ -86,23 +87,32 @@ describe('CPU', () => {
 
   it('what comes while the same topic is being fanned out shares a write with it', () => {
     const fanOut = (clients: number) =>
-      processCpu(
+      activityOf(
         {
           topics: [group({ count: 1, ratePerSecond: 20, home: 'hot' })],
           clients: [{ name: 'c', clients, topics: { all: 1 } }],
           settings,
         },
         1,
+        0,
         { ...coefficients, undelayedMs: 0 },
-      ).activity.writes;
+      ).writes;
     // 5,000 writes of 6 µs are 30 ms: 15 of the 50 between two messages are collected.
     expect(fanOut(5000)).toBeCloseTo(5000 / 0.065, 6);
     expect(fanOut(10)).toBeCloseTo(200, 0);
   });
 
+  it('the busier the thread, the longer it collects: it agrees with itself', () => {
+    const busy = withClients({ clients: 2000 });
+    const { accept, activity } = processCpu(busy, 1, exact);
+    expect(accept).toBeGreaterThan(0.8);
+    expect(activity.writes).toBeCloseTo(activityOf(busy, 1, accept, exact).writes, -1);
+    expect(activity.writes).toBeLessThan(0.9 * activityOf(busy, 1, 0, exact).writes);
+  });
+
   it('a burst is one write, one row and one wake-up, and all its messages', () => {
     const bursts: Workload = { ...many, topics: many.topics.map((each) => ({ ...each, burst: 10 })) };
-    const { activity } = processCpu(bursts, 1, exact);
+    const activity = activityOf(bursts, 1, 0, exact);
     expect(activity).toMatchObject({ messages: 500, deliveries: 50_000, bytes: 50_000 * 124 });
     // 50 of 100 subscribers are written to before the mean one: 0.3 ms.
     expect(activity.writes).toBeCloseTo(200 / (0.04 + 0.0003), 6);

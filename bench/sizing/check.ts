@@ -32,7 +32,10 @@ const lanesOf = ({ topics }: Workload): number => (topics.some(({ home }) => hom
 export async function measureWorkload(workload: Workload, times: Times, signal: AbortSignal): Promise<Measurement> {
   const { topics, clients, settings } = workload;
   const delaysMs = [...new Set(topics.map(({ maxDelayMs }) => maxDelayMs))];
-  const session = await Session.start({ lanes: lanesOf(workload), delaysMs, tls: settings.tls === true, engine: {} }, signal);
+  const session = await Session.start(
+    { lanes: lanesOf(workload), delaysMs, tls: settings.tls === true, engine: {} },
+    signal,
+  );
   try {
     return await session.measure({ topics, clients, ...times });
   } finally {

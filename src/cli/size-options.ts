@@ -126,7 +126,16 @@ export function workloadOf(
     throw new CommandFailure(`--topics-per-client ${topicsPerClient} is more than there are: --topics ${topics}`);
   }
   if (hot > topics) throw new CommandFailure(`--hot ${hot} is more than there are: --topics ${topics}`);
-  return simpleWorkload({ clients, topicsPerClient, topics, rate, bytes, hot, maxDelayMs: maxDelay, settings: { ...settings, tls } });
+  return simpleWorkload({
+    clients,
+    topicsPerClient,
+    topics,
+    rate,
+    bytes,
+    hot,
+    maxDelayMs: maxDelay,
+    settings: { ...settings, tls },
+  });
 }
 
 function flag(name: string): string {

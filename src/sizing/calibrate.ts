@@ -124,7 +124,16 @@ class CalibrationRun {
     this.#options = options;
     this.#limit = limit;
     this.#remarks = remarks;
-    const points = [...CPU_POINTS, ...LARGE_POINTS, ...JSON_POINTS, ...TLS_POINTS, ...MEMORY_POINTS, JSON_MEMORY_POINT, TLS_MEMORY_POINT, IDLE];
+    const points = [
+      ...CPU_POINTS,
+      ...LARGE_POINTS,
+      ...JSON_POINTS,
+      ...TLS_POINTS,
+      ...MEMORY_POINTS,
+      JSON_MEMORY_POINT,
+      TLS_MEMORY_POINT,
+      IDLE,
+    ];
     this.#total = WARM_UP.length + options.rounds * points.length + 1;
   }
 

@@ -2,9 +2,19 @@
 import type { Coefficients } from './calibration.js';
 import { median, nonNegativeLeastSquares } from './least-squares.js';
 import type { Measurement } from './measure/session.js';
-import { type Activity, activityOf, cpuOf, DELAY_ENDS_MAX, farShare, laneWaitMs, wakeUpsOf, wakingCpu, wakingEvents } from './model-cpu.js';
-import { busyWaitMs, fanOutWaitMs } from './model-writes.js';
+import {
+  type Activity,
+  activityOf,
+  cpuOf,
+  DELAY_ENDS_MAX,
+  farShare,
+  laneWaitMs,
+  wakeUpsOf,
+  wakingCpu,
+  wakingEvents,
+} from './model-cpu.js';
 import { coldLogBytes, processMemory, touchedRingBytes } from './model-memory.js';
+import { busyWaitMs, fanOutWaitMs } from './model-writes.js';
 import type { Point } from './points.js';
 import { burstOf, type Workload, type WorkloadSettings } from './workload.js';
 
@@ -54,7 +64,17 @@ export function fitCoefficients(observations: Observations): FittedCalibration {
   const timing = fitTiming(observations.cpu, accept.values.perWriteMicros);
   const lane = fitLane(observations.cpu, accept.wakeUpMs);
   const memory = fitMemory(observations);
-  const extras = { jsonEventMicros: 0, jsonMessageMicros: 0, jsonByteNanos: 0, tlsRecordMicros: 0, tlsByteNanos: 0, tlsConnectionBytes: 0, jsonProcessBytes: 0, perLargeByteNanos: 0, helperLargeByteNanos: 0 };
+  const extras = {
+    jsonEventMicros: 0,
+    jsonMessageMicros: 0,
+    jsonByteNanos: 0,
+    tlsRecordMicros: 0,
+    tlsByteNanos: 0,
+    tlsConnectionBytes: 0,
+    jsonProcessBytes: 0,
+    perLargeByteNanos: 0,
+    helperLargeByteNanos: 0,
+  };
   const helperCpu = observations.cpu.reduce((sum, { measured }) => sum + measured.helpersCpu, 0);
   const acceptCpu = observations.cpu.reduce((sum, { measured }) => sum + measured.acceptCpu, 0);
   const helperShares = observations.cpu.map(({ measured }) => measured.helpersCpu / measured.acceptCpu);
@@ -109,7 +129,10 @@ function fitTiming(observations: readonly Observation[], perWriteMicros: number)
     const { point, measured } = observation;
     const perClient = measured.deliveries / measured.clients / burstOf(point.topics[0]);
     const subscribers = measured.subscriptions / point.topics[0].count;
-    return Math.max(0, collectedMs(observation) - fanOutWaitMs(subscribers, perClient, perWriteMicros) - busyWaitMs(measured.acceptCpu));
+    return Math.max(
+      0,
+      collectedMs(observation) - fanOutWaitMs(subscribers, perClient, perWriteMicros) - busyWaitMs(measured.acceptCpu),
+    );
   };
   const values = (home: 'cold' | 'hot', isDelayed: boolean) =>
     observations
@@ -374,7 +397,11 @@ function fitMemory({ memory, startedBytes, settings }: Observations) {
 }
 
 /** What RSS is beyond what is known so far. */
-function memoryRest(observations: readonly MemoryObservation[], settings: WorkloadSettings, plain: Coefficients): number[] {
+function memoryRest(
+  observations: readonly MemoryObservation[],
+  settings: WorkloadSettings,
+  plain: Coefficients,
+): number[] {
   return observations.map(({ point, measured, uptimeSeconds }) => {
     const workload: Workload = { ...point, settings };
     const input = { workload, share: 1, lanes: 1, deliveredBytes: 0, roundTripMs: 0, uptimeSeconds };

@@ -1,7 +1,13 @@
 /** Memory of one process, and of the kernel for its connections. Sizes as the engine computes them; prices as measured. */
 import type { Coefficients } from './calibration.js';
 import { frameBytes, jsonFrameBytes } from './model-writes.js';
-import { jsonTopics, subscriptionsPerClient, type TopicGroup, type Workload, type WorkloadSettings } from './workload.js';
+import {
+  jsonTopics,
+  subscriptionsPerClient,
+  type TopicGroup,
+  type Workload,
+  type WorkloadSettings,
+} from './workload.js';
 
 /** log/layout.ts: the smallest log, of which each topic has one; bytes of an index entry. */
 const LOG_DATA_MIN_BYTES = 256;

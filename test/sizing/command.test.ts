@@ -46,7 +46,9 @@ describe('the answer', () => {
   });
 
   it('tells memory twice: early, and when every log is full', async () => {
-    const hot = '--clients 500 --topics-per-client 100 --topics 500 --rate 5 --bytes 64 --hot 500 --max-delay 5'.split(' ');
+    const hot = '--clients 500 --topics-per-client 100 --topics 500 --rate 5 --bytes 64 --hot 500 --max-delay 5'.split(
+      ' ',
+    );
     const { stdout } = await size('--calibration', calibration, ...hot, '--uptime', '20');
     expect(stdout).toMatch(/^RAM, processes +2\.\d+ GiB +when every log is full\n +1\d\d MiB +after 20 s$/m);
   });

@@ -32,7 +32,14 @@ function measured(point: Point, noise: number, random: () => number, tls = false
   const clients = point.clients.reduce((sum, each) => sum + each.clients, 0);
   const subscriptions = point.clients.reduce((sum, each) => sum + each.clients * each.topics.all!, 0);
   const isHot = group!.home === 'hot';
-  const memoryInput = { workload, share: 1, lanes: 1, deliveredBytes: 0, roundTripMs: 0, uptimeSeconds: UPTIME_SECONDS };
+  const memoryInput = {
+    workload,
+    share: 1,
+    lanes: 1,
+    deliveredBytes: 0,
+    roundTripMs: 0,
+    uptimeSeconds: UPTIME_SECONDS,
+  };
   const about = (value: number): number => value * (1 + noise * (2 * random() - 1));
   return {
     clients,

@@ -7,7 +7,13 @@ import { CONDITIONS_DEFAULT, type Conditions, capacityOf, processNeeds, sizeOf }
 import { activityOf, cpuOf, processCpu, wakeUpsOf, wakingEvents } from '#src/sizing/model-cpu.js';
 import { coldLogBytes, hotLogBytes } from '#src/sizing/model-memory.js';
 import { clientTraffic, writeIntervalSeconds } from '#src/sizing/model-writes.js';
-import { type ClientClass, type SimpleWorkload, simpleWorkload, type TopicGroup, type Workload } from '#src/sizing/workload.js';
+import {
+  type ClientClass,
+  type SimpleWorkload,
+  simpleWorkload,
+  type TopicGroup,
+  type Workload,
+} from '#src/sizing/workload.js';
 import { calibrationWith, coefficients, settings } from './fixture-calibration.js';
 
 const group = (changed: Partial<TopicGroup> = {}): TopicGroup => ({

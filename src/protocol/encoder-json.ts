@@ -3,7 +3,8 @@
 import type { ErrorCode } from '../errors.js';
 import type { FrameEncoder, FrameRange } from './encoder.js';
 import { EventView } from './event.js';
-import { isoTime, messageFields } from './json-event.js';
+import { isoTime, writeMessage } from './json-event.js';
+import { JsonWriter } from './json-writer.js';
 import {
   type ConnectedResult,
   FRAMES,
@@ -51,14 +52,16 @@ function bytesOf(type: string | null, fields: object): Uint8Array {
   return encodeUtf8(JSON.stringify({ type, ...fields }));
 }
 
-function historyEntries(frames: readonly FrameRange[]): string {
+const historyWriter = new JsonWriter();
+
+function writeHistory(writer: JsonWriter, frames: readonly FrameRange[]): void {
   const view = new EventView();
-  const entries: string[] = [];
-  for (const { bytes, start, end } of frames) {
+  for (const [index, { bytes, start, end }] of frames.entries()) {
     if (!view.read(bytes, start, end)) throw new Error('history frame is not a canonical EVENT frame');
-    entries.push(`{${messageFields(view, bytes)}}`);
+    writer.text(index === 0 ? '{' : ',{');
+    writeMessage(writer, view, bytes);
+    writer.text('}');
   }
-  return `[${entries.join(',')}]`;
 }
 
 /** `nowMs` gives the time for `ts` where the message has no time of its own. */
@@ -94,7 +97,11 @@ export function createJsonEncoder(nowMs: () => number): FrameEncoder {
     ): Uint8Array {
       const truncated = isTruncated === true ? { truncated: true } : {};
       const head = JSON.stringify({ type: JSON_HISTORY_RESULT, ...withId(id), topic, epoch, seq, ...truncated });
-      return encodeUtf8(`${head.slice(0, -1)},"messages":${historyEntries(frames)},"ts":"${ts()}"}`);
+      const writer = historyWriter.clear();
+      writer.text(`${head.slice(0, -1)},"messages":[`);
+      writeHistory(writer, frames);
+      writer.text(`],"ts":"${ts()}"}`);
+      return writer.copy();
     },
     pong(id: RequestId, timeMs: number): Uint8Array {
       return bytesOf(FRAMES.PONG.json, { ...withId(id), ts: isoTime(timeMs) });

@@ -1,23 +1,28 @@
 /** Transcodes canonical EVENT frames for JSON subscribers: once per message and topic, never per subscriber. */
 
 import { EventView } from './event.js';
-import { msgpackToJson } from './msgpack-to-json.js';
-import { encodeUtf8 } from './utf8.js';
+import { JsonWriter } from './json-writer.js';
+import { writeJson } from './msgpack-to-json.js';
 
 const view = new EventView();
+const eventWriter = new JsonWriter();
 
 /** `{"type":"event", …}` as UTF-8. Throws when [start, end) is not a canonical EVENT frame: a fault of the caller. */
 export function eventToJson(topic: string, frame: Uint8Array, start: number, end: number): Uint8Array {
   if (!view.read(frame, start, end)) throw new Error('not a canonical EVENT frame');
-  const fields = messageFields(view, frame);
-  return encodeUtf8(`{"type":"event","topic":${JSON.stringify(topic)},${fields}}`);
+  const writer = eventWriter.clear();
+  writer.text(`{"type":"event","topic":${JSON.stringify(topic)},`);
+  writeMessage(writer, view, frame);
+  writer.text('}');
+  return writer.copy();
 }
 
 /** The part that an event and an entry of a history have in common: message, seq and ts. */
-export function messageFields(event: EventView, frame: Uint8Array): string {
+export function writeMessage(writer: JsonWriter, event: EventView, frame: Uint8Array): void {
   const id = event.id === null ? '' : `"id":${JSON.stringify(event.id)},`;
-  const payload = msgpackToJson(frame, event.payloadStart, event.payloadEnd);
-  return `"message":{${id}"payload":${payload}},"seq":${event.seq},"ts":"${isoTime(event.time)}"`;
+  writer.text(`"message":{${id}"payload":`);
+  writeJson(writer, frame, event.payloadStart, event.payloadEnd);
+  writer.text(`},"seq":${event.seq},"ts":"${isoTime(event.time)}"`);
 }
 
 let isoTimeMs = Number.NaN;

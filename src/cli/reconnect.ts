@@ -49,7 +49,7 @@ export async function withConnections(
     } catch (error) {
       if (!isWanted || isFirst || !mayPass(error)) throw error;
       const delayMs = Math.round(waitMs(error, failures++, random()));
-      onWait(`${describeFailure(error)}; connects again in ${(delayMs / 1000).toFixed(1)} s`);
+      onWait(`${describeFailure(error).replace(/\.$/, '')}; connects again in ${(delayMs / 1000).toFixed(1)} s`);
       await pause(delayMs, stop);
     }
   }

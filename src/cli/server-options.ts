@@ -51,11 +51,16 @@ export async function connectToServer(options: ServerOptions): Promise<Client> {
   } catch (error) {
     if (!(error instanceof RingcastError) || !error.message.startsWith('cannot connect')) throw error;
     const why = error.message.replace('cannot connect: ', '');
-    throw new CommandFailure(
-      `cannot connect to ${options.url}: ${why}. Start a server with "ringcast serve", or give its address with --url.`,
-      { cause: error },
-    );
+    throw new CommandFailure(`cannot connect to ${options.url}: ${why}. ${connectAdvice(options.url, why)}`, {
+      cause: error,
+    });
   }
+}
+
+function connectAdvice(url: string, why: string): string {
+  if (/certificate/i.test(why)) return 'To trust a certificate of your own, name its file in NODE_EXTRA_CA_CERTS.';
+  if (why.includes('socket hang up') && url.startsWith('ws:')) return 'A server with TLS has an address with wss://.';
+  return 'Start a server with "ringcast serve", or give its address with --url.';
 }
 
 /** Resolves with the signal's name when somebody wants the command to end. */

@@ -42,7 +42,9 @@ function checked<Input, Output>(expected: string, read: (value: unknown) => Outp
   return z.custom<Input>().transform((value, context): Output => {
     const output = read(value);
     if (output !== null) return output;
-    context.issues.push({ code: 'custom', message: `must be ${expected}; got ${shown(value)}`, input: value });
+    const message =
+      value === undefined ? `is missing; it must be ${expected}` : `must be ${expected}; got ${shown(value)}`;
+    context.issues.push({ code: 'custom', message, input: value });
     return z.NEVER;
   });
 }

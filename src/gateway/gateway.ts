@@ -364,7 +364,7 @@ export class Gateway implements ConnectionHost, UpgradeHost {
     } catch (fault) {
       throw new RingcastError(
         'BAD_REQUEST',
-        'tls.certFile and tls.keyFile are not a PEM certificate and its key',
+        'tls.certFile and tls.keyFile are not a PEM certificate and its key, or an encrypted key lacks its tls.passphrase',
         fault,
       );
     }

@@ -201,7 +201,7 @@ describe('parseConfig', () => {
     ],
     ['a count that is no power of two', { hotLogFrames: 1000 }, ['hotLogFrames', 'a power of two']],
     ['infinite memory', { historyBytes: Number.POSITIVE_INFINITY }, ['historyBytes: must be a size']],
-    ['a certificate without key', { tls: { certFile: 'c.pem' } }, ['tls.keyFile: must be text', 'got nothing']],
+    ['a certificate without key', { tls: { certFile: 'c.pem' } }, ['tls.keyFile: is missing; it must be text']],
     [
       'an unknown key in tls',
       { tls: { certFile: 'c', keyFile: 'k', pasphrase: 'x' } },

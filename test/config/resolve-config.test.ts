@@ -123,7 +123,7 @@ describe('resolveConfig', () => {
     [
       'a certificate without key',
       () => ({ env: { RINGCAST_TLS_CERT_FILE: 'c.pem' } }),
-      ['tls.keyFile: must be text', 'got nothing'],
+      ['tls.keyFile: is missing; it must be text'],
     ],
     [
       'a passphrase given twice',

@@ -85,6 +85,7 @@ describe.skipIf(!hasOpenssl)('TLS', () => {
     ['a certificate that is none', { certFile: otherFile, keyFile }, /not a PEM certificate and its key/],
     ['a key that is none', { certFile, keyFile: otherFile }, /not a PEM certificate and its key/],
     ['a passphrase in no file', { certFile, keyFile, passphraseFile: '/no/such/file' }, /\/no\/such\/file.*ENOENT/],
+    ['no passphrase', { certFile, keyFile: encryptedKeyFile }, /encrypted key lacks its tls\.passphrase/],
     ['the wrong passphrase', { certFile, keyFile: encryptedKeyFile, passphrase: 'wrong' }, /not a PEM certificate/],
   ])('%s: one line says what to do', async (_, tls, message) => {
     const engine = createEngine({ port: 0, lanes: 0, tls });

@@ -79,16 +79,22 @@ export class HookCalls {
         clearTimeout(timer);
         if (!isLate) resolve(verdict());
       };
-      // A promise of another make may call back twice, at once or with an exception: Promise.resolve takes care of that.
-      Promise.resolve(answer).then(
+      // A promise of another make may call back twice, at once or with an exception: a promise of our own bears with that.
+      // Promise.resolve would not do: it gives back what looks like one already, whatever its `then` or `constructor` does.
+      new Promise((follow) => follow(answer)).then(
         (answered) => settle(() => verdictOf(answered)),
         (thrown) => settle(() => this.#thrown(name, thrown)),
       );
     });
   }
 
+  /** Anything can be thrown, also what throws when it is looked at. */
   #thrown(name: HookName, thrown: unknown): null {
-    if (!(thrown instanceof Error)) return this.#fault(name, `threw ${shown(thrown)}`);
+    try {
+      if (!(thrown instanceof Error)) return this.#fault(name, `threw ${shown(thrown)}`);
+    } catch {
+      return this.#fault(name, 'threw something that cannot be shown');
+    }
     this.#report(thrown);
     return null;
   }

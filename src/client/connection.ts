@@ -138,15 +138,15 @@ export class Connection {
 
   /**
    * Sends a frame that wants no answer. False: it is not sent, because the connection has ended, or for a reason that
-   * `onError` is told.
+   * `onError` is told: also when `make` throws, which looks at what the program gave.
    */
-  send(message: ClientMessage): boolean {
+  send(make: () => ClientMessage): boolean {
     if (this.#ending !== null) return false;
     try {
-      this.#outbox.push(this.#encode(message));
+      this.#outbox.push(this.#encode(make()));
       return true;
     } catch (error) {
-      this.#handlers.onError(error as RingcastError);
+      this.#handlers.onError(refusalOf(error));
       return false;
     }
   }
@@ -196,7 +196,7 @@ export class Connection {
     try {
       frame = encodeClientFrame(message);
     } catch (error) {
-      throw error instanceof RingcastError ? error : new RingcastError('BAD_REQUEST', messageOf(error));
+      throw refusalOf(error);
     }
     if (frame.length > this.#frameMaxBytes) {
       throw new RingcastError('TOO_LARGE', `the frame has ${frame.length} bytes, at most ${this.#frameMaxBytes}`);
@@ -357,6 +357,15 @@ function closeCodeOf(code: string): number | null | undefined {
 function codeOfClose(closeCode: number): ErrorCode {
   const codes = Object.keys(ERROR_TABLE) as ErrorCode[];
   return codes.find((code) => ERROR_TABLE[code].closeCode === closeCode) ?? 'INTERNAL';
+}
+
+/** What a program's getters throw may be anything, even something that throws when it is looked at. */
+function refusalOf(error: unknown): RingcastError {
+  try {
+    return error instanceof RingcastError ? error : new RingcastError('BAD_REQUEST', messageOf(error));
+  } catch {
+    return new RingcastError('BAD_REQUEST', 'it threw something that cannot be shown');
+  }
 }
 
 function messageOf(error: unknown): string {

@@ -55,12 +55,16 @@ export class Publisher {
    * is not on its way, for such a reason or because the connection has ended ('close' has told, and `flush()` rejects).
    */
   send(value: unknown, options?: SendOptions): boolean {
-    return this.#connection.send({ type: 'publish', topic: this.alias, payload: value, options: wireOptions(options) });
+    return this.#connection.send(() => {
+      return { type: 'publish', topic: this.alias, payload: value, options: wireOptions(options) };
+    });
   }
 
   /** The same for a value that is MessagePack already. */
   sendEncoded(payloadBytes: Uint8Array, options?: SendOptions): boolean {
-    return this.#connection.send({ type: 'publish', topic: this.alias, payloadBytes, options: wireOptions(options) });
+    return this.#connection.send(() => {
+      return { type: 'publish', topic: this.alias, payloadBytes, options: wireOptions(options) };
+    });
   }
 
   /** Publishes and waits until the server has accepted it. */

@@ -109,9 +109,10 @@ export class Publisher {
   #send(payload: Uint8Array, options: PublishOptions | undefined): boolean {
     const publishing = this.#publishing;
     const { router, scheduler, isRunning } = publishing.parts;
+    // First: it may be a getter that deletes the topic.
+    const id = options?.id;
     if (this.#entry.isClosed || !isRunning()) this.#entry = publishing.open(this.topic);
     const entry = this.#entry;
-    const id = options?.id;
     publishing.check(payload, id);
     if (router.publishLocal(entry, payload, id, scheduler.nowMs(), null)) return true;
     this.#refusedBytes = payload.length + EVENT_HEAD_MAX_BYTES + EVENT_TAIL_MAX_BYTES;
@@ -124,7 +125,7 @@ export class Publisher {
     this.refused++;
     this.#publishing.refusedMessages++;
     if (this.#untold++ > 0) return false;
-    this.#firstUntold = error instanceof RingcastError ? error : badValue(error);
+    this.#firstUntold = refusalOf(error);
     this.#publishing.parts.scheduler.soon(() => this.#tell());
     return false;
   }
@@ -137,7 +138,12 @@ export class Publisher {
   }
 }
 
-/** Encoding it threw: a getter of its own, say. */
-function badValue(cause: unknown): RingcastError {
-  return new RingcastError('BAD_REQUEST', 'the value cannot be encoded', { cause });
+/** What a getter of the options threw may be anything, even something that throws when it is looked at. */
+function refusalOf(cause: unknown): RingcastError {
+  try {
+    if (cause instanceof RingcastError) return cause;
+  } catch {
+    // Whatever it is, it is none.
+  }
+  return new RingcastError('BAD_REQUEST', 'the message cannot be encoded', { cause });
 }

@@ -1,6 +1,6 @@
 // The client against a scripted socket: what it sends, and what it makes of the answers.
 import { describe, expect, it } from 'vitest';
-import { type Client, ExtensionValue, type Publisher } from '#src/client/client.js';
+import { type Client, ExtensionValue, type Publisher, type SendOptions } from '#src/client/client.js';
 import { OP } from '#src/protocol/messages.js';
 import { encode } from '#src/protocol/msgpack.js';
 import { answerSubscribe, connected, openedPublisher, subscribed } from './connected.js';
@@ -236,6 +236,19 @@ describe('publishers', () => {
     expect(prices.send(getter)).toBe(false);
     expect(prices.send('short')).toBe(true);
     expect(errors).toEqual(['TOO_LARGE', 'TOO_LARGE', 'BAD_REQUEST']);
+    const { proxy, revoke } = Proxy.revocable({}, {});
+    revoke();
+    for (const options of [null, proxy] as unknown as SendOptions[]) {
+      expect(prices.send(1, options)).toBe(false);
+      expect(prices.sendEncoded(encode(1), options)).toBe(false);
+    }
+    const thrown = {
+      get id(): string {
+        throw proxy;
+      },
+    };
+    expect(prices.send(1, thrown)).toBe(false);
+    expect(errors.splice(3)).toEqual(Array(5).fill('BAD_REQUEST'));
     const flushing = prices.flush();
     await settle();
     const [publish, ping] = socket.takeFrames();

@@ -80,6 +80,31 @@ describe.each(['cold:t', 'hot:t'])('a publisher of %s', (topic) => {
     expect(events[0]).toMatchObject({ seq: 1, payload: 'new' });
   });
 
+  it('bears with options whose getters throw what cannot be looked at, or delete the topic', async () => {
+    const { engine } = await startEngine();
+    const codes: string[] = [];
+    const publisher = engine.openPublisher('t', { onRefused: ({ error }) => codes.push(error.code) });
+    const { proxy, revoke } = Proxy.revocable({}, {});
+    revoke();
+    const thrown = {
+      get id(): string {
+        throw proxy;
+      },
+    };
+    expect(publisher.send(1, thrown)).toBe(false);
+    await publisher.ready();
+    const deleting = {
+      get id(): string {
+        engine.deleteTopic('t');
+        return 'last';
+      },
+    };
+    expect(publisher.send(2, deleting)).toBe(true);
+    expect(engine.topicStats('t')).toMatchObject({ seq: 1 });
+    await until(() => codes.length === 1);
+    expect(codes).toEqual(['BAD_REQUEST']);
+  });
+
   it('refuses everything once the engine stops, and waits for nothing any more', async () => {
     const { engine } = await startEngine({ topics: HOT });
     const codes: string[] = [];

@@ -13,9 +13,14 @@ import type { Scheduler } from '../delivery/scheduler.js';
 const TURN_MAX_MS = 5;
 /** What of it one connection gets before the next one has its turn (ms). */
 const QUANTUM_MS = 1;
-/** Both have to be exceeded by one connection in a turn, so that a pause of the process makes nobody a flooder. */
+/**
+ * A connection that has sent so many messages when a turn has been read in for so long is a flooder. The longer the turn, by
+ * whomever, the fewer: it takes fewer of each when many flood at once. Of the time between two messages no more than
+ * STEP_MAX_MS counts, so that a pause of the process makes nobody a flooder.
+ */
 export const FLOOD_MS = 25;
 export const FLOOD_MESSAGES = 4096;
+const STEP_MAX_MS = 1;
 /** What may wait to be handled of one connection: so many messages of the largest size, within these limits … */
 const HELD_BACK_MAX_MESSAGES = 16;
 const HELD_BACK_MIN_BYTES = 1024 * 1024;
@@ -55,8 +60,10 @@ export class Intake<Connection extends Worker> {
   #totalBytes = 0;
   /** Whom the newest message of this turn came from; null: there has been none. */
   #sender: Connection | null = null;
-  #senderSinceMs = 0;
   #senderMessages = 0;
+  /** How long this turn has been read in, and when the newest message came. */
+  #readMs = 0;
+  #readAtMs = 0;
   #turnEndMs = 0;
   #isTurnBegun = false;
   readonly #nextTurn = (): void => this.#runTurn();
@@ -80,14 +87,20 @@ export class Intake<Connection extends Worker> {
   /** Hot path: per message or ping. HANDLE it until `deadlineMs`, HOLD_BACK, or end the connection: FLOOD. */
   judge(sender: Connection, nowMs: number): typeof HANDLE | typeof HOLD_BACK | typeof FLOOD {
     if (!this.#isTurnBegun) this.#beginTurn(nowMs);
+    if (this.#sender === null) {
+      this.#readMs = 0;
+      this.#readAtMs = nowMs;
+    }
     if (sender !== this.#sender) {
       this.#sender = sender;
-      this.#senderSinceMs = nowMs;
       this.#senderMessages = 0;
     }
     this.#senderMessages++;
+    this.#readMs += Math.min(nowMs - this.#readAtMs, STEP_MAX_MS);
+    this.#readAtMs = nowMs;
     if (nowMs < this.#turnEndMs) return HANDLE;
-    return this.#senderMessages > FLOOD_MESSAGES && nowMs - this.#senderSinceMs > FLOOD_MS ? FLOOD : HOLD_BACK;
+    const isLong = this.#readMs > FLOOD_MS;
+    return isLong && this.#senderMessages * this.#readMs > FLOOD_MESSAGES * FLOOD_MS ? FLOOD : HOLD_BACK;
   }
 
   /** What waits of the connection has changed by so many bytes. Ends it, or whoever has the most, if that is too much. */

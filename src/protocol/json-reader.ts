@@ -28,6 +28,8 @@ import { optionProblem, unknownOptionProblem } from './options.js';
 import { addressProblem } from './topic-name.js';
 import { decodeUtf8, utf8Length } from './utf8.js';
 
+/** Larger texts that are not JSON are answered without a search for what is wrong with them, and where their id is. */
+const UNREADABLE_MAX_CHARACTERS = 64 * 1024;
 const EMPTY = new Uint8Array(0);
 const BAD_REQUEST_ID = `request_id must be an integer from 0 to 2^53-1 or a string of at most ${REQUEST_ID_MAX_BYTES} bytes`;
 /** Accepted on every message of the dialect; only CONNECT's and SUBSCRIBE's is used. */
@@ -147,6 +149,11 @@ export class JsonReader implements FrameReader {
 
   /** What is wrong with a text that could not be read to its end; finds the request's id, which may come later. */
   #unreadable(text: string): string {
+    // A second look costs more than the first one: a large text does not get it.
+    if (text.length > UNREADABLE_MAX_CHARACTERS) {
+      this.#readId(this.#field('request_id'));
+      return this.#source.problem;
+    }
     try {
       const message: unknown = JSON.parse(text);
       if (typeof message === 'object' && message !== null && 'request_id' in message) this.#readId(message.request_id);

@@ -18,8 +18,8 @@ const QUANTUM_MS = 1;
  * whomever, the fewer: it takes fewer of each when many flood at once. Of the time between two messages no more than
  * STEP_MAX_MS counts, so that a pause of the process makes nobody a flooder.
  */
-export const FLOOD_MS = 25;
-export const FLOOD_MESSAGES = 4096;
+export const FLOOD_MS = 50;
+export const FLOOD_MESSAGES = 32_768;
 const STEP_MAX_MS = 1;
 /** What may wait to be handled of one connection: so many messages of the largest size, within these limits … */
 const HELD_BACK_MAX_MESSAGES = 16;

@@ -146,14 +146,14 @@ describe('a flood', () => {
       do {
         lab.scheduler.now += 0.001;
         messages++;
-      } while (lab.judge(peer) !== FLOOD && messages < 4000);
+      } while (lab.judge(peer) !== FLOOD && messages < 20_000);
       floodedAfter.push(messages);
     }
-    expect(floodedAfter[0]).toBe(4000); // with one alone the turn is not long yet
-    for (const [index, messages] of floodedAfter.entries()) if (index > 10) expect(messages).toBeLessThan(2500);
-    expect(floodedAfter.at(-1)).toBeLessThan(1000);
+    expect(floodedAfter[0]).toBe(20_000); // with one alone the turn is not long yet
+    for (const [index, messages] of floodedAfter.entries()) if (index > 10) expect(messages).toBeLessThan(12_000);
+    expect(floodedAfter.at(-1)).toBeLessThan(4000);
     const readMs = floodedAfter.reduce((sum, messages) => sum + messages, 0) / 1000;
-    expect(readMs, 'a hundred flooders hold a turn for little longer than a few').toBeLessThan(150);
+    expect(readMs, 'a hundred flooders hold a turn for little longer than a few').toBeLessThan(700);
     lab.scheduler.turn();
     const [next] = [lab.peer('next')];
     for (let n = 0; n < 4000; n++) {
@@ -167,7 +167,7 @@ describe('a flood', () => {
     const peer = lab.peer('a');
     lab.judge(peer);
     lab.scheduler.now += 500;
-    for (let n = 0; n < 4 * FLOOD_MESSAGES; n++) {
+    for (let n = 0; n < 900 * FLOOD_MS; n++) {
       lab.scheduler.now += 0.001;
       expect(lab.judge(peer)).not.toBe(FLOOD);
     }

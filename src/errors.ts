@@ -79,3 +79,22 @@ export class RingcastError extends Error {
     return Object.hasOwn(ERROR_TABLE, this.code) && ERROR_TABLE[this.code].retry;
   }
 }
+
+/** What was thrown, in words. Programs may throw anything, also what throws when it is looked at. */
+export function reasonOf(thrown: unknown): string {
+  try {
+    return thrown instanceof Error ? String(thrown.message) : String(thrown);
+  } catch {
+    return 'it threw something that cannot be shown';
+  }
+}
+
+/** What a program's getters threw, as the refusal of what they were asked for. */
+export function refusalOf(thrown: unknown, what: string): RingcastError {
+  try {
+    if (thrown instanceof RingcastError) return thrown;
+  } catch {
+    // Whatever it is, it is none.
+  }
+  return new RingcastError('BAD_REQUEST', `${what}: ${reasonOf(thrown)}`);
+}

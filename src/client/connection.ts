@@ -5,7 +5,7 @@
  * answer is not waited for.
  */
 
-import { ERROR_TABLE, type ErrorCode, RingcastError } from '../errors.js';
+import { ERROR_TABLE, type ErrorCode, RingcastError, reasonOf, refusalOf } from '../errors.js';
 import { decodeServerFrames, encodeClientFrame } from '../protocol/client-frames.js';
 import { type ClientMessage, type RequestId, type ServerMessage, SUBPROTOCOL_MSGPACK } from '../protocol/messages.js';
 import { type CallOptions, Limits } from './call.js';
@@ -146,7 +146,7 @@ export class Connection {
       this.#outbox.push(this.#encode(make()));
       return true;
     } catch (error) {
-      this.#handlers.onError(refusalOf(error));
+      this.#handlers.onError(refusalOf(error, 'the frame cannot be encoded'));
       return false;
     }
   }
@@ -196,7 +196,7 @@ export class Connection {
     try {
       frame = encodeClientFrame(message);
     } catch (error) {
-      throw refusalOf(error);
+      throw refusalOf(error, 'the frame cannot be encoded');
     }
     if (frame.length > this.#frameMaxBytes) {
       throw new RingcastError('TOO_LARGE', `the frame has ${frame.length} bytes, at most ${this.#frameMaxBytes}`);
@@ -209,7 +209,7 @@ export class Connection {
     try {
       this.#socket.send(message);
     } catch (error) {
-      this.#cut(`cannot send: ${messageOf(error)}`);
+      this.#cut(`cannot send: ${reasonOf(error)}`);
     }
   }
 
@@ -223,7 +223,7 @@ export class Connection {
       if (!(data instanceof ArrayBuffer)) throw new TypeError('not a binary message');
       for (const message of decodeServerFrames(new Uint8Array(data))) this.#dispatch(message);
     } catch (error) {
-      const problem = `the server sent what is no ringcast.v1: ${messageOf(error)}`;
+      const problem = `the server sent what is no ringcast.v1: ${reasonOf(error)}`;
       this.#ending ??= new RingcastError('INTERNAL', problem);
       this.#hangUp(CLOSE_UNREADABLE, 'unreadable frame');
       // What follows may build on what was lost, so nothing more is read.
@@ -344,7 +344,7 @@ function openSocket(url: string, WebSocket: WebSocketConstructor): WebSocketLike
   try {
     return new WebSocket(url, SUBPROTOCOL_MSGPACK);
   } catch (error) {
-    throw new RingcastError('BAD_REQUEST', `cannot connect: ${messageOf(error)}`);
+    throw new RingcastError('BAD_REQUEST', `cannot connect: ${reasonOf(error)}`);
   }
 }
 
@@ -357,17 +357,4 @@ function closeCodeOf(code: string): number | null | undefined {
 function codeOfClose(closeCode: number): ErrorCode {
   const codes = Object.keys(ERROR_TABLE) as ErrorCode[];
   return codes.find((code) => ERROR_TABLE[code].closeCode === closeCode) ?? 'INTERNAL';
-}
-
-/** What a program's getters throw may be anything, even something that throws when it is looked at. */
-function refusalOf(error: unknown): RingcastError {
-  try {
-    return error instanceof RingcastError ? error : new RingcastError('BAD_REQUEST', messageOf(error));
-  } catch {
-    return new RingcastError('BAD_REQUEST', 'it threw something that cannot be shown');
-  }
-}
-
-function messageOf(error: unknown): string {
-  return error instanceof Error ? error.message : String(error);
 }

@@ -1,7 +1,7 @@
 /** Publishing to one topic from within the process: the way for feeds, which have many messages and wait for none. */
 
 import { callOut } from '../delivery/call-out.js';
-import { RingcastError } from '../errors.js';
+import { type RingcastError, refusalOf } from '../errors.js';
 import { EVENT_HEAD_MAX_BYTES, EVENT_TAIL_MAX_BYTES } from '../protocol/event.js';
 import { encode } from '../protocol/msgpack.js';
 import { overloaded } from '../router/refusals.js';
@@ -125,7 +125,7 @@ export class Publisher {
     this.refused++;
     this.#publishing.refusedMessages++;
     if (this.#untold++ > 0) return false;
-    this.#firstUntold = refusalOf(error);
+    this.#firstUntold = refusalOf(error, 'the message cannot be encoded');
     this.#publishing.parts.scheduler.soon(() => this.#tell());
     return false;
   }
@@ -136,14 +136,4 @@ export class Publisher {
     this.#firstUntold = null;
     callOut(() => this.#onRefused?.(refusal), this.#publishing.parts.onFault);
   }
-}
-
-/** What a getter of the options threw may be anything, even something that throws when it is looked at. */
-function refusalOf(cause: unknown): RingcastError {
-  try {
-    if (cause instanceof RingcastError) return cause;
-  } catch {
-    // Whatever it is, it is none.
-  }
-  return new RingcastError('BAD_REQUEST', 'the message cannot be encoded', { cause });
 }

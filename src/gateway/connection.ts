@@ -133,7 +133,7 @@ export class Connection implements Sink, HeartbeatTarget, Worker {
   }
 
   /** Hot path: per message, which is lent. `verdict` is the intake's. */
-  received(message: ArrayBuffer, isBinary: boolean, verdict: typeof HANDLE | number): void {
+  received(message: ArrayBuffer, isBinary: boolean, verdict: number): void {
     try {
       const bytes = new Uint8Array(message);
       if (verdict !== HANDLE || this.#backlog !== null || this.#mustWait()) {

@@ -21,17 +21,17 @@ const QUANTUM_MS = 1;
 export const FLOOD_MS = 50;
 export const FLOOD_MESSAGES = 32_768;
 const STEP_MAX_MS = 1;
-/** What may wait to be handled of one connection: so many messages of the largest size, within these limits … */
-const HELD_BACK_MAX_MESSAGES = 16;
-const HELD_BACK_MIN_BYTES = 1024 * 1024;
+/**
+ * What may wait to be handled of one connection: more than the system buffers on both sides of it (Linux: up to 6 and
+ * 4 MiB), all of which comes at once after a pause of the process. No feed is to lose its connection by that …
+ */
 const HELD_BACK_MAX_BYTES = 16 * 1024 * 1024;
 /** … and of all together. Where a message may be larger, two of them. */
 export const HELD_BACK_TOTAL_MAX_BYTES = 64 * 1024 * 1024;
 
 /** What may wait to be handled of one connection. */
 export function heldBackMaxBytes(messageMaxBytes: number): number {
-  const bytes = Math.max(HELD_BACK_MIN_BYTES, HELD_BACK_MAX_MESSAGES * messageMaxBytes);
-  return Math.max(Math.min(bytes, HELD_BACK_MAX_BYTES), 2 * messageMaxBytes);
+  return Math.max(HELD_BACK_MAX_BYTES, 2 * messageMaxBytes);
 }
 
 export const HANDLE = 0;

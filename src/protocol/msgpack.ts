@@ -3,7 +3,7 @@
  * Both are total: the first refuses with a RingcastError and nothing else, the second takes every complete value.
  */
 
-import { RingcastError } from '../errors.js';
+import { RingcastError, reasonOf } from '../errors.js';
 import { NESTING_MAX, PAYLOAD_NESTING_MAX } from './messages.js';
 import { readValue } from './msgpack-to-value.js';
 import { MsgpackWriter } from './msgpack-writer.js';
@@ -33,16 +33,14 @@ export function encode(value: unknown, nestingMax: number = PAYLOAD_NESTING_MAX)
   }
 }
 
-/** What a getter, a proxy or the engine threw may be anything, even something that throws when it is looked at. */
+/** A getter may also have thrown what another call refused, which is no answer to this one. */
 function refusal(cause: unknown): RingcastError {
-  let reason = 'it threw something that cannot be shown';
   try {
     if (cause instanceof RingcastError && (cause.code === 'BAD_REQUEST' || cause.code === 'TOO_LARGE')) return cause;
-    reason = cause instanceof Error ? String(cause.message) : String(cause);
   } catch {
-    // The sentence above will do.
+    // Whatever it is, it is none of ours.
   }
-  return new RingcastError('BAD_REQUEST', `the value cannot be encoded: ${reason}`);
+  return new RingcastError('BAD_REQUEST', `the value cannot be encoded: ${reasonOf(cause)}`);
 }
 
 /**

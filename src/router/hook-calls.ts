@@ -3,6 +3,7 @@
  * wait without end.
  */
 
+import { callOut } from '../delivery/call-out.js';
 import { RingcastError } from '../errors.js';
 import type { Hooks } from './hooks.js';
 
@@ -54,12 +55,7 @@ export class HookCalls {
 
   /** Calls a hook whose answer does not matter. One that is an async function may reject all the same. */
   tell(name: HookName, call: () => unknown): void {
-    try {
-      const answer = call();
-      if (isPromise(answer)) Promise.resolve(answer).then(undefined, (thrown) => this.#thrown(name, thrown));
-    } catch (thrown) {
-      this.#thrown(name, thrown);
-    }
+    callOut(call, (thrown) => this.#thrown(name, thrown));
   }
 
   #later<Verdict>(

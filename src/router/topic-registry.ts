@@ -27,7 +27,7 @@ export interface RegistryOptions {
   readonly maxHotTopics: number;
   readonly defaults: TopicSettings;
   readonly rules: readonly PlacementRule[];
-  /** Ms since the epoch. */
+  /** Monotonic. */
   readonly nowMs: () => number;
 }
 

@@ -3,45 +3,30 @@
 import { EventEmitter } from 'node:events';
 import { availableParallelism } from 'node:os';
 import { configWarnings, type EngineConfig, type EngineOptions, openFilesMax, parseConfig } from './config.js';
-import { callOut } from './delivery/call-out.js';
-import { Delivery } from './delivery/delivery.js';
-import { type LocalHandlers, LocalSubscriber } from './delivery/local-subscriber.js';
-import type { Scheduler } from './delivery/scheduler.js';
-import { DELAY_OF_STREAM } from './delivery/subscription-table.js';
+import type { EngineEvents, EngineStats, LaneEvent, TopicStats } from './engine/api.js';
+import { Core, type CoreOptions } from './engine/core.js';
+import { Figures } from './engine/figures.js';
+import { Listeners } from './engine/listeners.js';
+import { SLOWEST_MAX, StatsFeed } from './engine/stats-feed.js';
+import { RingcastError } from './errors.js';
+import { Gateway } from './gateway/gateway.js';
+import type { Home } from './home/placement.js';
+import { LanePool } from './lane/pool.js';
+import type { LaneEvents } from './lane/supervised-lane.js';
 import type {
-  EngineEvents,
-  EngineStats,
-  LaneEvent,
   LocalSubscribeOptions,
   LocalSubscription,
   PublisherOptions,
   PublishOptions,
   PublishResult,
-  TopicStats,
-} from './engine/api.js';
-import { Figures } from './engine/figures.js';
-import { Listeners } from './engine/listeners.js';
-import { LocalPublishing } from './engine/local-publishing.js';
-import { Publisher } from './engine/publisher.js';
-import { createScheduler } from './engine/scheduler.js';
-import { SLOWEST_MAX, StatsFeed } from './engine/stats-feed.js';
-import { Sweeps } from './engine/sweeps.js';
-import { RingcastError } from './errors.js';
-import { Gateway } from './gateway/gateway.js';
-import { DirectLink } from './lane/direct-link.js';
-import { LaneSet } from './lane/lane-set.js';
-import type { Home } from './lane/placement.js';
-import { LanePool } from './lane/pool.js';
-import type { LaneEvents } from './lane/supervised-lane.js';
-import { msgpackEncoder } from './protocol/encoder-msgpack.js';
-import { OPTIONS } from './protocol/messages.js';
-import { optionProblem } from './protocol/options.js';
-import { addressProblem, topicNameProblem } from './protocol/topic-name.js';
-import { HandOver } from './router/hand-over.js';
-import { HomeKeeper } from './router/home-keeper.js';
+} from './local/api.js';
+import { LocalPublishing } from './local/local-publishing.js';
+import type { LocalHandlers } from './local/local-subscriber.js';
+import { subscribeLocally } from './local/local-subscribing.js';
+import { Publisher } from './local/publisher.js';
+import { topicNameProblem } from './protocol/topic-name.js';
 import type { Hooks } from './router/hooks.js';
-import { Router } from './router/router.js';
-import { policyNumber, TopicRegistry } from './router/topic-registry.js';
+import { createLoop } from './time/event-loop.js';
 
 export type EngineHooks = Hooks;
 export type EngineInput = EngineOptions & EngineHooks;
@@ -50,29 +35,22 @@ type State = 'new' | 'running' | 'stopping' | 'closed';
 
 /** Frames younger than this stay in a cold topic's log beyond its history, for consumers that lag a little (ms). */
 const COLD_RETAIN_MS = 2000;
-const SWEEP_MS = 1000;
 /** How often a stopping engine looks whether topics have arrived (ms). */
 const MOVE_POLL_MS = 5;
 
 /** Several engines in one process do not know of each other. */
 export class Engine extends EventEmitter<EngineEvents> {
   readonly config: EngineConfig;
-  readonly #scheduler: Scheduler = createScheduler((fault) => this.#listeners.fault(fault));
-  readonly #listeners = new Listeners(this, () => this.#scheduler.nowMs());
-  readonly #delivery: Delivery;
-  readonly #coldLink: DirectLink;
+  readonly #listeners = new Listeners(this, () => this.#loop.nowMs());
+  readonly #loop = createLoop(this.#listeners.fault);
   readonly #pool: LanePool;
-  readonly #lanes: LaneSet;
-  readonly #handOver: HandOver;
-  readonly #homes: HomeKeeper;
-  readonly #router: Router;
+  readonly #core: Core;
   readonly #gateway: Gateway;
-  readonly #publishing: LocalPublishing;
+  readonly #local: LocalPublishing;
   readonly #figures: Figures;
   readonly #statsFeed: StatsFeed;
   #state: State = 'new';
   #port = 0;
-  readonly #sweeps: Sweeps;
   #starting: Promise<void> | null = null;
   #closing: Promise<void> | null = null;
 
@@ -80,95 +58,34 @@ export class Engine extends EventEmitter<EngineEvents> {
   constructor(config: EngineConfig, hooks: EngineHooks, pool: LanePool = new LanePool(config.laneHeapBytes)) {
     super();
     this.config = config;
-    this.#delivery = new Delivery({ budgetMs: config.deliveryBudgetMs }, this.#scheduler);
-    this.#coldLink = new DirectLink({
-      dataMaxBytes: config.coldLogMaxBytes,
-      framesMax: config.coldLogMaxFrames,
-      logsMaxBytes: config.coldLogsMaxBytes,
-      retainMs: COLD_RETAIN_MS,
-    });
+    const loop = this.#loop;
+    const { fault } = this.#listeners;
     this.#pool = pool;
-    this.#lanes = new LaneSet(
-      {
-        lanes: config.lanes,
-        ringBytes: config.ringBytes,
-        stallMs: config.laneStallMs,
-        logSizes: { dataBytes: config.hotLogBytes, frames: config.hotLogFrames },
-        maxHotTopics: config.maxHotTopics,
-      },
-      this.#pool,
-      this.#scheduler,
-      this.#scheduler,
-      {
-        onHead: (alias) => this.#router.onHead(alias),
-        onAck: (request, seq) => this.#router.onAck(request, seq),
-        onPutAside: (request) => this.#router.onPutAside(request),
-      },
-      this.#laneEvents(),
-    );
-    const isUsable = (lane: number): boolean => this.#lanes.isUsable(lane);
-    const { links: laneLinks, sharedLogs } = this.#lanes;
-    const registry = new TopicRegistry(
-      {
-        autoCreate: config.topics.autoCreate,
-        maxTopics: config.maxTopics,
-        maxHotTopics: config.maxHotTopics,
-        defaults: config,
-        rules: config.topics.rules,
-        nowMs: () => this.#scheduler.nowMs(),
-      },
-      this.#delivery,
-      this.#coldLink,
-      laneLinks,
-      isUsable,
-    );
-    this.#router = new Router(config, registry, this.#delivery, hooks, this.#scheduler);
-    this.#router.onFault = this.#listeners.fault;
-    this.#delivery.onFault = this.#listeners.fault;
-    this.#handOver = new HandOver(
-      { coldLink: this.#coldLink, laneLinks, sharedLogs, isUsable, loop: this.#scheduler },
-      this.#delivery,
-      this.#router,
-    );
-    this.#homes = new HomeKeeper(config, registry, this.#handOver, this.#lanes, this.#scheduler);
-    this.#router.onActive = (entry) => this.#homes.watch(entry);
+    this.#core = new Core(coreOptions(config), {
+      hooks,
+      loop,
+      threads: pool,
+      laneClock: loop,
+      laneEvents: this.#laneEvents(),
+      onFault: fault,
+      beforeTurn: () => this.#gateway.flushReplies(),
+    });
+    const { router, delivery, topics, publishing } = this.#core;
     const gatewayOptions = { ...config, openFilesMax: openFilesMax() };
-    this.#gateway = new Gateway(gatewayOptions, this.#router, this.#delivery, hooks, this.#scheduler);
-    this.#gateway.onWarning = (text) => this.#warn(text);
-    const takeIn = (): void => {
-      this.#lanes.drain();
-      this.#handOver.pump();
-      this.#gateway.flushReplies();
-    };
-    this.#delivery.beforeTurn = () => callOut(takeIn, this.#listeners.fault);
-    this.#publishing = new LocalPublishing({
+    const gatewayEvents = { onWarning: (text: string) => this.#warn(text), onFault: fault };
+    this.#gateway = new Gateway(gatewayOptions, router, delivery, hooks, loop, gatewayEvents);
+    this.#local = new LocalPublishing({
       maxPayloadBytes: config.maxPayloadBytes,
-      router: this.#router,
-      scheduler: this.#scheduler,
-      onFault: this.#listeners.fault,
+      topics,
+      publishing,
+      loop,
+      onFault: fault,
       isRunning: () => this.#state === 'running',
       stateProblem: () => this.#stateProblem(),
     });
-    const sources = {
-      gateway: this.#gateway,
-      router: this.#router,
-      publishing: this.#publishing,
-      delivery: this.#delivery,
-      coldLink: this.#coldLink,
-      lanes: this.#lanes,
-      homes: this.#homes,
-      handOver: this.#handOver,
-    };
-    this.#figures = new Figures(sources, SLOWEST_MAX, () => this.#scheduler.nowMs());
-    this.#sweeps = new Sweeps(this.#scheduler, SWEEP_MS, [
-      () => registry.sweep(),
-      () => this.#coldLink.trim(this.#scheduler.nowMs()),
-      () => {
-        for (const load of this.#lanes.loads) load.endInterval(this.#scheduler.nowMs());
-        return true;
-      },
-    ]);
-    this.#statsFeed = new StatsFeed(config.statsIntervalMs, this.#figures, sources, this.#scheduler);
+    const sources = { core: this.#core, gateway: this.#gateway, local: this.#local };
+    this.#figures = new Figures(sources, SLOWEST_MAX, () => loop.nowMs());
+    this.#statsFeed = new StatsFeed(config.statsIntervalMs, this.#figures, sources, loop);
   }
 
   /** The port it listens on; 0 before `start`. */
@@ -194,10 +111,10 @@ export class Engine extends EventEmitter<EngineEvents> {
     if (this.#state === 'closed') throw this.#stateProblem();
     if (this.#state !== 'new') throw new RingcastError('CONFLICT', 'the engine has been started before');
     this.#state = 'running';
-    this.#sweeps.start();
+    this.#core.sweeps.start();
     for (const text of configWarnings(this.config, availableParallelism(), openFilesMax())) this.#warn(text);
     try {
-      await this.#lanes.start();
+      await this.#core.lanes.start();
       this.#assertNotClosed();
       for (const name of this.config.topics.create) this.createTopic(name);
       this.#port = await this.#gateway.start();
@@ -205,7 +122,7 @@ export class Engine extends EventEmitter<EngineEvents> {
       this.#statsFeed.start();
     } catch (fault) {
       // A stop that came meanwhile releases everything itself, once the lanes have stopped.
-      await (this.#closing ?? this.#release(this.#scheduler.nowMs()));
+      await (this.#closing ?? this.#release(this.#loop.nowMs()));
       throw fault;
     }
   }
@@ -218,17 +135,17 @@ export class Engine extends EventEmitter<EngineEvents> {
    * A feed, which waits for none of its messages, uses `openPublisher`.
    */
   publish(topic: string, value: unknown, options?: PublishOptions): Promise<PublishResult> {
-    return this.#publishing.publish(topic, value, options);
+    return this.#local.publish(topic, value, options);
   }
 
   /** Publishes bytes that are one MessagePack value already. They are copied before this returns. */
   publishEncoded(topic: string, payload: Uint8Array, options?: PublishOptions): Promise<PublishResult> {
-    return this.#publishing.publishEncoded(topic, payload, options);
+    return this.#local.publishEncoded(topic, payload, options);
   }
 
   /** Opens a topic for a feed. Throws RingcastError: BAD_REQUEST (name), TOPIC_NOT_FOUND, LIMIT_EXCEEDED, CONFLICT … */
   openPublisher(topic: string, options: PublisherOptions = {}): Publisher {
-    return new Publisher(topic, this.#publishing, options);
+    return new Publisher(topic, this.#local, options);
   }
 
   /**
@@ -237,30 +154,7 @@ export class Engine extends EventEmitter<EngineEvents> {
    */
   subscribe(topic: string, options: LocalSubscribeOptions, onEvent: LocalHandlers['onEvent']): LocalSubscription {
     this.#assertRunning();
-    assertName(addressProblem(topic));
-    assertSubscribeOptions(options, onEvent);
-    const { topics } = this.#router;
-    const entry = topics.obtain(topic);
-    if (entry instanceof RingcastError) throw entry;
-    const { lastN = 0, policy, maxDelayMs = DELAY_OF_STREAM, onGap, onEnd } = options;
-    const cursor = entry.firstSeqFor(lastN);
-    const ended: LocalHandlers['onEnd'] = (code, reason) => {
-      // As the end of a socket does: a consumer that stays would be flushed again and again.
-      this.#delivery.removeConsumer(consumer);
-      return onEnd?.(code, reason);
-    };
-    const subscriber = new LocalSubscriber(topic, { onEvent, onGap, onEnd: ended }, this.#listeners.fault);
-    const consumer = this.#delivery.addConsumer(subscriber, msgpackEncoder);
-    this.#delivery.subscribe(consumer, topics.streamOf(entry, false), {
-      cursor,
-      policy: policyNumber(policy ?? entry.settings.slowConsumerPolicy),
-      delayMs: maxDelayMs,
-    });
-    const close = (): void => {
-      subscriber.close();
-      this.#delivery.removeConsumer(consumer);
-    };
-    return { topic, epoch: entry.spec.epoch, seq: cursor - 1, close };
+    return subscribeLocally(this.#core, topic, options, onEvent, this.#listeners.fault);
   }
 
   /**
@@ -269,13 +163,13 @@ export class Engine extends EventEmitter<EngineEvents> {
    */
   createTopic(topic: string): void {
     this.#assertRunning();
-    this.#router.topics.declare(topic);
+    this.#core.topics.declare(topic);
   }
 
   /** Ends a topic: its subscribers get UNSUBSCRIBED, its history is gone. False: there was none. */
   deleteTopic(topic: string): boolean {
     this.#assertRunning();
-    return this.#router.topics.delete(topic);
+    return this.#core.topics.delete(topic);
   }
 
   /**
@@ -294,9 +188,9 @@ export class Engine extends EventEmitter<EngineEvents> {
   async #move(topic: string, home: Home): Promise<void> {
     this.#assertRunning();
     assertName(topicNameProblem(topic));
-    const entry = this.#router.topics.find(topic);
+    const entry = this.#core.topics.find(topic);
     if (entry === undefined) throw new RingcastError('TOPIC_NOT_FOUND', `no topic ${JSON.stringify(topic)}`);
-    await this.#homes.pin(entry, home);
+    await this.#core.keeper.pin(entry, home);
   }
 
   // ---- figures -----------------------------------------------------------------------------------------------------
@@ -307,7 +201,7 @@ export class Engine extends EventEmitter<EngineEvents> {
 
   /** Figures of one topic, or undefined when there is none. */
   topicStats(topic: string): TopicStats | undefined {
-    const entry = this.#router.topics.find(topic);
+    const entry = this.#core.topics.find(topic);
     return entry === undefined ? undefined : this.#figures.topicStats(entry);
   }
 
@@ -330,12 +224,12 @@ export class Engine extends EventEmitter<EngineEvents> {
   }
 
   async #stop(): Promise<void> {
-    const deadlineMs = this.#scheduler.nowMs() + this.config.shutdownTimeoutMs;
+    const deadlineMs = this.#loop.nowMs() + this.config.shutdownTimeoutMs;
     if (this.#state === 'running') {
       this.#state = 'stopping';
       this.#statsFeed.stop();
       // From here on no log gives up what somebody who reads slowly is still to get.
-      this.#sweeps.stop();
+      this.#core.sweeps.stop();
       this.#gateway.stopAccepting();
       this.#gateway.adviseReconnect(this.config.drainSpreadMs, Math.random);
       await this.#lanesStopped(deadlineMs);
@@ -346,33 +240,30 @@ export class Engine extends EventEmitter<EngineEvents> {
 
   /** Lets topics arrive that are on their way, and the lanes deal with all that is in their rings. */
   async #lanesStopped(deadlineMs: number): Promise<void> {
-    this.#homes.stop();
-    while (this.#handOver.underWayCount > 0 && this.#scheduler.nowMs() < deadlineMs) {
+    this.#core.keeper.stop();
+    while (this.#core.handOver.underWayCount > 0 && this.#loop.nowMs() < deadlineMs) {
       await new Promise((resolve) => setTimeout(resolve, MOVE_POLL_MS));
-      this.#handOver.pump();
+      this.#core.handOver.pump();
     }
     let timer: NodeJS.Timeout | undefined;
     const late = new Promise((resolve) => {
-      timer = setTimeout(resolve, Math.max(0, deadlineMs - this.#scheduler.nowMs()));
+      timer = setTimeout(resolve, Math.max(0, deadlineMs - this.#loop.nowMs()));
     });
-    await Promise.race([this.#lanes.stop(), late]);
+    await Promise.race([this.#core.lanes.stop(), late]);
     clearTimeout(timer);
   }
 
   async #release(deadlineMs: number): Promise<void> {
     this.#state = 'closed';
-    this.#sweeps.stop();
+    this.#core.sweeps.stop();
     this.#statsFeed.stop();
     // Of a lane that did not get that far in time. Before the connections end: who published them is to hear of it.
     const problem = 'the engine was stopped before the message had got its number; it may be lost';
-    this.#router.pendingAcks.refuseAll(new RingcastError('SHUTTING_DOWN', problem));
+    this.#core.publishing.pendingAcks.refuseAll(new RingcastError('SHUTTING_DOWN', problem));
     this.#gateway.flushReplies();
     const closed = this.#gateway.close(deadlineMs);
-    for (const { sink } of this.#delivery.consumers()) sink.end(1001, 'SHUTTING_DOWN');
-    this.#delivery.close();
-    this.#homes.stop();
-    this.#handOver.close();
-    this.#lanes.close();
+    for (const { sink } of this.#core.delivery.consumers()) sink.end(1001, 'SHUTTING_DOWN');
+    this.#core.close();
     await this.#pool.destroy();
     await closed;
   }
@@ -386,12 +277,9 @@ export class Engine extends EventEmitter<EngineEvents> {
     return {
       onDeath: ({ lane, reason, fault }) => emit(lane, reason, 0, fault),
       onRecovered: (lane, recoveryMs) => emit(lane, 'recovered', recoveryMs, null),
-      onDegraded: (lane, fault) => {
-        this.#homes.evacuate(lane);
-        emit(lane, 'degraded', 0, fault);
-      },
+      onDegraded: (lane, fault) => emit(lane, 'degraded', 0, fault),
       onPoison: (lane, { alias, payload, timeMs }) => {
-        const topic = this.#router.topics.findAlias(alias)?.spec.topic ?? '';
+        const topic = this.#core.topics.findAlias(alias)?.spec.topic ?? '';
         this.#listeners.tell('poison', { topic, lane, payload, time: timeMs });
       },
     };
@@ -417,22 +305,37 @@ export class Engine extends EventEmitter<EngineEvents> {
   }
 }
 
-function assertName(problem: string | null): void {
-  if (problem !== null) throw new RingcastError('BAD_REQUEST', problem);
+/** @returns what of the configuration each part takes */
+function coreOptions(config: EngineConfig): CoreOptions {
+  return {
+    delivery: { budgetMs: config.deliveryBudgetMs },
+    cold: {
+      dataMaxBytes: config.coldLogMaxBytes,
+      framesMax: config.coldLogMaxFrames,
+      logsMaxBytes: config.coldLogsMaxBytes,
+      retainMs: COLD_RETAIN_MS,
+    },
+    lanes: {
+      lanes: config.lanes,
+      ringBytes: config.ringBytes,
+      stallMs: config.laneStallMs,
+      logSizes: { dataBytes: config.hotLogBytes, frames: config.hotLogFrames },
+      maxHotTopics: config.maxHotTopics,
+    },
+    topics: {
+      autoCreate: config.topics.autoCreate,
+      maxTopics: config.maxTopics,
+      maxHotTopics: config.maxHotTopics,
+      defaults: config,
+      rules: config.topics.rules,
+    },
+    router: config,
+    homes: config,
+  };
 }
 
-function assertSubscribeOptions(options: LocalSubscribeOptions, onEvent: LocalHandlers['onEvent']): void {
-  if (typeof options !== 'object' || options === null) {
-    throw new RingcastError('BAD_REQUEST', 'the options of subscribe must be an object');
-  }
-  for (const [name, handler] of Object.entries({ onGap: options.onGap, onEnd: options.onEnd, onEvent })) {
-    if (typeof handler === 'function' || (handler === undefined && name !== 'onEvent')) continue;
-    throw new RingcastError('BAD_REQUEST', `${name} must be a function`);
-  }
-  for (const name of ['lastN', 'policy', 'maxDelayMs'] as const) {
-    const problem = options[name] === undefined ? null : optionProblem(name, OPTIONS.SUBSCRIBE[name], options[name]);
-    if (problem !== null) throw new RingcastError('BAD_REQUEST', problem);
-  }
+function assertName(problem: string | null): void {
+  if (problem !== null) throw new RingcastError('BAD_REQUEST', problem);
 }
 
 const HOOK_NAMES = ['onConnect', 'authorize', 'onSubscribe', 'onClose'] as const;

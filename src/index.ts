@@ -11,22 +11,19 @@ export type {
   TopicFigures,
   WaitFigures,
 } from './counters/report.js';
-export type { TopicEvent, TopicGap } from './delivery/local-subscriber.js';
+export type { EngineStats, LaneEvent, PoisonEvent, TopicStats } from './engine/api.js';
+export { createEngine, Engine, type EngineHooks, type EngineInput } from './engine.js';
+export { ERROR_TABLE, type ErrorCode, RingcastError } from './errors.js';
 export type {
-  EngineStats,
-  LaneEvent,
   LocalSubscribeOptions,
   LocalSubscription,
-  PoisonEvent,
   PublisherOptions,
   PublishOptions,
   PublishRefusal,
   PublishResult,
-  TopicStats,
-} from './engine/api.js';
-export type { Publisher } from './engine/publisher.js';
-export { createEngine, Engine, type EngineHooks, type EngineInput } from './engine.js';
-export { ERROR_TABLE, type ErrorCode, RingcastError } from './errors.js';
+} from './local/api.js';
+export type { TopicEvent, TopicGap } from './local/local-subscriber.js';
+export type { Publisher } from './local/publisher.js';
 export { encodeJson } from './protocol/json-to-msgpack.js';
 export { decode, encode } from './protocol/msgpack.js';
 export { decodeJson } from './protocol/msgpack-to-json.js';

@@ -5,13 +5,13 @@
 
 import { StatsBoardWriter } from '../../dist/counters/stats-board.js';
 import { LagScan } from '../../dist/delivery/lag-scan.js';
-import { LoadMeter } from '../../dist/lane/load-meter.js';
-import { HomeKeeper } from '../../dist/router/home-keeper.js';
-import { TopicRegistry } from '../../dist/router/topic-registry.js';
+import { TopicDirectory } from '../../dist/directory/topic-directory.js';
+import { HomeKeeper } from '../../dist/moves/home-keeper.js';
+import { LoadMeter } from '../../dist/moves/load-meter.js';
 
 const { isIdle } = LoadMeter.prototype;
 const { watch, activeTopics } = HomeKeeper.prototype;
-const { entries } = TopicRegistry.prototype;
+const { entries } = TopicDirectory.prototype;
 const { step } = LagScan.prototype;
 const { write } = StatsBoardWriter.prototype;
 
@@ -19,7 +19,7 @@ export function switchMeasurement(isOn: boolean): void {
   LoadMeter.prototype.isIdle = isOn ? isIdle : () => true;
   HomeKeeper.prototype.watch = isOn ? watch : () => {};
   HomeKeeper.prototype.activeTopics = isOn ? activeTopics : () => [];
-  TopicRegistry.prototype.entries = isOn ? entries : () => [];
+  TopicDirectory.prototype.entries = isOn ? entries : () => [];
   LagScan.prototype.step = isOn ? step : () => true;
   StatsBoardWriter.prototype.write = isOn ? write : () => {};
 }

@@ -3,8 +3,8 @@
  * policy: a sweep looks at them, a part of them per turn of the event loop.
  */
 
+import type { Loop } from '../time/loop.js';
 import type { Consumer } from './consumer.js';
-import type { Scheduler } from './scheduler.js';
 import { isLate } from './slow-consumer.js';
 import type { Stream } from './stream.js';
 import { NONE, POLICY_DISCONNECT, type SubscriptionTable } from './subscription-table.js';
@@ -18,7 +18,7 @@ const ROWS_PER_TURN = 4096;
 export class BlockedConsumers {
   readonly #table: SubscriptionTable;
   readonly #streams: readonly (Stream | null)[];
-  readonly #scheduler: Scheduler;
+  readonly #loop: Loop;
   readonly #onLate: (consumer: Consumer, late: Stream) => void;
   readonly #consumers = new Set<Consumer>();
   #sweep: Iterator<Consumer> | null = null;
@@ -29,12 +29,12 @@ export class BlockedConsumers {
   constructor(
     table: SubscriptionTable,
     streams: readonly (Stream | null)[],
-    scheduler: Scheduler,
+    loop: Loop,
     onLate: (consumer: Consumer, late: Stream) => void,
   ) {
     this.#table = table;
     this.#streams = streams;
-    this.#scheduler = scheduler;
+    this.#loop = loop;
     this.#onLate = onLate;
   }
 
@@ -60,7 +60,7 @@ export class BlockedConsumers {
   /** Time passed while the consumer was blocked, perhaps without a new message that would have moved the floors. */
   updateFloors(consumer: Consumer): void {
     const { next, stream: streamOf } = this.#table;
-    const nowMs = this.#scheduler.nowMs();
+    const nowMs = this.#loop.nowMs();
     for (const head of [consumer.coldHead, consumer.hotHead]) {
       for (let row = head; row !== NONE; row = next[row]) {
         const stream = this.#streams[streamOf[row]] as Stream;
@@ -70,7 +70,7 @@ export class BlockedConsumers {
   }
 
   #arm(): void {
-    this.#cancelTimer = this.#scheduler.after(SWEEP_MS, () => {
+    this.#cancelTimer = this.#loop.after(SWEEP_MS, () => {
       this.#cancelTimer = null;
       this.#sweep = this.#consumers.values();
       this.#continue();
@@ -79,7 +79,7 @@ export class BlockedConsumers {
 
   #continue(): void {
     if (this.#isClosed || this.#sweep === null) return;
-    const nowMs = this.#scheduler.nowMs();
+    const nowMs = this.#loop.nowMs();
     for (let rows = 0; rows < ROWS_PER_TURN; ) {
       const { value: consumer, done } = this.#sweep.next();
       if (done === true) {
@@ -91,7 +91,7 @@ export class BlockedConsumers {
       const late = this.#lateSubscription(consumer, nowMs);
       if (late !== null) this.#onLate(consumer, late);
     }
-    this.#scheduler.soon(() => this.#continue());
+    this.#loop.soon(() => this.#continue());
   }
 
   #lateSubscription(consumer: Consumer, nowMs: number): Stream | null {

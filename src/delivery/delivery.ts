@@ -9,15 +9,22 @@
 import { ERROR_TABLE } from '../errors.js';
 import type { FrameLog } from '../log/frame-log.js';
 import type { FrameEncoder } from '../protocol/encoder.js';
+import type { Loop } from '../time/loop.js';
 import { AutoDelay } from './auto-delay.js';
 import { BlockedConsumers } from './blocked-consumers.js';
 import { BLOCKED, CLOSED, Consumer, READY_COLD, READY_HOT, WAITING } from './consumer.js';
 import { DelayWheel } from './delay-wheel.js';
 import { type FlushCounters, Flusher } from './flusher.js';
 import { LagScan } from './lag-scan.js';
-import { linkIdle, linkPending, unlinkIdle, unlinkPending } from './pending-lists.js';
 import { Removals } from './removals.js';
-import type { Scheduler } from './scheduler.js';
+import {
+  linkIdle,
+  linkPending,
+  linkToConnection,
+  unlinkFromConnection,
+  unlinkIdle,
+  unlinkPending,
+} from './row-lists.js';
 import type { Sink } from './sink.js';
 import { DELAY_AUTO, Stream, type StreamOptions } from './stream.js';
 import { DELAY_OF_STREAM, NONE, SubscriptionTable } from './subscription-table.js';
@@ -38,6 +45,15 @@ export interface SubscribeOptions {
   readonly askedUntil?: number;
 }
 
+export interface DeliveryEvents {
+  /** Runs before each turn, and must not throw: the engine takes in what lanes have reported. */
+  beforeTurn(): void;
+  /** A consumer could not be flushed, and was ended for it. */
+  onFault(fault: unknown): void;
+  /** A stream lost its last subscription. */
+  onStreamUnused(stream: Stream): void;
+}
+
 /** Clock reads cost about 40 ns, a flush some microseconds. */
 const FLUSHES_PER_CLOCK_READ = 8;
 /** Rows that become pending between two looks at the clock. */
@@ -55,16 +71,9 @@ export class Delivery {
   readonly autoDelay: AutoDelay;
   /** Streams with subscribers. */
   usedStreams = 0;
-  /** Runs before each turn, and must not throw: the engine takes in what lanes have reported. */
-  beforeTurn: () => void = () => {};
-  /** A consumer could not be flushed, and was ended for it. */
-  onFault: (fault: unknown) => void = (fault) => {
-    throw fault;
-  };
-  /** A stream lost its last subscription. */
-  onStreamUnused: (stream: Stream) => void = () => {};
 
-  readonly #scheduler: Scheduler;
+  readonly #loop: Loop;
+  readonly #events: DeliveryEvents;
   readonly #budgetMs: number;
   readonly #consumers: (Consumer | null)[] = [];
   readonly #freeConsumerSlots: number[] = [];
@@ -89,14 +98,15 @@ export class Delivery {
   readonly #turn = (): void => this.#runTurn();
   readonly #onDue = (consumer: Consumer): void => this.#makeReady(consumer, consumer.coldHead === NONE);
 
-  constructor(options: DeliveryOptions, scheduler: Scheduler) {
-    this.#scheduler = scheduler;
+  constructor(options: DeliveryOptions, loop: Loop, events: DeliveryEvents) {
+    this.#loop = loop;
+    this.#events = events;
     this.#budgetMs = options.budgetMs;
     this.#flusher = new Flusher(this.table, this.#streams, {
       onSlow: (consumer, reason) => this.#end(consumer, reason),
       onFault: (consumer, fault) => this.#fail(consumer, fault),
     });
-    this.#wheel = new DelayWheel(scheduler.nowMs());
+    this.#wheel = new DelayWheel(loop.nowMs());
     this.#removals = new Removals(
       this.table,
       this.#consumers,
@@ -106,11 +116,11 @@ export class Delivery {
         this.#freeConsumerSlots.push(slot);
       },
     );
-    this.#blocked = new BlockedConsumers(this.table, this.#streams, scheduler, (consumer, { options }) => {
+    this.#blocked = new BlockedConsumers(this.table, this.#streams, loop, (consumer, { options }) => {
       this.counters.slowDisconnects++;
       this.#end(consumer, options.topic);
     });
-    this.autoDelay = new AutoDelay(() => scheduler.busyMs(), scheduler.nowMs());
+    this.autoDelay = new AutoDelay(() => loop.busyMs(), loop.nowMs());
   }
 
   // ---- consumers and streams ---------------------------------------------------------------------------------------
@@ -183,12 +193,7 @@ export class Delivery {
     table.askedUntil[row] = options.askedUntil ?? stream.log.headSeq;
     table.delayMs[row] = options.delayMs;
     table.setPolicy(row, options.policy);
-    const first = consumer.subscriptionHead;
-    table.nextOfConnection[row] = first;
-    table.previousOfConnection[row] = NONE;
-    if (first !== NONE) table.previousOfConnection[first] = row;
-    consumer.subscriptionHead = row;
-    consumer.subscriptionCount++;
+    linkToConnection(table, consumer, row);
     if (stream.subscriberCount++ === 0) this.usedStreams++;
     if (options.delayMs !== DELAY_OF_STREAM) stream.ownDelays++;
     if (options.cursor > stream.log.headSeq) {
@@ -256,8 +261,8 @@ export class Delivery {
 
   /** A turn's part of that. True: everything has been flushed; the next call begins again. */
   flushSome(): boolean {
-    const deadlineMs = this.#scheduler.nowMs() + this.#budgetMs;
-    if (this.#flushedSlots === 0) this.beforeTurn();
+    const deadlineMs = this.#loop.nowMs() + this.#budgetMs;
+    if (this.#flushedSlots === 0) this.#events.beforeTurn();
     this.#markDirty(deadlineMs);
     if (this.#dirtyCold.length + this.#dirtyHot.length > 0) return false;
     while (this.#flushedSlots < this.#consumers.length) {
@@ -268,7 +273,7 @@ export class Delivery {
         this.#flushedSlots++;
         if (consumer != null && (consumer.flags & BLOCKED) !== 0) this.#blocked.add(consumer);
       }
-      if (this.#scheduler.nowMs() >= deadlineMs && this.#flushedSlots < this.#consumers.length) return false;
+      if (this.#loop.nowMs() >= deadlineMs && this.#flushedSlots < this.#consumers.length) return false;
     }
     this.#flushedSlots = 0;
     this.#flusher.forgetViews();
@@ -313,7 +318,7 @@ export class Delivery {
   #scheduleTurn(): void {
     if (this.#isTurnScheduled || this.#isClosed) return;
     this.#isTurnScheduled = true;
-    this.#scheduler.soon(this.#turn);
+    this.#loop.soon(this.#turn);
   }
 
   #runTurn(): void {
@@ -337,15 +342,15 @@ export class Delivery {
   }
 
   #runPhases(): void {
-    this.beforeTurn();
+    this.#events.beforeTurn();
     this.#removals.step();
-    const startMs = this.#scheduler.nowMs();
+    const startMs = this.#loop.nowMs();
     this.autoDelay.update(startMs);
     const deadlineMs = startMs + this.#budgetMs;
     this.#markDirty(deadlineMs);
     this.#wheel.expire(startMs, this.#onDue, DUE_PER_TURN);
     this.#flushQueue(this.#cold, READY_COLD, deadlineMs);
-    this.#flushQueue(this.#hot, READY_HOT, Math.max(deadlineMs, this.#scheduler.nowMs() + this.#budgetMs * HOT_SHARE));
+    this.#flushQueue(this.#hot, READY_HOT, Math.max(deadlineMs, this.#loop.nowMs() + this.#budgetMs * HOT_SHARE));
   }
 
   /** Hot path: per turn. Consumers flushed with more to send go to the end of the queue. */
@@ -359,7 +364,7 @@ export class Delivery {
       if (hasMore) this.#makeReady(consumer, consumer.coldHead === NONE);
       else if ((consumer.flags & BLOCKED) !== 0) this.#blocked.add(consumer);
       if (--untilClockRead === 0) {
-        if (this.#scheduler.nowMs() >= deadlineMs) return;
+        if (this.#loop.nowMs() >= deadlineMs) return;
         untilClockRead = FLUSHES_PER_CLOCK_READ;
       }
     }
@@ -373,15 +378,15 @@ export class Delivery {
 
   /** False: it has got late, there may be more. */
   #markQueue(queue: WorkQueue<Stream>, deadlineMs: number): boolean {
-    const nowMs = this.#scheduler.nowMs();
+    const nowMs = this.#loop.nowMs();
     for (let streams = queue.length; streams > 0; streams--) {
-      if (streams % STREAMS_PER_CLOCK_READ === 0 && this.#scheduler.nowMs() >= deadlineMs) return false;
+      if (streams % STREAMS_PER_CLOCK_READ === 0 && this.#loop.nowMs() >= deadlineMs) return false;
       const stream = queue.shift();
       stream.isDirty = false;
       if (stream.isRemoved) continue;
       stream.updateFloor(nowMs);
       while (this.#markSome(stream, nowMs)) {
-        if (this.#scheduler.nowMs() < deadlineMs) continue;
+        if (this.#loop.nowMs() < deadlineMs) continue;
         stream.isDirty = true;
         queue.push(stream);
         return false;
@@ -443,7 +448,7 @@ export class Delivery {
 
   /** One timer for the wheel, armed only while no turn is due anyway. */
   #armTimer(): void {
-    const nowMs = this.#scheduler.nowMs();
+    const nowMs = this.#loop.nowMs();
     const inMs = this.#wheel.nextDueInMs(nowMs);
     if (inMs < 0) return;
     const dueMs = nowMs + inMs;
@@ -452,7 +457,7 @@ export class Delivery {
       this.#cancelTimer();
     }
     this.#timerDueMs = dueMs;
-    this.#cancelTimer = this.#scheduler.after(inMs, () => {
+    this.#cancelTimer = this.#loop.after(inMs, () => {
       this.#cancelTimer = null;
       if (!this.#isTurnScheduled) this.#runTurn();
     });
@@ -475,7 +480,7 @@ export class Delivery {
   #fail(consumer: Consumer, fault: unknown): void {
     this.removeConsumer(consumer);
     consumer.sink.end(ERROR_TABLE.INTERNAL.closeCode, 'INTERNAL');
-    this.onFault(fault);
+    this.#events.onFault(fault);
   }
 
   #removeRow(consumer: Consumer, row: number): void {
@@ -483,18 +488,13 @@ export class Delivery {
     const stream = this.#streams[table.stream[row]] as Stream;
     if (table.isPending(row)) unlinkPending(table, consumer, row);
     else unlinkIdle(table, stream, row);
-    const next = table.nextOfConnection[row];
-    const previous = table.previousOfConnection[row];
-    if (previous === NONE) consumer.subscriptionHead = next;
-    else table.nextOfConnection[previous] = next;
-    if (next !== NONE) table.previousOfConnection[next] = previous;
+    unlinkFromConnection(table, consumer, row);
     if (table.delayMs[row] !== DELAY_OF_STREAM) stream.ownDelays--;
     table.remove(row);
-    consumer.subscriptionCount--;
     stream.subscriberCount--;
     if (stream.subscriberCount > 0) return;
     this.usedStreams--;
     if (stream.isRemoved) this.#freeStream(stream);
-    else this.onStreamUnused(stream);
+    else this.#events.onStreamUnused(stream);
   }
 }

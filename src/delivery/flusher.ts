@@ -9,7 +9,7 @@ import { EVICTED } from '../log/frame-log.js';
 import { GAP_MARK } from '../log/layout.js';
 import type { GapReason } from '../protocol/messages.js';
 import { BLOCKED, CLOSED, type Consumer } from './consumer.js';
-import { linkIdle, unlinkPending } from './pending-lists.js';
+import { linkIdle, unlinkPending } from './row-lists.js';
 import { SEND_BLOCKED, SEND_REFUSED } from './sink.js';
 import { SLICE_MAX_BYTES, type SliceCache } from './slice-cache.js';
 import { judge } from './slow-consumer.js';

@@ -1,28 +1,18 @@
 /** Figures: what the parts of an engine count, put together for whoever asks. */
 
 import type { EngineFigures, GapCounts, LaneFigures, TopicFigures } from '../counters/report.js';
-import type { Delivery } from '../delivery/delivery.js';
 import type { LagScan } from '../delivery/lag-scan.js';
+import { NO_ROW, type TopicEntry } from '../directory/topic-entry.js';
 import type { Gateway } from '../gateway/gateway.js';
-import type { DirectLink } from '../lane/direct-link.js';
 import type { LaneLoad } from '../lane/lane-load.js';
-import type { LaneSet } from '../lane/lane-set.js';
-import type { HandOver } from '../router/hand-over.js';
-import type { HomeKeeper } from '../router/home-keeper.js';
-import type { Router } from '../router/router.js';
-import { NO_ROW, type TopicEntry } from '../router/topic-entry.js';
+import type { LocalPublishing } from '../local/local-publishing.js';
 import type { EngineStats, TopicStats } from './api.js';
-import type { LocalPublishing } from './local-publishing.js';
+import type { Core } from './core.js';
 
 export interface FigureSources {
+  readonly core: Core;
   readonly gateway: Gateway;
-  readonly router: Router;
-  readonly publishing: LocalPublishing;
-  readonly delivery: Delivery;
-  readonly coldLink: DirectLink;
-  readonly lanes: LaneSet;
-  readonly homes: HomeKeeper;
-  readonly handOver: HandOver;
+  readonly local: LocalPublishing;
 }
 
 /** Counters of which a report has rates as well. */
@@ -45,29 +35,30 @@ export class Figures {
 
   /** @param slowestMax how many of the slowest consumers `lags` finds */
   constructor(sources: FigureSources, slowestMax: number, nowMs: () => number) {
-    this.lags = sources.delivery.lagScan(slowestMax);
+    this.lags = sources.core.delivery.lagScan(slowestMax);
     this.#sources = sources;
     this.#nowMs = nowMs;
     this.#startedAtMs = nowMs();
   }
 
   engineStats(): EngineStats {
-    const { gateway, router, publishing, delivery, coldLink, homes, handOver } = this.#sources;
+    const { core, gateway, local } = this.#sources;
+    const { topics, publishing, delivery, coldLink, handOver } = core;
     const { load, counters } = delivery;
     return {
       connections: gateway.connectionCount,
       subscriptions: load.subscriptions,
-      topics: router.topics.count,
-      hotTopics: router.topics.hotCount,
+      topics: topics.count,
+      hotTopics: topics.hotCount,
       streams: delivery.usedStreams,
       readyConnections: load.ready,
       waitingConnections: load.waiting,
       blockedConnections: load.blocked,
-      publishedMessages: router.publishedMessages,
-      overloadedMessages: router.overloadedMessages,
-      refusedPublishes: publishing.refusedMessages,
+      publishedMessages: publishing.publishedMessages,
+      overloadedMessages: publishing.overloadedMessages,
+      refusedPublishes: local.refusedMessages,
       coldLogBytes: coldLink.logBytes,
-      pendingAcks: router.pendingAcks.count,
+      pendingAcks: publishing.pendingAcks.count,
       deliveredMessages: counters.deliveredMessages,
       deliveredBytes: counters.deliveredBytes,
       lostMessages: counters.lostMessages,
@@ -76,35 +67,36 @@ export class Figures {
       badFrames: gateway.counters.badFrames,
       refusedConnections: gateway.counters.refusedConnections,
       utilisation: delivery.autoDelay.utilisation,
-      moves: homes.moves,
+      moves: handOver.moves,
       movingTopics: handOver.underWayCount,
       lanes: this.lanes(),
     };
   }
 
   engineCounts(): EngineCounts {
-    const { gateway, router, delivery, homes } = this.#sources;
+    const { core, gateway } = this.#sources;
+    const { topics, publishing, delivery, handOver } = core;
     const { load, counters } = delivery;
     return {
       uptimeMs: this.#nowMs() - this.#startedAtMs,
       connections: gateway.connectionCount,
       blockedConnections: load.blocked,
       subscriptions: load.subscriptions,
-      topics: router.topics.count,
-      hotTopics: router.topics.hotCount,
+      topics: topics.count,
+      hotTopics: topics.hotCount,
       utilisation: delivery.autoDelay.utilisation,
-      messages: router.publishedMessages,
-      overloadedMessages: router.overloadedMessages,
+      messages: publishing.publishedMessages,
+      overloadedMessages: publishing.overloadedMessages,
       deliveries: counters.deliveredMessages,
       deliveredBytes: counters.deliveredBytes,
       lostMessages: counters.lostMessages,
       slowDisconnects: counters.slowDisconnects,
-      moves: homes.moves,
+      moves: handOver.moves,
     };
   }
 
   lanes(): LaneFigures[] {
-    const { lanes, loads } = this.#sources.lanes;
+    const { lanes, loads } = this.#sources.core.lanes;
     return lanes.map(({ number, state, link, counters, restarts, poisonedMessages }) => {
       const { utilisation, ringWaitMs, messagesPerSecond } = loads[number] as LaneLoad;
       return {
@@ -129,7 +121,7 @@ export class Figures {
   }
 
   topic(entry: TopicEntry): TopicFigures {
-    const { meter } = this.#sources.homes;
+    const { meter } = this.#sources.core.keeper;
     const { spec, loadRow, counters } = entry;
     const hasTraffic = loadRow !== NO_ROW;
     const { lagMessages, lagMs } = this.#lagOf(entry);
@@ -157,7 +149,7 @@ export class Figures {
     const laneTimes = new Map<TopicEntry, LaneTime>();
     for (const entry of topics) {
       if (!entry.isHot) continue;
-      const busyMs = this.#sources.lanes.links[entry.lane]?.busyMsOf(entry.spec.alias) ?? 0;
+      const busyMs = this.#sources.core.lanes.links[entry.lane]?.busyMsOf(entry.spec.alias) ?? 0;
       const before = this.#laneTimes.get(entry)?.busyMs ?? busyMs;
       // In a new lane a topic begins at 0.
       const sinceMs = busyMs >= before ? busyMs - before : busyMs;

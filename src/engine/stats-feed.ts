@@ -16,12 +16,12 @@ import {
 import { Top } from '../counters/top.js';
 import { BLOCKED } from '../delivery/consumer.js';
 import type { LaggingSubscription } from '../delivery/lag-scan.js';
-import type { Scheduler } from '../delivery/scheduler.js';
-import { PUBLISH_FULL } from '../lane/link.js';
+import { NO_ROW, type TopicEntry } from '../directory/topic-entry.js';
+import { PUBLISH_FULL } from '../home/link.js';
 import { EVENT_HEAD_MAX_BYTES } from '../protocol/event.js';
 import { encode } from '../protocol/msgpack.js';
 import { STATS_TOPIC } from '../protocol/topic-name.js';
-import { NO_ROW, type TopicEntry } from '../router/topic-entry.js';
+import type { Loop } from '../time/loop.js';
 import type { EngineCounts, FigureSources, Figures } from './figures.js';
 
 /** How many of the slowest consumers `Figures` is to find. */
@@ -46,8 +46,8 @@ export class StatsFeed {
   readonly #publishMs: number;
   readonly #measureMs: number;
   readonly #figures: Figures;
-  readonly #sources: Pick<FigureSources, 'gateway' | 'router' | 'homes'>;
-  readonly #scheduler: Scheduler;
+  readonly #sources: Pick<FigureSources, 'core' | 'gateway'>;
+  readonly #loop: Loop;
   readonly #writer: StatsBoardWriter;
   readonly #topic: TopicEntry | null;
   #measuredAtMs: number;
@@ -58,20 +58,15 @@ export class StatsFeed {
   #isStopped = false;
 
   /** @param publishMs how often the report is published; 0: never, there is no topic for it */
-  constructor(
-    publishMs: number,
-    figures: Figures,
-    sources: Pick<FigureSources, 'gateway' | 'router' | 'homes'>,
-    scheduler: Scheduler,
-  ) {
+  constructor(publishMs: number, figures: Figures, sources: Pick<FigureSources, 'core' | 'gateway'>, loop: Loop) {
     this.#publishMs = publishMs;
     this.#measureMs = publishMs === 0 ? MEASURE_MS : Math.min(MEASURE_MS, publishMs);
     this.#figures = figures;
     this.#sources = sources;
-    this.#scheduler = scheduler;
+    this.#loop = loop;
     this.#writer = new StatsBoardWriter(this.board);
-    this.#topic = publishMs === 0 ? null : sources.router.topics.addServerTopic(STATS_TOPIC);
-    this.#measuredAtMs = scheduler.nowMs();
+    this.#topic = publishMs === 0 ? null : sources.core.topics.addServerTopic(STATS_TOPIC);
+    this.#measuredAtMs = loop.nowMs();
     this.#counts = figures.engineCounts();
   }
 
@@ -86,7 +81,7 @@ export class StatsFeed {
   }
 
   #arm(delayMs: number): void {
-    this.#cancelTimer = this.#scheduler.after(delayMs, () => {
+    this.#cancelTimer = this.#loop.after(delayMs, () => {
       this.#cancelTimer = null;
       this.#measurement = this.#measure();
       this.#continue();
@@ -96,20 +91,20 @@ export class StatsFeed {
   #continue(): void {
     if (this.#isStopped || this.#measurement === null) return;
     if (this.#measurement.next().done !== true) {
-      this.#scheduler.soon(() => this.#continue());
+      this.#loop.soon(() => this.#continue());
       return;
     }
     this.#measurement = null;
-    const tookMs = this.#scheduler.nowMs() - this.#measuredAtMs;
+    const tookMs = this.#loop.nowMs() - this.#measuredAtMs;
     this.#arm(Math.max(this.#measureMs / 2, this.#measureMs - tookMs));
   }
 
   /** One measurement; yields where the event loop is to have its turn. */
   *#measure(): Generator<void> {
-    const startMs = this.#scheduler.nowMs();
+    const startMs = this.#loop.nowMs();
     const elapsedMs = startMs - this.#measuredAtMs;
     this.#measuredAtMs = startMs;
-    while (!this.#figures.lags.step(this.#scheduler.nowMs())) yield;
+    while (!this.#figures.lags.step(this.#loop.nowMs())) yield;
     const busiest = yield* this.#busiestTopics();
     this.#figures.measureLaneTimes(busiest, elapsedMs);
     const topics: TopicFigures[] = [];
@@ -126,11 +121,11 @@ export class StatsFeed {
 
   /** Topics with traffic, most deliveries first, then quiet ones up to the limit. */
   *#busiestTopics(): Generator<void, TopicEntry[]> {
-    const { homes, router } = this.#sources;
-    const { meter } = homes;
+    const { keeper, topics: directory } = this.#sources.core;
+    const { meter } = keeper;
     const top = new Top<TopicEntry>(BOARD_TOPICS_MAX);
     let looked = 0;
-    for (const entry of homes.activeTopics()) {
+    for (const entry of keeper.activeTopics()) {
       const row = entry.loadRow;
       if (row !== NO_ROW) {
         top.offer(meter.deliveriesPerSecond(row) + meter.messagesPerSecond(row) * MESSAGE_WEIGHT, entry);
@@ -139,7 +134,7 @@ export class StatsFeed {
     }
     const topics = [...top.items];
     if (topics.length === BOARD_TOPICS_MAX) return topics;
-    for (const entry of router.topics.entries()) {
+    for (const entry of directory.entries()) {
       if (topics.length === BOARD_TOPICS_MAX) break;
       if (entry.loadRow === NO_ROW) topics.push(entry);
     }
@@ -152,7 +147,7 @@ export class StatsFeed {
     this.#counts = counts;
     const perSecond = (count: number): number => (elapsedMs > 0 ? (count * 1000) / elapsedMs : 0);
     return {
-      time: Math.round(this.#scheduler.epochMs()),
+      time: Math.round(this.#loop.epochMs()),
       intervalMs: elapsedMs,
       engine: {
         ...counts,
@@ -193,13 +188,13 @@ export class StatsFeed {
     const bytes = encodeFitting(report, fits);
     if (bytes === null) return;
     const message = { bytes, start: 0, end: bytes.length, tail: null, timeMs: report.time, origin: 0 };
-    const monotonicMs = this.#scheduler.nowMs();
+    const monotonicMs = this.#loop.nowMs();
     const seq = topic.link.publish(topic.spec.alias, { ...message, monotonicMs, mayWaitMs: 0, request: 0 });
     // Refused when the logs of cold topics are full: the next report comes soon.
     if (seq === PUBLISH_FULL) return;
     topic.acceptedMessages++;
     topic.acceptedBytes += bytes.length;
-    this.#sources.router.topics.headMoved(topic);
+    this.#sources.core.topics.headMoved(topic);
   }
 }
 

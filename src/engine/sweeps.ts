@@ -3,14 +3,14 @@
  * it takes, and delays nobody.
  */
 
-import type { Scheduler } from '../delivery/scheduler.js';
+import type { Loop } from '../time/loop.js';
 
 /** Does a part of the work, well below a millisecond of it. True: that was the rest. */
 export type SweepStep = () => boolean;
 
 /** Writer and reader: the accept thread. */
 export class Sweeps {
-  readonly #scheduler: Pick<Scheduler, 'soon' | 'after'>;
+  readonly #loop: Pick<Loop, 'soon' | 'after'>;
   readonly #everyMs: number;
   readonly #steps: readonly SweepStep[];
   /** Index of the step that is under way. */
@@ -19,14 +19,14 @@ export class Sweeps {
   #isStopped = false;
 
   /** @param everyMs from the end of one round to the begin of the next one */
-  constructor(scheduler: Pick<Scheduler, 'soon' | 'after'>, everyMs: number, steps: readonly SweepStep[]) {
-    this.#scheduler = scheduler;
+  constructor(loop: Pick<Loop, 'soon' | 'after'>, everyMs: number, steps: readonly SweepStep[]) {
+    this.#loop = loop;
     this.#everyMs = everyMs;
     this.#steps = steps;
   }
 
   start(): void {
-    this.#cancelTimer = this.#scheduler.after(this.#everyMs, () => {
+    this.#cancelTimer = this.#loop.after(this.#everyMs, () => {
       this.#current = 0;
       this.#continue();
     });
@@ -41,7 +41,7 @@ export class Sweeps {
   #continue(): void {
     if (this.#isStopped) return;
     if (this.#steps[this.#current]?.() !== false) this.#current++;
-    if (this.#current < this.#steps.length) this.#scheduler.soon(() => this.#continue());
+    if (this.#current < this.#steps.length) this.#loop.soon(() => this.#continue());
     else this.start();
   }
 }

@@ -2,7 +2,6 @@
 
 import { accessSync, constants } from 'node:fs';
 import type { Delivery } from '../delivery/delivery.js';
-import type { Scheduler } from '../delivery/scheduler.js';
 import type { Sink } from '../delivery/sink.js';
 import { RingcastError } from '../errors.js';
 import { createJsonEncoder } from '../protocol/encoder-json.js';
@@ -13,6 +12,7 @@ import { MsgpackReader } from '../protocol/msgpack-reader.js';
 import type { Hooks } from '../router/hooks.js';
 import type { Router } from '../router/router.js';
 import { Session } from '../router/session.js';
+import type { Loop } from '../time/loop.js';
 import { Connection, type ConnectionHost, type ConnectionRequest } from './connection.js';
 import { limitHeaders } from './header-limit.js';
 import { Heartbeat } from './heartbeat.js';
@@ -82,6 +82,12 @@ const LINGER_SILENT_MS = 1000;
 /** How often a lack of files is told while it lasts. */
 const FILES_WARNING_EVERY_MS = 60_000;
 
+export interface GatewayEvents {
+  /** Something happens that whoever runs the server should know, and can change. */
+  onWarning(text: string): void;
+  onFault(fault: unknown): void;
+}
+
 /** Writer and reader: the accept thread. */
 export class Gateway implements ConnectionHost, UpgradeHost {
   readonly counters: GatewayCounters = {
@@ -89,8 +95,6 @@ export class Gateway implements ConnectionHost, UpgradeHost {
     refusedConnections: 0,
     badFrames: 0,
   };
-  /** Something happens that whoever runs the server should know, and can change. */
-  onWarning: (text: string) => void = () => {};
   readonly maxPayloadBytes: number;
   pingEveryBytes: number;
   readonly unsentMaxBytes = BACKPRESSURE_MAX_BYTES;
@@ -98,9 +102,10 @@ export class Gateway implements ConnectionHost, UpgradeHost {
   readonly encoders: ConnectionHost['encoders'];
 
   readonly #options: GatewayOptions;
+  readonly #events: GatewayEvents;
   readonly #router: Router;
   readonly #delivery: Delivery;
-  readonly #scheduler: Scheduler;
+  readonly #loop: Loop;
   /** Holds all open connections. */
   readonly #heartbeat: Heartbeat<Connection>;
   readonly intake: Intake<Connection>;
@@ -120,19 +125,27 @@ export class Gateway implements ConnectionHost, UpgradeHost {
   #heartbeatTimer: NodeJS.Timeout | null = null;
   #isDraining = false;
 
-  constructor(options: GatewayOptions, router: Router, delivery: Delivery, hooks: Hooks, scheduler: Scheduler) {
+  constructor(
+    options: GatewayOptions,
+    router: Router,
+    delivery: Delivery,
+    hooks: Hooks,
+    loop: Loop,
+    events: GatewayEvents,
+  ) {
+    this.#events = events;
     this.#options = options;
     this.#router = router;
     this.#delivery = delivery;
-    this.#scheduler = scheduler;
+    this.#loop = loop;
     this.maxPayloadBytes = options.maxPayloadBytes;
     this.pingEveryBytes = pingEveryBytes(options.idleTimeoutMs);
-    this.encoders = { msgpack: msgpackEncoder, json: createJsonEncoder(() => scheduler.epochMs()) };
+    this.encoders = { msgpack: msgpackEncoder, json: createJsonEncoder(() => loop.epochMs()) };
     const isTimedBySocket = socketIdleTimeoutS(options.idleTimeoutMs) > 0;
     this.#heartbeat = new Heartbeat(
       isTimedBySocket ? { ...options, idleTimeoutMs: Number.POSITIVE_INFINITY } : options,
     );
-    this.intake = new Intake(scheduler, options.maxPayloadBytes * RECEIVE_LIMIT_FACTOR);
+    this.intake = new Intake(loop, options.maxPayloadBytes * RECEIVE_LIMIT_FACTOR);
     this.#upgrades = new Upgrades(options, hooks, router.hookCalls, this);
   }
 
@@ -163,10 +176,10 @@ export class Gateway implements ConnectionHost, UpgradeHost {
     if (socket === false) throw await listenFailure(host, port);
     this.#listenSocket = socket;
     this.#assertNotClosed();
-    if (headerWarning !== null) this.onWarning(headerWarning);
+    if (headerWarning !== null) this.#events.onWarning(headerWarning);
     this.#upgrades.tick();
     this.#heartbeatTimer = setInterval(() => {
-      this.#heartbeat.tick(this.#scheduler.nowMs());
+      this.#heartbeat.tick(this.#loop.nowMs());
       this.#upgrades.tick();
     }, this.#heartbeat.tickMs);
     return uws.us_socket_local_port(socket as unknown as Parameters<Uws['us_socket_local_port']>[0]);
@@ -208,7 +221,7 @@ export class Gateway implements ConnectionHost, UpgradeHost {
 
   /** In turns of the event loop, so that acks and drains are taken in meanwhile. */
   async #flushOnce(deadlineMs: number): Promise<void> {
-    while (!this.#delivery.flushSome() && this.#scheduler.nowMs() < deadlineMs) {
+    while (!this.#delivery.flushSome() && this.#loop.nowMs() < deadlineMs) {
       await new Promise((resolve) => setImmediate(resolve));
     }
   }
@@ -237,7 +250,7 @@ export class Gateway implements ConnectionHost, UpgradeHost {
   }
 
   retryAfterMs(address: string): number {
-    return this.#offenders.retryAfterMs(address, this.#scheduler.nowMs());
+    return this.#offenders.retryAfterMs(address, this.#loop.nowMs());
   }
 
   refused(): void {
@@ -245,10 +258,10 @@ export class Gateway implements ConnectionHost, UpgradeHost {
   }
 
   filesAreScarce(): void {
-    const nowMs = this.#scheduler.nowMs();
+    const nowMs = this.#loop.nowMs();
     if (nowMs < this.#nextFilesWarningMs) return;
     this.#nextFilesWarningMs = nowMs + FILES_WARNING_EVERY_MS;
-    this.onWarning(
+    this.#events.onWarning(
       'connections are refused, because this process may open only a few files more; raise its limit (ulimit -n), or ' +
         'lower maxConnections.',
     );
@@ -267,7 +280,7 @@ export class Gateway implements ConnectionHost, UpgradeHost {
   }
 
   beginBatch(): void {
-    this.#router.beginBatch();
+    this.#router.batch.begin();
   }
 
   /** Hot path: per frame. */
@@ -280,11 +293,11 @@ export class Gateway implements ConnectionHost, UpgradeHost {
   }
 
   endBatch(session: Session): void {
-    this.#router.endBatch(session);
+    this.#router.batch.end(session);
   }
 
   subscribeByUrl(session: Session, { topic, options }: UrlSubscription): Promise<void> | undefined {
-    return this.#router.subscribeByUrl(session, topic, options);
+    return this.#router.subscribing.subscribeByUrl(session, topic, options);
   }
 
   blocked(session: Session): void {
@@ -310,7 +323,7 @@ export class Gateway implements ConnectionHost, UpgradeHost {
 
   flooded(connection: Connection): void {
     const address = connection.remoteAddress;
-    if (!this.#isShared(address)) this.#offenders.add(address, this.#scheduler.nowMs());
+    if (!this.#isShared(address)) this.#offenders.add(address, this.#loop.nowMs());
   }
 
   /** Whether others have the address too: it is a proxy's or a network's, and they must not pay for one of them. */
@@ -324,16 +337,16 @@ export class Gateway implements ConnectionHost, UpgradeHost {
   }
 
   fault(fault: unknown): void {
-    this.#router.onFault(fault);
+    this.#events.onFault(fault);
   }
 
   nowMs(): number {
-    return this.#scheduler.nowMs();
+    return this.#loop.nowMs();
   }
 
   scheduleReplies(connection: Connection): void {
     this.#withReplies.push(connection);
-    if (this.#withReplies.length === 1) this.#scheduler.soon(this.#flushReplies);
+    if (this.#withReplies.length === 1) this.#loop.soon(this.#flushReplies);
   }
 
   /** Sends the answers that wait. Called before each delivery turn too: no event may overtake an answer. */
@@ -382,7 +395,7 @@ export class Gateway implements ConnectionHost, UpgradeHost {
       open: handlers.handler((ws) => this.#opened(ws)),
       message: handlers.handler((ws, message, isBinary) => {
         const { connection } = ws.getUserData();
-        const nowMs = this.#scheduler.nowMs();
+        const nowMs = this.#loop.nowMs();
         connection.lastReceivedMs = nowMs | 0;
         const verdict = this.intake.judge(connection, nowMs);
         if (verdict === FLOOD) connection.refuseToRead(TOO_FAST);
@@ -393,7 +406,7 @@ export class Gateway implements ConnectionHost, UpgradeHost {
       drain: handlers.handler((ws) => {
         const { connection } = ws.getUserData();
         // Whoever takes something is alive, however slow.
-        connection.lastReceivedMs = this.#scheduler.nowMs() | 0;
+        connection.lastReceivedMs = this.#loop.nowMs() | 0;
         connection.drained();
       }),
       close: handlers.handler((ws, code, reason) => this.#closed(ws.getUserData().connection, code, reason)),
@@ -415,11 +428,11 @@ export class Gateway implements ConnectionHost, UpgradeHost {
     const { connection } = ws.getUserData();
     this.#heartbeat.add(connection);
     this.counters.acceptedConnections++;
-    connection.opened(ws, this.#scheduler.nowMs());
+    connection.opened(ws, this.#loop.nowMs());
   }
 
   #controlFrame(connection: Connection): void {
-    const nowMs = this.#scheduler.nowMs();
+    const nowMs = this.#loop.nowMs();
     connection.lastReceivedMs = nowMs | 0;
     if (this.intake.judge(connection, nowMs) === FLOOD) connection.refuseToRead(TOO_FAST);
   }
@@ -436,14 +449,14 @@ export class Gateway implements ConnectionHost, UpgradeHost {
   }
 
   #lingerMs(deadlineMs: number): number {
-    const nowMs = this.#scheduler.nowMs();
+    const nowMs = this.#loop.nowMs();
     const isSending = ({ lastReceivedMs, lastPingMs }: Connection): boolean =>
       ((nowMs - lastReceivedMs) | 0) < LINGER_SILENT_MS || ((nowMs - lastPingMs) | 0) < LINGER_SILENT_MS;
     return this.#heartbeat.targets.some(isSending) ? Math.min(LINGER_MS, deadlineMs - nowMs) : 0;
   }
 
   #isFlushing(deadlineMs: number): boolean {
-    const nowMs = this.#scheduler.nowMs();
+    const nowMs = this.#loop.nowMs();
     if (nowMs >= deadlineMs) return false;
     return this.#hasUnsent() || (nowMs < deadlineMs - LINGER_MS && this.#awaitsPongs(nowMs));
   }

@@ -7,7 +7,7 @@
  * sends so many messages that even this takes too long, or more bytes than may wait, is closed.
  */
 
-import type { Scheduler } from '../delivery/scheduler.js';
+import type { Loop } from '../time/loop.js';
 
 /** What of a turn may go into handling messages as they are read, and, after that, those that wait (ms). */
 const TURN_MAX_MS = 5;
@@ -50,7 +50,7 @@ export interface Worker {
 
 /** Writer and reader: the accept thread. */
 export class Intake<Connection extends Worker> {
-  readonly #scheduler: Scheduler;
+  readonly #loop: Loop;
   readonly #maxBytes: number;
   readonly #totalMaxBytes: number;
   /** Whom something waits of. */
@@ -68,8 +68,8 @@ export class Intake<Connection extends Worker> {
   #isTurnBegun = false;
   readonly #nextTurn = (): void => this.#runTurn();
 
-  constructor(scheduler: Scheduler, messageMaxBytes: number) {
-    this.#scheduler = scheduler;
+  constructor(loop: Loop, messageMaxBytes: number) {
+    this.#loop = loop;
     this.#maxBytes = heldBackMaxBytes(messageMaxBytes);
     this.#totalMaxBytes = Math.max(HELD_BACK_TOTAL_MAX_BYTES, this.#maxBytes);
   }
@@ -118,34 +118,34 @@ export class Intake<Connection extends Worker> {
 
   /** The connection waits for nothing but its turn. It comes at once if this turn's budget allows. */
   resume(connection: Connection): void {
-    const nowMs = this.#scheduler.nowMs();
+    const nowMs = this.#loop.nowMs();
     if (!this.#isTurnBegun) this.#beginTurn(nowMs);
     if (nowMs >= this.#turnEndMs || connection.work(this.#turnEndMs)) this.#due.add(connection);
   }
 
   /** The same, but not within this call. */
   resumeLater(connection: Connection): void {
-    if (!this.#isTurnBegun) this.#beginTurn(this.#scheduler.nowMs());
+    if (!this.#isTurnBegun) this.#beginTurn(this.#loop.nowMs());
     this.#due.add(connection);
   }
 
   #beginTurn(nowMs: number): void {
     this.#isTurnBegun = true;
     this.#turnEndMs = nowMs + TURN_MAX_MS;
-    this.#scheduler.soon(this.#nextTurn);
+    this.#loop.soon(this.#nextTurn);
   }
 
   #runTurn(): void {
     this.#isTurnBegun = false;
     this.#sender = null;
     if (this.#due.size === 0) return;
-    let nowMs = this.#scheduler.nowMs();
+    let nowMs = this.#loop.nowMs();
     this.#beginTurn(nowMs);
     // In the order of insertion: whoever is added again comes last.
     for (const connection of this.#due) {
       this.#due.delete(connection);
       if (connection.work(Math.min(nowMs + QUANTUM_MS, this.#turnEndMs))) this.#due.add(connection);
-      nowMs = this.#scheduler.nowMs();
+      nowMs = this.#loop.nowMs();
       if (nowMs >= this.#turnEndMs) break;
     }
     // What is read next has a budget of its own: who was not served by now must not keep all others waiting.

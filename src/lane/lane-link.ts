@@ -1,22 +1,23 @@
 /** Lane link: the accept thread's end of one lane: a ring of requests, a ring of events, and the logs of its topics. */
 
 import { TopicBusyReader } from '../counters/topic-busy.js';
+import {
+  type HomeLink,
+  type LinkEvents,
+  type OutgoingMessage,
+  PUBLISH_ACCEPTED,
+  PUBLISH_FULL,
+  type TopicLogs,
+} from '../home/link.js';
 import { copyBytes } from '../log/copy.js';
 import type { FrameLog } from '../log/frame-log.js';
 import { Doorbell } from '../ring/doorbell.js';
 import { RECORD_HEAD_BYTES } from '../ring/layout.js';
 import { RING_FULL, RingReader, RingWriter } from '../ring/ring.js';
+import type { Scheduler } from '../time/loop.js';
 import type { TopicSpec } from '../topic/topic.js';
 import { FairShare } from './fair-share.js';
 import type { LaneMemory } from './lane.js';
-import {
-  type LinkEvents,
-  type OutgoingMessage,
-  PUBLISH_ACCEPTED,
-  PUBLISH_FULL,
-  type TopicLink,
-  type TopicLogs,
-} from './link.js';
 import { type JsonParcel, type LaneParcel, LiveParcel, type TopicParcel } from './parcels.js';
 import {
   EVENT_ACK,
@@ -41,14 +42,6 @@ const DRAIN_RECORDS_MAX = 8192;
 const UNPUBLISHED_MAX_BYTES = 64 * 1024;
 /** A full ring is tried again after so long (ms): the lane may hang, and then each turn would be in vain. */
 const DEFERRED_RETRY_MS = 1;
-
-/** The event loop, as a link needs it. */
-export interface LinkLoop {
-  /** Runs the callback after the sockets that are ready have been read. */
-  soon(callback: () => void): void;
-  /** Runs the callback once after `delayMs`; returns a function that calls it off. */
-  after(delayMs: number, callback: () => void): () => void;
-}
 
 /** The thread that runs the lane at the moment, as the link sees it. */
 export interface LaneThread {
@@ -78,14 +71,14 @@ interface ControlRecord {
 }
 
 /** Writer and reader: the accept thread. */
-export class LaneLink implements TopicLink {
+export class LaneLink implements HomeLink {
   readonly acksLater = true;
   readonly #requests: RingWriter;
   readonly #events: RingReader;
   readonly #bell: Doorbell;
   readonly #busy: TopicBusyReader;
   readonly #logs: SharedLogs;
-  readonly #loop: LinkLoop;
+  readonly #loop: Scheduler;
   readonly #handlers: LinkEvents;
   readonly #fairShare: FairShare;
   readonly #topics = new Map<number, Topic>();
@@ -102,7 +95,7 @@ export class LaneLink implements TopicLink {
   #cancelLateFlush: (() => void) | null = null;
   #unpublishedBytes = 0;
 
-  constructor(memory: LaneMemory, logs: SharedLogs, loop: LinkLoop, handlers: LinkEvents) {
+  constructor(memory: LaneMemory, logs: SharedLogs, loop: Scheduler, handlers: LinkEvents) {
     this.#requests = new RingWriter(memory.requests);
     this.#events = new RingReader(memory.events);
     this.#bell = new Doorbell(memory.laneBell);

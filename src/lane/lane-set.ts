@@ -3,14 +3,16 @@
 import { createHistogram } from 'node:perf_hooks';
 import { allocateLaneCounters } from '../counters/lane-counters.js';
 import { allocateTopicBusy } from '../counters/topic-busy.js';
+import type { LaneHomes } from '../home/homes.js';
+import type { LinkEvents } from '../home/link.js';
 import type { LogSizes } from '../log/frame-log.js';
 import { allocateDoorbell, Doorbell } from '../ring/doorbell.js';
-import { allocateLaneRings, type LaneClock, type LaneMemory } from './lane.js';
-import { LaneLink, type LinkLoop } from './lane-link.js';
+import type { Clock, Scheduler } from '../time/loop.js';
+import { allocateLaneRings, type LaneMemory } from './lane.js';
+import { LaneLink } from './lane-link.js';
 import { LaneLoad } from './lane-load.js';
-import type { LinkEvents } from './link.js';
 import type { LaneThreads } from './pool.js';
-import { SharedLogs } from './shared-logs.js';
+import { SharedLogs, SPARE_MAX } from './shared-logs.js';
 import { type LaneEvents, SupervisedLane } from './supervised-lane.js';
 
 export interface LaneSetOptions {
@@ -27,7 +29,7 @@ export interface LaneSetOptions {
 const WAITS = { lowest: 1, highest: 60_000_000, figures: 2 };
 
 /** Writer and reader: the accept thread. */
-export class LaneSet {
+export class LaneSet implements LaneHomes {
   readonly lanes: readonly SupervisedLane[];
   readonly links: readonly LaneLink[];
   readonly sharedLogs: SharedLogs;
@@ -38,8 +40,8 @@ export class LaneSet {
   constructor(
     options: LaneSetOptions,
     threads: LaneThreads,
-    loop: LinkLoop,
-    clock: LaneClock,
+    loop: Scheduler,
+    clock: Clock,
     handlers: LinkEvents,
     events: LaneEvents,
   ) {
@@ -63,7 +65,11 @@ export class LaneSet {
     });
   }
 
-  /** Topics may be placed in this lane. */
+  get surplusLogs(): number {
+    const endedLogs = this.links.reduce((sum, link) => sum + link.endedLogs, 0);
+    return Math.max(0, endedLogs - SPARE_MAX);
+  }
+
   isUsable(lane: number): boolean {
     return this.lanes[lane]?.isUsable === true;
   }

@@ -13,6 +13,7 @@ import { FrameLog } from '../log/frame-log.js';
 import { EventHead } from '../protocol/event.js';
 import { allocateDoorbell, Doorbell } from '../ring/doorbell.js';
 import { allocateRing, RING_FULL, RingReader, RingWriter } from '../ring/ring.js';
+import type { Clock } from '../time/loop.js';
 import { Topic } from '../topic/topic.js';
 import { OpenTopic } from './open-topic.js';
 import type { JsonParcel, LaneParcel, TopicParcel } from './parcels.js';
@@ -54,12 +55,6 @@ export interface LaneStart {
   readonly putAside: readonly number[];
 }
 
-/** Time as a lane needs it. */
-export interface LaneClock {
-  /** Monotonic (ms), and the same in all threads. */
-  nowMs(): number;
-}
-
 /** Requests between two reports of heads: long enough to batch, short enough that readers do not wait for it. */
 const BATCH_RECORDS = 256;
 /** Events that one batch can cause: an ack per message, a head per topic. */
@@ -92,7 +87,7 @@ export class Lane {
   readonly #topicBusy: TopicBusyWriter;
   readonly #waits: RecordableHistogram;
   readonly #receive: () => LaneParcel | undefined;
-  readonly #clock: LaneClock;
+  readonly #clock: Clock;
   readonly #topics = new Map<number, OpenTopic>();
   /** Parcels that have come before their record. */
   readonly #received = new Map<number, LaneParcel>();
@@ -117,7 +112,7 @@ export class Lane {
   #isStopped = false;
 
   /** @param receive the next parcel that was posted to this thread, if there is one. */
-  constructor({ memory, parcels, putAside }: LaneStart, receive: () => LaneParcel | undefined, clock: LaneClock) {
+  constructor({ memory, parcels, putAside }: LaneStart, receive: () => LaneParcel | undefined, clock: Clock) {
     this.#requests = new RingReader(memory.requests);
     this.#events = new RingWriter(memory.events);
     this.#laneBell = new Doorbell(memory.laneBell);

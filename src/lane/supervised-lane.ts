@@ -18,8 +18,9 @@ import type { LaneState } from '../counters/report.js';
 import { FrameLog } from '../log/frame-log.js';
 import { skipValue } from '../protocol/msgpack.js';
 import { RingReader } from '../ring/ring.js';
-import { Lane, type LaneClock, type LaneMemory, type LaneStart } from './lane.js';
-import type { LaneLink, LaneThread, LinkLoop } from './lane-link.js';
+import type { Clock, Scheduler } from '../time/loop.js';
+import { Lane, type LaneMemory, type LaneStart } from './lane.js';
+import type { LaneLink, LaneThread } from './lane-link.js';
 import type { LaneParcel } from './parcels.js';
 import { isWant, type LaneThreads, type RunningLane } from './pool.js';
 import { REQUEST_PUBLISH } from './records.js';
@@ -86,8 +87,8 @@ export class SupervisedLane {
 
   readonly #memory: LaneMemory;
   readonly #threads: LaneThreads;
-  readonly #loop: LinkLoop;
-  readonly #clock: LaneClock;
+  readonly #loop: Scheduler;
+  readonly #clock: Clock;
   readonly #events: LaneEvents;
   readonly #options: LaneOptions;
   #running: RunningLane | null = null;
@@ -128,8 +129,8 @@ export class SupervisedLane {
     memory: LaneMemory,
     link: LaneLink,
     threads: LaneThreads,
-    loop: LinkLoop,
-    clock: LaneClock,
+    loop: Scheduler,
+    clock: Clock,
     options: LaneOptions,
     events: LaneEvents,
   ) {

@@ -1,8 +1,9 @@
 /** Worker entry of a lane: one endless task. */
 
 import { type MessagePort, receiveMessageOnPort } from 'node:worker_threads';
-import { Lane, type LaneClock, type LaneStart } from './lane.js';
-import { createMonotonicClock } from './monotonic.js';
+import type { Clock } from '../time/loop.js';
+import { createMonotonicClock } from '../time/monotonic.js';
+import { Lane, type LaneStart } from './lane.js';
 import type { LaneParcel } from './parcels.js';
 
 /** What the pool hands to the thread. */
@@ -10,7 +11,7 @@ export interface LaneTask extends LaneStart {
   readonly port: MessagePort;
 }
 
-export const threadClock: LaneClock = {
+export const threadClock: Clock = {
   nowMs: createMonotonicClock(),
 };
 

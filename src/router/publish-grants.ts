@@ -6,15 +6,15 @@
  * message: nothing keeps the topic, and beyond a limit the oldest are forgotten and authorised anew.
  */
 
-import type { TopicEntry } from './topic-entry.js';
-import type { TopicRegistry } from './topic-registry.js';
+import type { TopicDirectory } from '../directory/topic-directory.js';
+import type { TopicEntry } from '../directory/topic-entry.js';
 
 /** Topics that were deleted are looked for when so many have been added. */
 const PURGE_MIN = 64;
 
 /** Writer and reader: the accept thread. */
 export class PublishGrants {
-  readonly #topics: TopicRegistry;
+  readonly #topics: TopicDirectory;
   readonly #limit: number;
   /** By alias. */
   readonly #held = new Map<number, TopicEntry>();
@@ -23,7 +23,7 @@ export class PublishGrants {
   #purgeAt = PURGE_MIN;
 
   /** @param limit how many topics may be held, and how many held or remembered */
-  constructor(topics: TopicRegistry, limit: number) {
+  constructor(topics: TopicDirectory, limit: number) {
     this.#topics = topics;
     this.#limit = limit;
   }

@@ -1,7 +1,7 @@
 /** Refusals: what a client is told when a limit does not allow what it asks for. */
 
+import type { TopicEntry } from '../directory/topic-entry.js';
 import { RingcastError } from '../errors.js';
-import type { TopicEntry } from './topic-entry.js';
 
 export function tooManySubscriptions(limit: number): RingcastError {
   return new RingcastError('LIMIT_EXCEEDED', `no more than ${limit} subscriptions per connection`, { limit });

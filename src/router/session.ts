@@ -1,8 +1,11 @@
 /** Session: the router's side of one connection: who it is, what it may do, how it is answered. */
 
 import type { Consumer } from '../delivery/consumer.js';
+import type { TopicEntry } from '../directory/topic-entry.js';
+import type { RingcastError } from '../errors.js';
+import type { RequestId } from '../protocol/messages.js';
+import type { ConnectionInfo } from './hooks.js';
 import type { PublishGrants } from './publish-grants.js';
-import type { TopicEntry } from './topic-entry.js';
 
 /** Writer and reader: the accept thread. */
 export class Session {
@@ -31,6 +34,16 @@ export class Session {
     this.connectionId = connectionId;
     this.consumer = consumer;
     this.context = context;
+  }
+
+  /** Who asks, for hooks. */
+  get info(): ConnectionInfo {
+    const { connectionId, clientId, token, context } = this;
+    return { connectionId, clientId, token, context };
+  }
+
+  refuse(id: RequestId, error: RingcastError): void {
+    this.reply(this.consumer.encoder.error(id, error.code, error.message, error.details));
   }
 
   /** Sends an answer; several answers in one turn share a write. */

@@ -11,7 +11,7 @@ import {
   type Workload,
 } from './workload.js';
 
-/** Messages for a lane wait for this part of their delay, and at most so long, before it is woken (router/topic-entry.ts). */
+/** Messages for a lane wait for this part of their delay, and at most so long, before it is woken (directory/topic-entry.ts). */
 const LANE_WAIT_SHARE = 0.25;
 const LANE_WAIT_MAX_MS = 5;
 /** Delays end once in a millisecond, whatever the number of connections whose delay it is. */

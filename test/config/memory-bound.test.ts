@@ -18,8 +18,8 @@ import { SharedLogs } from '#src/lane/shared-logs.js';
 import { FrameLog } from '#src/log/frame-log.js';
 import { LOG_MIN_BYTES } from '#src/log/log-budget.js';
 import { allocateSharedLog } from '#src/log/shared-memory.js';
+import { HELD_MAX_BYTES } from '#src/moves/leaving-topic.js';
 import { RING_HEAD_BYTES } from '#src/ring/layout.js';
-import { HELD_MAX_BYTES } from '#src/router/leaving-topic.js';
 import { HISTORY_ANSWER_MAX_BYTES } from '#src/topic/history.js';
 
 const KIB = 1024;

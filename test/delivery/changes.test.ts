@@ -147,13 +147,11 @@ describe('between turns', () => {
   it('a stream tells when its last subscription is gone', () => {
     const lab = new DeliveryLab();
     const topic = lab.topic();
-    const unused: Stream[] = [];
-    lab.delivery.onStreamUnused = (stream) => unused.push(stream);
     const [one, two] = [lab.consumer().subscribe(topic), lab.consumer().subscribe(topic)];
     one.unsubscribe(topic);
-    expect(unused).toEqual([]);
+    expect(lab.unused).toEqual([]);
     two.close();
-    expect(unused).toEqual([topic.stream]);
+    expect(lab.unused).toEqual([topic.stream]);
   });
 });
 
@@ -260,8 +258,6 @@ describe('within a turn', () => {
   it('a sink that throws is ended, and does not stop delivery to the others', () => {
     const lab = new DeliveryLab();
     const topic = lab.topic();
-    const faults: unknown[] = [];
-    lab.delivery.onFault = (fault) => faults.push(fault);
     const [first, bad, last] = [1, 2, 3].map(() => lab.consumer().subscribe(topic));
     const fault = new Error('a transport with a fault of its own');
     bad!.sink.onSend = () => {
@@ -272,7 +268,7 @@ describe('within a turn', () => {
     topic.publish(2);
     lab.delivery.flushAll();
     lab.settle();
-    expect(faults).toEqual([fault]);
+    expect(lab.faults).toEqual([fault]);
     for (const one of [first!, last!]) expect(one.take()).toEqual(['1:1', '1:2']);
     expect(bad!.sink.ends).toMatchObject([{ code: 1011 }]);
     expect(lab.delivery.load).toMatchObject({ consumers: 2, subscriptions: 2, ready: 0 });

@@ -155,10 +155,17 @@ function shortForm(frame: ServerMessage): string {
 export class DeliveryLab {
   readonly scheduler = new FakeScheduler();
   readonly delivery: Delivery;
+  readonly faults: unknown[] = [];
+  /** Streams that have lost their last subscription. */
+  readonly unused: Stream[] = [];
   #lastAlias = 0;
 
   constructor(budgetMs = 0.5) {
-    this.delivery = new Delivery({ budgetMs }, this.scheduler);
+    this.delivery = new Delivery({ budgetMs }, this.scheduler, {
+      beforeTurn: () => {},
+      onFault: (fault) => this.faults.push(fault),
+      onStreamUnused: (stream) => this.unused.push(stream),
+    });
   }
 
   topic(options: LabStreamOptions = {}): LabTopic {

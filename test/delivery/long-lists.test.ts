@@ -10,8 +10,6 @@ describe('a consumer that ends with many subscriptions', () => {
   it('gets nothing any more, and is freed in turns', () => {
     const lab = new DeliveryLab();
     const topics = Array.from({ length: MANY }, () => lab.topic());
-    const unused: unknown[] = [];
-    lab.delivery.onStreamUnused = (stream) => unused.push(stream);
     const one = lab.consumer();
     for (const topic of topics) one.subscribe(topic);
     const other = lab.consumer().subscribe(topics[0]!);
@@ -30,7 +28,7 @@ describe('a consumer that ends with many subscriptions', () => {
     lab.settle();
     expect(one.take()).toEqual([]);
     expect(other.take()).toHaveLength(turns + 1);
-    expect([unused.length, lab.delivery.load.consumers]).toEqual([MANY - 1, 1]);
+    expect([lab.unused.length, lab.delivery.load.consumers]).toEqual([MANY - 1, 1]);
   });
 });
 

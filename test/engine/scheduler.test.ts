@@ -1,9 +1,9 @@
 // Two clocks: one that never jumps, for all that is measured and kept, and one that follows the wall, for what is told.
 import { Worker } from 'node:worker_threads';
 import { afterEach, describe, expect, it, vi } from 'vitest';
-import { createScheduler } from '#src/engine/scheduler.js';
-import { createMonotonicClock } from '#src/lane/monotonic.js';
 import { monotonicMsOf, ticksOf } from '#src/lane/records.js';
+import { createLoop } from '#src/time/event-loop.js';
+import { createMonotonicClock } from '#src/time/monotonic.js';
 import { startEngine } from '../support/engines.js';
 import { announcedSeed, seededRandom } from '../support/seeded.js';
 import { until } from '../support/until.js';
@@ -17,7 +17,7 @@ class Machine {
   wall = EPOCH_MS + 0.6;
   /** What a look at the wall clock costs: an interruption, say. */
   lookMs = 0;
-  readonly scheduler = createScheduler(
+  readonly scheduler = createLoop(
     (fault) => {
       throw fault;
     },
@@ -99,7 +99,7 @@ describe('the wall clock of the engine', () => {
 
 describe('the monotonic clock', () => {
   it('is the same in another thread', async () => {
-    const url = new URL('../../dist/lane/monotonic.js', import.meta.url).href;
+    const url = new URL('../../dist/time/monotonic.js', import.meta.url).href;
     const code = `
       const { parentPort } = require('node:worker_threads');
       import(${JSON.stringify(url)}).then(({ createMonotonicClock }) => {

@@ -293,7 +293,7 @@ describe('authorize', () => {
     });
     const waiting = await TestClient.open(url);
     waiting.send({ type: 'subscribe', topic: 't' });
-    for (let n = 0; n < 40; n++) waiting.send({ type: 'publish', topic: 't', payload: 'x'.repeat(60_000) });
+    for (let n = 0; n < 300; n++) waiting.send({ type: 'publish', topic: 't', payload: 'x'.repeat(60_000) });
     expect(await waiting.untilClosed()).toMatchObject({
       code: 1013,
       reason: expect.stringContaining('RATE_LIMITED'),

@@ -7,7 +7,7 @@ import {
   MoveBudget,
   RELIEVED_FROM_UTILISATION,
   rebalance,
-} from '#src/lane/balancer.js';
+} from '#src/moves/balancer.js';
 import { Random, testSeed } from '../ring/random.js';
 
 const RATIO = 1.5;

@@ -2,7 +2,7 @@
 
 import { afterEach, describe, expect, it, vi } from 'vitest';
 import { LaneCounters } from '#src/counters/lane-counters.js';
-import { type OutgoingMessage, PUBLISH_ACCEPTED } from '#src/lane/link.js';
+import { type OutgoingMessage, PUBLISH_ACCEPTED } from '#src/home/link.js';
 import type { PoisonedMessage } from '#src/lane/supervised-lane.js';
 import { eventTail } from '#src/protocol/event.js';
 import { decode, encode } from '#src/protocol/msgpack.js';

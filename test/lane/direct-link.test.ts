@@ -1,7 +1,7 @@
 // Cold topics that come from a lane: what their subscribers have had no time to get is kept, however old it is.
 import { describe, expect, it } from 'vitest';
-import { DirectLink } from '#src/lane/direct-link.js';
-import type { OutgoingMessage } from '#src/lane/link.js';
+import { DirectLink } from '#src/home/direct-link.js';
+import type { OutgoingMessage } from '#src/home/link.js';
 import { FrameLog } from '#src/log/frame-log.js';
 import { allocateSharedLog } from '#src/log/shared-memory.js';
 import { EventHead } from '#src/protocol/event.js';

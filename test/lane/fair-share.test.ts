@@ -1,8 +1,8 @@
 // A topic that floods its lane fills the ring for itself, and leaves room for its neighbours.
 
 import { describe, expect, it } from 'vitest';
+import { type OutgoingMessage, PUBLISH_ACCEPTED, PUBLISH_FULL } from '#src/home/link.js';
 import { FairShare } from '#src/lane/fair-share.js';
-import { type OutgoingMessage, PUBLISH_ACCEPTED, PUBLISH_FULL } from '#src/lane/link.js';
 import { encode } from '#src/protocol/msgpack.js';
 import { SteppedLane } from '../topic/homes.js';
 import { LARGE } from '../topic/topic-home.js';

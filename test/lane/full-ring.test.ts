@@ -1,7 +1,7 @@
 // A lane whose ring is full: publishers are told, nothing is lost, nothing comes twice, nothing overtakes.
 
 import { afterEach, describe, expect, it } from 'vitest';
-import { type OutgoingMessage, PUBLISH_ACCEPTED, PUBLISH_FULL } from '#src/lane/link.js';
+import { type OutgoingMessage, PUBLISH_ACCEPTED, PUBLISH_FULL } from '#src/home/link.js';
 import type { LaneDeath } from '#src/lane/supervised-lane.js';
 import type { FrameLog } from '#src/log/frame-log.js';
 import { EventView } from '#src/protocol/event.js';

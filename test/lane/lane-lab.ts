@@ -2,9 +2,9 @@
 
 import { expect, vi } from 'vitest';
 import { LaneCounters } from '#src/counters/lane-counters.js';
+import { type OutgoingMessage, PUBLISH_ACCEPTED } from '#src/home/link.js';
 import type { LaneMemory, LaneStart } from '#src/lane/lane.js';
 import { LaneSet } from '#src/lane/lane-set.js';
-import { type OutgoingMessage, PUBLISH_ACCEPTED } from '#src/lane/link.js';
 import type { RunningLane } from '#src/lane/pool.js';
 import type { PoisonedMessage, SupervisedLane } from '#src/lane/supervised-lane.js';
 import type { FrameLog } from '#src/log/frame-log.js';

@@ -1,7 +1,7 @@
 // A lane's thread comes up some time after it was started: what the ring holds by then is handled, all of it.
 
 import { afterEach, describe, expect, it, vi } from 'vitest';
-import { type OutgoingMessage, PUBLISH_ACCEPTED } from '#src/lane/link.js';
+import { type OutgoingMessage, PUBLISH_ACCEPTED } from '#src/home/link.js';
 import { encode } from '#src/protocol/msgpack.js';
 import { RingReader, RingWriter } from '#src/ring/ring.js';
 import { noDeaths, SteppedLane } from '../topic/homes.js';

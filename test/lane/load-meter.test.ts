@@ -1,7 +1,7 @@
 // When a topic's traffic is a reason to change its home. All times are given: nothing here waits.
 
 import { describe, expect, it } from 'vitest';
-import { type LoadDecision, LoadMeter } from '#src/lane/load-meter.js';
+import { type LoadDecision, LoadMeter } from '#src/moves/load-meter.js';
 import { Random, testSeed } from '../ring/random.js';
 
 const TAU_MS = 500;

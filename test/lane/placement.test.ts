@@ -1,7 +1,7 @@
 // Which home a topic gets.
 
 import { describe, expect, it } from 'vitest';
-import { COLD, laneOf } from '#src/lane/placement.js';
+import { COLD, laneOf } from '#src/home/placement.js';
 
 describe('homes', () => {
   it('are cold without lanes', () => {

@@ -1,6 +1,6 @@
 /*
  * Hand-over: one topic moves between the accept thread (cold) and two lanes while messages are published and lanes die
- * (src/router/hand-over.ts, src/router/leaving-topic.ts, src/lane/lane-link.ts, src/lane/lane.ts, src/lane/replay.ts).
+ * (src/moves/hand-over.ts, src/moves/leaving-topic.ts, src/lane/lane-link.ts, src/lane/lane.ts, src/lane/replay.ts).
  *
  * The accept thread publishes MESSAGES messages and asks for MOVES moves, each at any time, so also while the topic is
  * leaving or arriving. Lanes die DEATHS times, between any two of their steps, and get a successor some time later, which

@@ -1,20 +1,29 @@
 // A process of its own that makes many cold topics with one small message each, and prints what they take.
 
-import { Delivery } from '#src/delivery/delivery.js';
-import { DirectLink } from '#src/lane/direct-link.js';
+import { Core } from '#src/engine/core.js';
 import { encode } from '#src/protocol/msgpack.js';
-import { Router } from '#src/router/router.js';
-import { TopicRegistry } from '#src/router/topic-registry.js';
 
 const TOPICS = 100_000;
 
-const scheduler = {
-  nowMs: () => performance.now(),
-  epochMs: () => Date.now(),
+/** Time passes when `rest` says so. */
+let now = 0;
+const due = [];
+const loop = {
+  nowMs: () => now,
+  epochMs: () => now,
   busyMs: () => 0,
-  soon: () => {},
-  after: () => () => {},
+  soon: (callback) => due.push(callback),
+  after: (_delayMs, callback) => {
+    due.push(callback);
+    return () => {};
+  },
 };
+
+/** A minute in which no message comes. */
+function rest() {
+  for (const endMs = now + 60_000; now < endMs; now += 100) for (const callback of due.splice(0)) callback();
+}
+
 const settings = {
   historyMessages: 100,
   historyBytes: 2 ** 20,
@@ -23,6 +32,7 @@ const settings = {
   maxLagMs: 0,
   maxLagMessages: 0,
 };
+const hot = { promoteDeliveriesPerSecond: 1e9, promoteAfterMs: 1000, demoteAfterMs: 1000, movesPerSecond: 10 };
 const limits = { autoCreate: true, maxTopics: 1e6, maxHotTopics: 0, defaults: settings, rules: [] };
 const logs = { dataMaxBytes: 2 ** 22, framesMax: 8192, logsMaxBytes: 2 ** 30, retainMs: 2000 };
 
@@ -33,18 +43,28 @@ function measure() {
 }
 
 const payload = encode({ bid: 187.12, ask: 187.14, size: 300 });
-const delivery = new Delivery({ budgetMs: 0.5 }, scheduler);
-const link = new DirectLink(logs);
-const registry = new TopicRegistry(limits, delivery, link, []);
-const router = new Router(
-  { maxSubscriptionsPerConnection: 1, maxPayloadBytes: 2 ** 20 },
-  registry,
-  delivery,
-  {},
-  scheduler,
+const core = new Core(
+  {
+    delivery: { budgetMs: 0.5 },
+    cold: logs,
+    lanes: { lanes: 0, ringBytes: 0, stallMs: 1000, logSizes: { dataBytes: 2 ** 16, frames: 64 }, maxHotTopics: 0 },
+    topics: limits,
+    router: { maxSubscriptionsPerConnection: 1, maxPayloadBytes: 2 ** 20, hookTimeoutMs: 0 },
+    homes: { hot, rebalance: { ratio: 0 } },
+  },
+  {
+    hooks: {},
+    loop,
+    threads: null,
+    laneClock: loop,
+    laneEvents: {},
+    onFault: (fault) => console.error(fault),
+    beforeTurn: () => {},
+  },
 );
+const { topics, publishing, coldLink } = core;
 
-const publish = (topic) => router.publishLocal(registry.obtain(topic), payload, undefined, scheduler.nowMs(), null);
+const publish = (topic) => publishing.publishLocally(topics.obtain(topic), payload, undefined, loop.nowMs(), null);
 
 // Whatever is made once is made before.
 publish('warm-up');
@@ -52,7 +72,9 @@ const before = measure();
 for (let i = 0; i < TOPICS; i++) {
   publish(`prices:symbol-${i}`);
 }
+// Their load is measured as long as something comes.
+rest();
 const after = measure();
-link.trim(scheduler.nowMs() + 60_000);
+coldLink.trim(loop.nowMs() + 60_000);
 const difference = Object.fromEntries(Object.keys(after).map((key) => [key, after[key] - before[key]]));
-console.log(JSON.stringify({ topics: registry.count - 1, payloadBytes: payload.length, ...difference }));
+console.log(JSON.stringify({ topics: topics.count - 1, payloadBytes: payload.length, ...difference }));

@@ -2,7 +2,7 @@
 
 import { describe, expect, it } from 'vitest';
 import { SEND_BLOCKED, SEND_OK } from '#src/delivery/sink.js';
-import { COLD } from '#src/lane/placement.js';
+import { COLD } from '#src/home/placement.js';
 import { Feed, move, moveAndArrive, open, pinned, range, seqsOf, subscribe, TOPIC, topicOf } from './move-lab.js';
 
 const HELD_MAX_BYTES = 2 ** 20;
@@ -36,7 +36,7 @@ describe('a topic that moves', () => {
         expect(seqsOf(binary), `${from} → ${to}`).toEqual(range(1, 60));
         expect(takeJsonSeqs()).toEqual(range(1, 60));
         expect(topicOf(lab)).toMatchObject({ lane: to, isHot: to !== COLD, spec: { epoch } });
-        expect([lab.handOver.underWayCount, lab.router.pendingAcks.count]).toEqual([0, 0]);
+        expect([lab.handOver.underWayCount, lab.router.publishing.pendingAcks.count]).toEqual([0, 0]);
       }
     }
   });
@@ -59,7 +59,7 @@ describe('a topic that moves', () => {
     expect(seqsOf(binary)).toEqual(range(1, feed.accepted.length));
     expect(takeJsonSeqs()).toEqual(range(1, feed.accepted.length));
     expect(topicOf(lab).moves).toBe(10);
-    expect(lab.homes.moves).toBe(10);
+    expect(lab.handOver.moves).toBe(10);
   });
 
   it('keeps its history', () => {
@@ -332,7 +332,7 @@ describe('what is published while a topic leaves', () => {
     let held = 0;
     while (feed.publish(`${held} ${text}`)) held++;
     expect(held).toBe(Math.floor(HELD_MAX_BYTES / 100_010));
-    expect(lab.router.overloadedMessages).toBe(1);
+    expect(lab.router.publishing.overloadedMessages).toBe(1);
     lab.advance(5);
     feed.expectAllAcknowledged();
     expect(feed.publish('there is room again')).toBe(true);
@@ -463,7 +463,7 @@ describe('a lane that fails', () => {
     lab.handOver.move(away, 0);
     lab.settle();
     lab.handOver.move(away, 1);
-    lab.homes.evacuate(0);
+    lab.keeper.evacuate(0);
     feed.publishMany(5);
     lab.advance(5);
     expect([topicOf(lab).lane, away.lane]).toEqual([COLD, 1]);

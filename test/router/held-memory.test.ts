@@ -93,7 +93,7 @@ describe('memory of logs', () => {
       } else if (what < 93) {
         const entry = lab.topics.find(topic);
         if (entry !== undefined)
-          void lab.homes.pin(entry, random.chance(0.5) ? 'cold' : random.below(2)).catch(() => {});
+          void lab.keeper.pin(entry, random.chance(0.5) ? 'cold' : random.below(2)).catch(() => {});
         moves++;
       } else if (what < 95) {
         client.close();
@@ -123,7 +123,7 @@ describe('memory of logs', () => {
         2 * 2 * (laneRingBytes * 2 + 2 ** 16);
       expect(sharedBytes, `step ${step}: shared buffers`).toBeLessThanOrEqual(sharedStated);
     }
-    expect([mostCold > COLD_LOGS_MAX_BYTES / 2, moves > 20, lab.homes.moves > 0]).toEqual([true, true, true]);
+    expect([mostCold > COLD_LOGS_MAX_BYTES / 2, moves > 20, lab.handOver.moves > 0]).toEqual([true, true, true]);
     for (const client of clients) client.close();
     for (const { spec } of [...lab.topics.entries()]) lab.topics.delete(spec.topic);
     lab.advance(2000);

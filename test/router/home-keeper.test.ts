@@ -1,9 +1,9 @@
 // Where topics go by themselves: the hot ones to lanes and back, without haste, and nothing is done when there is nothing.
 
 import { describe, expect, it } from 'vitest';
-import { COLD, type Home } from '#src/lane/placement.js';
+import type { TopicEntry } from '#src/directory/topic-entry.js';
+import { COLD, type Home } from '#src/home/placement.js';
 import { encode } from '#src/protocol/msgpack.js';
-import type { TopicEntry } from '#src/router/topic-entry.js';
 import { pinned } from './move-lab.js';
 import { publishLocally, type RouterClient, RouterLab, type RouterLabOptions } from './router-lab.js';
 
@@ -72,7 +72,7 @@ describe('a topic with much traffic', () => {
     // A sweep each 100 ms.
     traffic.run(250, [[topic, 2000]]);
     expect(topic.isHot).toBe(true);
-    expect(traffic.lab.homes.moves).toBe(1);
+    expect(traffic.lab.handOver.moves).toBe(1);
     traffic.run(1000, [[topic, 2000]]);
     expect(topic.moves).toBe(1);
     topic.log.refresh();
@@ -122,7 +122,7 @@ describe('a topic with much traffic', () => {
     expect(topic.isHot).toBe(true);
     traffic.run(10_000, []);
     expect([topic.lane, traffic.lab.topics.hotCount]).toEqual([COLD, 0]);
-    expect(traffic.lab.homes.meter.openRows).toBe(0);
+    expect(traffic.lab.keeper.meter.openRows).toBe(0);
     expect(traffic.timers).toBe(0);
   });
 
@@ -211,7 +211,7 @@ describe('a pinned topic', () => {
     ]);
     traffic.run(6000, [[cold!, 3000]]);
     expect([cold!.lane, hot!.lane, one!.lane]).toEqual([COLD, lane, 1]);
-    expect(traffic.lab.homes.moves).toBe(0);
+    expect(traffic.lab.handOver.moves).toBe(0);
   });
 
   it('goes where its load belongs when it is `auto` again', async () => {
@@ -281,12 +281,12 @@ describe('lanes of unequal load', () => {
       topics.map((topic) => [topic, 1600] as const),
     );
     expect(topics.map(({ lane }) => lane).sort()).toEqual([0, 0, 1, 1]);
-    const { moves } = traffic.lab.homes;
+    const { moves } = traffic.lab.handOver;
     traffic.run(
       6000,
       topics.map((topic) => [topic, 1600] as const),
     );
-    expect(traffic.lab.homes.moves, 'and then all is quiet').toBe(moves);
+    expect(traffic.lab.handOver.moves, 'and then all is quiet').toBe(moves);
   });
 
   it('keep the topics that are pinned to their number, and give others', async () => {
@@ -319,7 +319,7 @@ describe('the work of keeping homes', () => {
     traffic.topics(10);
     traffic.lab.advance(1000);
     expect(traffic.timers).toBe(0);
-    expect(traffic.lab.homes.meter.openRows).toBe(0);
+    expect(traffic.lab.keeper.meter.openRows).toBe(0);
   });
 
   it('ends soon after the last message', () => {
@@ -329,7 +329,7 @@ describe('the work of keeping homes', () => {
     expect(traffic.timers).toBe(1);
     traffic.run(6000, []);
     expect(traffic.timers).toBe(0);
-    expect(traffic.lab.homes.meter.openRows).toBe(0);
+    expect(traffic.lab.keeper.meter.openRows).toBe(0);
   });
 
   it('is done in parts when there are 5,000 topics with traffic, and forgets none', () => {
@@ -342,24 +342,24 @@ describe('the work of keeping homes', () => {
     };
     publish();
     lab.settle();
-    expect(lab.homes.meter.openRows).toBe(5000);
+    expect(lab.keeper.meter.openRows).toBe(5000);
     // The timer of the sweep; what it leaves over takes turns of its own.
     const [soonCount, turns] = [scheduler.soonCount, countTurns(scheduler, 100)];
     expect([soonCount, turns]).toEqual([0, 2]);
     for (let second = 0; second < 3; second++) {
       publish();
       lab.advance(1000);
-      expect(lab.homes.meter.openRows).toBe(5000);
+      expect(lab.keeper.meter.openRows).toBe(5000);
     }
     // Every third goes: those that take the places of others must not be passed over.
     for (const [index, name] of names.entries()) if (index % 3 === 0) lab.topics.delete(name);
     lab.advance(200);
-    expect(lab.homes.meter.openRows).toBe(names.filter((_, index) => index % 3 !== 0).length);
+    expect(lab.keeper.meter.openRows).toBe(names.filter((_, index) => index % 3 !== 0).length);
     lab.advance(6000);
-    expect(lab.homes.meter.openRows).toBe(0);
+    expect(lab.keeper.meter.openRows).toBe(0);
     expect(traffic.timers).toBe(0);
     publish();
-    expect(lab.homes.meter.openRows).toBe(5000);
+    expect(lab.keeper.meter.openRows).toBe(5000);
   });
 
   it('takes a topic that was deleted and made again for another one', () => {
@@ -370,7 +370,7 @@ describe('the work of keeping homes', () => {
     lab.topics.delete('t');
     const second = traffic.topic('t');
     traffic.run(400, [[second, 100]]);
-    expect(lab.homes.meter.openRows).toBe(1);
+    expect(lab.keeper.meter.openRows).toBe(1);
     expect(second.moves).toBe(0);
     traffic.run(2000, [[second, 2000]]);
     expect(second.isHot).toBe(true);
@@ -380,7 +380,7 @@ describe('the work of keeping homes', () => {
     const traffic = new TrafficLab();
     const topic = traffic.topic('t');
     traffic.run(300, [[topic, 2000]]);
-    traffic.lab.homes.stop();
+    traffic.lab.keeper.stop();
     traffic.run(2000, [[topic, 2000]]);
     expect(topic.moves).toBe(0);
     expect(traffic.timers).toBe(0);

@@ -2,7 +2,7 @@
 
 import { afterEach, describe, expect, it, vi } from 'vitest';
 import { RingcastError } from '#src/errors.js';
-import { COLD } from '#src/lane/placement.js';
+import { COLD } from '#src/home/placement.js';
 import { decode, encode } from '#src/protocol/msgpack.js';
 import { Topic } from '#src/topic/topic.js';
 import { publishLocally, RouterLab } from './router-lab.js';
@@ -55,7 +55,7 @@ describe('a message that lanes die of', () => {
     ]);
     expect(subscriber.takeShort()).toEqual(['event 1', 'event 2', 'event 3']);
     expect(lab.laneReports.filter((report) => report === 'poison 0')).toHaveLength(3);
-    expect(lab.router.pendingAcks.count).toBe(0);
+    expect(lab.router.publishing.pendingAcks.count).toBe(0);
   });
 
   it('rejects the publish of the process itself', () => {

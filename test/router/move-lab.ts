@@ -1,7 +1,7 @@
 // What tests of moving topics share: a topic, a way to move it, and a publisher that knows what became of each message.
 
 import { expect } from 'vitest';
-import type { Home } from '#src/lane/placement.js';
+import type { Home } from '#src/home/placement.js';
 import { encode } from '#src/protocol/msgpack.js';
 import { publishLocally, type RouterClient, RouterLab, type RouterLabOptions } from './router-lab.js';
 
@@ -91,7 +91,7 @@ export function subscribe(lab: RouterLab) {
 
 /** Moves the topic as `engine.moveTopic` does. */
 export async function pinned(lab: RouterLab, home: Home): Promise<void> {
-  const arrived = lab.homes.pin(topicOf(lab), home);
+  const arrived = lab.keeper.pin(topicOf(lab), home);
   // A refused move rejects at once; a move that goes on needs the lab.
   lab.advance(5);
   await arrived;

@@ -1,11 +1,10 @@
 // The router with fakes around it: clients send frames as bytes, and get answers and deliveries in the order in which a
 // socket would carry them.
 
-import { Delivery } from '#src/delivery/delivery.js';
+import type { DirectoryOptions } from '#src/directory/topic-directory.js';
+import { Core, type CoreOptions } from '#src/engine/core.js';
 import { RingcastError } from '#src/errors.js';
-import { DirectLink } from '#src/lane/direct-link.js';
-import type { LaneClock } from '#src/lane/lane.js';
-import { LaneSet } from '#src/lane/lane-set.js';
+import type { HomeOptions } from '#src/moves/home-keeper.js';
 import { decodeServerFrames, encodeClientFrame } from '#src/protocol/client-frames.js';
 import { jsonEncoder } from '#src/protocol/encoder-json.js';
 import { msgpackEncoder } from '#src/protocol/encoder-msgpack.js';
@@ -18,20 +17,17 @@ import {
   type ServerMessage,
 } from '#src/protocol/messages.js';
 import { MsgpackReader } from '#src/protocol/msgpack-reader.js';
-import { HandOver } from '#src/router/hand-over.js';
-import { HomeKeeper, type HomeOptions } from '#src/router/home-keeper.js';
 import type { Hooks } from '#src/router/hooks.js';
 import type { AckCallback } from '#src/router/pending-acks.js';
-import { Router } from '#src/router/router.js';
 import { Session } from '#src/router/session.js';
-import { type RegistryOptions, TopicRegistry } from '#src/router/topic-registry.js';
+import type { Clock } from '#src/time/loop.js';
 import { FakeScheduler } from '../support/fake-scheduler.js';
 import { FakeSink } from '../support/fake-sink.js';
 import { SteppedThreads } from '../support/stepped-threads.js';
 
 export interface RouterLabOptions {
   readonly hooks?: Hooks;
-  readonly registry?: Partial<RegistryOptions>;
+  readonly registry?: Partial<DirectoryOptions>;
   readonly maxSubscriptionsPerConnection?: number;
   readonly maxPayloadBytes?: number;
   /** Bytes of the ring of each lane; without it there is none. */
@@ -40,7 +36,7 @@ export interface RouterLabOptions {
   readonly lanes?: number;
   readonly stallMs?: number;
   /** The clock of the lanes' threads (default: the lab's, which stands still while they work). */
-  readonly laneClock?: LaneClock;
+  readonly laneClock?: Clock;
   /** When topics move by themselves (default: never). */
   readonly homes?: { readonly hot?: Partial<HomeOptions['hot']>; readonly rebalanceRatio?: number };
   /** What the logs of cold topics may take together. */
@@ -72,89 +68,42 @@ type LaneReport = string;
 
 export class RouterLab {
   readonly scheduler = new FakeScheduler();
-  readonly delivery = new Delivery({ budgetMs: 1 }, this.scheduler);
-  readonly coldLink: DirectLink;
   /** The threads of the lanes: they run when the lab settles. */
   readonly threads: SteppedThreads;
-  readonly lanes: LaneSet;
-  readonly topics: TopicRegistry;
-  readonly router: Router;
-  readonly handOver: HandOver;
-  readonly homes: HomeKeeper;
+  readonly delivery: Core['delivery'];
+  readonly coldLink: Core['coldLink'];
+  readonly lanes: Core['lanes'];
+  readonly topics: Core['topics'];
+  readonly router: Core['router'];
+  readonly handOver: Core['handOver'];
+  readonly keeper: Core['keeper'];
   readonly faults: unknown[] = [];
   readonly laneReports: LaneReport[] = [];
 
   constructor(options: RouterLabOptions = {}) {
-    const { hooks = {}, registry = {}, laneRingBytes, stallMs = 60_000, coldLogsMaxBytes = 2 ** 30 } = options;
-    const lanes = laneRingBytes === undefined ? 0 : (options.lanes ?? 1);
-    const maxHotTopics = registry.maxHotTopics ?? 100;
-    const { scheduler } = this;
-    this.threads = new SteppedThreads(options.laneClock ?? scheduler);
-    this.coldLink = new DirectLink({
-      dataMaxBytes: LOG_SIZES.dataBytes,
-      framesMax: LOG_SIZES.frames,
-      logsMaxBytes: coldLogsMaxBytes,
-      retainMs: 2000,
-    });
-    this.lanes = new LaneSet(
-      { lanes, ringBytes: laneRingBytes ?? 0, stallMs, logSizes: LOG_SIZES, maxHotTopics },
-      this.threads,
-      scheduler,
-      scheduler,
-      {
-        onHead: (alias) => this.router.onHead(alias),
-        onAck: (request, seq) => this.router.onAck(request, seq),
-        onPutAside: (request) => this.router.onPutAside(request),
-      },
-      {
+    const laneClock = options.laneClock ?? this.scheduler;
+    this.threads = new SteppedThreads(laneClock);
+    const core = new Core(coreOptions(options), {
+      hooks: options.hooks ?? {},
+      loop: this.scheduler,
+      threads: this.threads,
+      laneClock,
+      laneEvents: {
         onDeath: ({ lane, reason }) => this.laneReports.push(`${reason} ${lane}`),
         onRecovered: (lane) => this.laneReports.push(`recovered ${lane}`),
         onPoison: (lane) => this.laneReports.push(`poison ${lane}`),
-        onDegraded: (lane) => {
-          this.laneReports.push(`degraded ${lane}`);
-          this.homes.evacuate(lane);
-        },
+        onDegraded: (lane) => this.laneReports.push(`degraded ${lane}`),
       },
-    );
-    const isUsable = (lane: number): boolean => this.lanes.isUsable(lane);
-    const { links: laneLinks, sharedLogs } = this.lanes;
-    this.topics = new TopicRegistry(
-      {
-        autoCreate: true,
-        maxTopics: 1000,
-        maxHotTopics,
-        defaults: DEFAULTS,
-        rules: [],
-        nowMs: () => scheduler.nowMs(),
-        ...registry,
-      },
-      this.delivery,
-      this.coldLink,
-      laneLinks,
-      isUsable,
-    );
-    const { maxSubscriptionsPerConnection = 100, maxPayloadBytes = 2 ** 18 } = options;
-    this.router = new Router(
-      { maxSubscriptionsPerConnection, maxPayloadBytes, hookTimeoutMs: 0 },
-      this.topics,
-      this.delivery,
-      hooks,
-      scheduler,
-    );
-    this.router.onFault = (fault) => this.faults.push(fault);
-    const { coldLink } = this;
-    const handOver = { coldLink, laneLinks, sharedLogs, isUsable, loop: scheduler };
-    this.handOver = new HandOver(handOver, this.delivery, this.router);
-    const homes = {
-      hot: { ...NEVER_MOVE, ...options.homes?.hot },
-      rebalance: { ratio: options.homes?.rebalanceRatio ?? 0 },
-    };
-    this.homes = new HomeKeeper(homes, this.topics, this.handOver, this.lanes, scheduler);
-    this.router.onActive = (entry) => this.homes.watch(entry);
-    this.delivery.beforeTurn = () => {
-      this.lanes.drain();
-      this.handOver.pump();
-    };
+      onFault: (fault) => this.faults.push(fault),
+      beforeTurn: () => {},
+    });
+    this.delivery = core.delivery;
+    this.coldLink = core.coldLink;
+    this.lanes = core.lanes;
+    this.topics = core.topics;
+    this.router = core.router;
+    this.handOver = core.handOver;
+    this.keeper = core.keeper;
     for (const lane of this.lanes.lanes) lane.start();
   }
 
@@ -186,6 +135,29 @@ export class RouterLab {
       this.settle();
     }
   }
+}
+
+function coreOptions(options: RouterLabOptions): CoreOptions {
+  const { registry = {}, laneRingBytes, stallMs = 60_000, coldLogsMaxBytes = 2 ** 30 } = options;
+  const { maxSubscriptionsPerConnection = 100, maxPayloadBytes = 2 ** 18 } = options;
+  const lanes = laneRingBytes === undefined ? 0 : (options.lanes ?? 1);
+  const maxHotTopics = registry.maxHotTopics ?? 100;
+  return {
+    delivery: { budgetMs: 1 },
+    cold: {
+      dataMaxBytes: LOG_SIZES.dataBytes,
+      framesMax: LOG_SIZES.frames,
+      logsMaxBytes: coldLogsMaxBytes,
+      retainMs: 2000,
+    },
+    lanes: { lanes, ringBytes: laneRingBytes ?? 0, stallMs, logSizes: LOG_SIZES, maxHotTopics },
+    topics: { autoCreate: true, maxTopics: 1000, maxHotTopics, defaults: DEFAULTS, rules: [], ...registry },
+    router: { maxSubscriptionsPerConnection, maxPayloadBytes, hookTimeoutMs: 0 },
+    homes: {
+      hot: { ...NEVER_MOVE, ...options.homes?.hot },
+      rebalance: { ratio: options.homes?.rebalanceRatio ?? 0 },
+    },
+  };
 }
 
 let connectionCount = 0;
@@ -260,7 +232,7 @@ export class RouterClient {
   #handle(bytes: Uint8Array): void {
     const { router } = this.#lab;
     const reader = this.#reader;
-    router.beginBatch();
+    router.batch.begin();
     reader.reset(bytes, 0, bytes.length);
     for (let result = reader.next(); result !== READ_END; result = reader.next()) {
       if (result !== READ_FRAME) throw new Error(`the test sent a bad frame: ${reader.problem}`);
@@ -272,7 +244,7 @@ export class RouterClient {
       this.#wait(pending, rest);
       break;
     }
-    router.endBatch(this.session);
+    router.batch.end(this.session);
   }
 
   #wait(pending: Promise<void>, rest: Uint8Array): void {
@@ -286,12 +258,12 @@ export class RouterClient {
 
 /** Publishes as the process itself does. False: the topic's home is full. */
 export function publishLocally(
-  { router, scheduler }: RouterLab,
+  { router, topics, scheduler }: RouterLab,
   topic: string,
   payload: Uint8Array,
   onAck: AckCallback | null = () => {},
 ): boolean {
-  const entry = router.topics.obtain(topic);
+  const entry = topics.obtain(topic);
   if (entry instanceof RingcastError) throw entry;
-  return router.publishLocal(entry, payload, undefined, scheduler.nowMs(), onAck);
+  return router.publishing.publishLocally(entry, payload, undefined, scheduler.nowMs(), onAck);
 }

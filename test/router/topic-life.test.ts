@@ -1,7 +1,7 @@
 // When topics come into being, where they live, and when they cease to be.
 
 import { describe, expect, it } from 'vitest';
-import { LocalSubscriber } from '#src/delivery/local-subscriber.js';
+import { LocalSubscriber } from '#src/local/local-subscriber.js';
 import { msgpackEncoder } from '#src/protocol/encoder-msgpack.js';
 import { RouterLab } from './router-lab.js';
 
@@ -186,7 +186,7 @@ for (const [home, prefix] of [
       one.send({ type: 'publish', id: 1, topic, payload: 1 });
       lab.topics.delete(topic);
       expect(one.takeShort()).toEqual(['ok 1']);
-      expect(lab.router.pendingAcks.count).toBe(0);
+      expect(lab.router.publishing.pendingAcks.count).toBe(0);
     });
 
     it('lets a subscriber that is told ask for the topic at once: it gets a new one', () => {
@@ -243,7 +243,7 @@ it('whatever came and went, nothing is left', () => {
   const nothing = { consumers: 0, streams: 0, subscriptions: 0, ready: 0, waiting: 0, blocked: 0 };
   expect(lab.delivery.load).toEqual(nothing);
   expect([lab.topics.count, lab.topics.hotCount, lab.coldLink.topicCount, lab.coldLink.logBytes]).toEqual([0, 0, 0, 0]);
-  expect([lab.router.pendingAcks.count, lab.scheduler.timerCount]).toEqual([0, 0]);
+  expect([lab.router.publishing.pendingAcks.count, lab.scheduler.timerCount]).toEqual([0, 0]);
 });
 
 describe('the wait on the way to a lane', () => {

@@ -1,7 +1,7 @@
 // What clients, operators and fate do, in random order.
 
 import { SEND_BLOCKED, SEND_OK, SEND_REFUSED } from '#src/delivery/sink.js';
-import type { Home } from '#src/lane/placement.js';
+import type { Home } from '#src/home/placement.js';
 import type { Random } from '../ring/random.js';
 import { Client, type Publish } from './client.js';
 import { faults } from './faults.js';

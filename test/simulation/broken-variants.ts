@@ -1,13 +1,13 @@
 // Lanes and hand-over with one rule broken on purpose: each has to be found by the simulation.
 
+import type { TopicLogs } from '#src/home/link.js';
 import { Lane } from '#src/lane/lane.js';
 import { LaneLink } from '#src/lane/lane-link.js';
-import type { TopicLogs } from '#src/lane/link.js';
 import { Replay } from '#src/lane/replay.js';
 import { SharedLogs } from '#src/lane/shared-logs.js';
 import { FrameLog } from '#src/log/frame-log.js';
+import { LeavingTopic } from '#src/moves/leaving-topic.js';
 import { RingReader } from '#src/ring/ring.js';
-import { LeavingTopic } from '#src/router/leaving-topic.js';
 import { faults } from './faults.js';
 
 export interface BrokenVariant {

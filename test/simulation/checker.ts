@@ -1,11 +1,11 @@
 // What must hold, whatever happens: each subscriber gets a topic's accepted messages in their order, or is told exactly
 // which it does not get; each request gets one answer, and the right one; memory has one owner.
 
+import type { TopicEntry } from '#src/directory/topic-entry.js';
 import type { SharedLogs } from '#src/lane/shared-logs.js';
 import type { PoisonedMessage } from '#src/lane/supervised-lane.js';
 import type { FrameLog } from '#src/log/frame-log.js';
 import { isoTime } from '#src/protocol/json-event.js';
-import type { TopicEntry } from '#src/router/topic-entry.js';
 import { faults } from './faults.js';
 import { numberIn, numberOf, type Payload } from './payload.js';
 

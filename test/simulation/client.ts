@@ -110,7 +110,7 @@ export class Client implements Sink {
 
   #publishBatch(batch: readonly Publish[]): void {
     const { router } = this.#world;
-    router.beginBatch();
+    router.batch.begin();
     const messages = batch.map((publish) => this.#message(publish));
     const frames = batch.map((publish, index) => this.#publishFrame(publish, messages[index] as Message));
     const bytes = new Uint8Array(frames.reduce((sum, frame) => sum + frame.length, 0));
@@ -122,13 +122,13 @@ export class Client implements Sink {
     let index = 0;
     this.#refusedWithoutId = 0;
     this.#handle(bytes, (handle) => {
-      const before = router.publishedMessages;
+      const before = router.publishing.publishedMessages;
       const { topic } = batch[index] as Publish;
       const message = messages[index++] as Message;
       this.#world.publishing = message;
       handle();
       const entry = this.#world.topics.find(topic);
-      if (router.publishedMessages > before && entry !== undefined) this.#world.accepted(message, entry);
+      if (router.publishing.publishedMessages > before && entry !== undefined) this.#world.accepted(message, entry);
       this.#world.settlePublishing();
     });
     this.#checkRefusals(batch, messages);
@@ -219,7 +219,7 @@ export class Client implements Sink {
   }
 
   #send(message: ClientMessage, json: object): void {
-    this.#world.router.beginBatch();
+    this.#world.router.batch.begin();
     this.#handle(this.#isText ? utf8.encode(JSON.stringify(json)) : encodeClientFrame(message), (handle) => handle());
   }
 
@@ -233,7 +233,7 @@ export class Client implements Sink {
     }
     // What the buffer holds afterwards is nobody's business.
     bytes.fill(0xc1);
-    router.endBatch(this.session);
+    router.batch.end(this.session);
   }
 
   // ---- what the client gets ----------------------------------------------------------------------------------------

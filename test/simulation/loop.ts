@@ -1,7 +1,6 @@
 // The accept thread's event loop and the clock of all threads, in the hand of the simulation: nothing happens by itself.
 
-import type { Scheduler } from '#src/delivery/scheduler.js';
-import type { LaneClock } from '#src/lane/lane.js';
+import type { Clock, Loop as EventLoop } from '#src/time/loop.js';
 
 const EPOCH_MS = 1_700_000_000_000;
 /** Each look at the clock takes time: so budgets run out. */
@@ -12,7 +11,7 @@ interface Timer {
   readonly callback: () => void;
 }
 
-export class Loop implements Scheduler {
+export class Loop implements EventLoop {
   #now = 1000;
   /** Part of the time that the accept thread claims to be busy. */
   readonly #busyShare: number;
@@ -29,7 +28,7 @@ export class Loop implements Scheduler {
   }
 
   /** The same time for lanes, to whom a look takes `lookMs`: so they have been busy. */
-  laneClock(lookMs: number): LaneClock {
+  laneClock(lookMs: number): Clock {
     const nowMs = (): number => {
       this.#now += lookMs;
       return this.#now;
@@ -37,8 +36,10 @@ export class Loop implements Scheduler {
     return { nowMs };
   }
 
-  /** The same time for who stamps messages: all that are published in one step have the same. */
-  readonly messageClock = { nowMs: () => this.#now, epochMs: () => this.epochMs() };
+  /** The time, without a look at the clock. */
+  get now(): number {
+    return this.#now;
+  }
 
   epochMs(): number {
     return EPOCH_MS + this.#now;

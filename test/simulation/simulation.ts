@@ -48,7 +48,7 @@ export async function simulate(seed: number, log: string[] | null = null): Promi
   check(world);
   if (world.pinsUnderWay !== 0) world.checker.fail(`${world.pinsUnderWay} moves were never said to be done`);
   const { events, gaps, acks, leftOut } = world.checker;
-  return { events, gaps, acks, refused: world.router.overloadedMessages, leftOut, ...world.seen };
+  return { events, gaps, acks, refused: world.router.publishing.overloadedMessages, leftOut, ...world.seen };
 }
 
 async function promisesSettled(): Promise<void> {
@@ -184,7 +184,7 @@ function whatIsUnderWay(world: World): string | null {
   if (lanes.links.some((link) => link.hasEvents() || link.endedLogs > 0)) return 'the lanes have work';
   if (lanes.lanes.some(({ state }) => state !== 'running' && state !== 'degraded')) return 'a lane does not run';
   if (handOver.underWayCount > 0) return `${handOver.underWayCount} topics are on their way`;
-  if (router.pendingAcks.count > 0) return `${router.pendingAcks.count} acks are pending`;
+  if (router.publishing.pendingAcks.count > 0) return `${router.publishing.pendingAcks.count} acks are pending`;
   if (ready + waiting + blocked > 0) return `consumers: ${ready} ready, ${waiting} waiting, ${blocked} blocked`;
   return null;
 }
@@ -210,10 +210,10 @@ function arrived({ pins, lanes, checker }: World): void {
 
 /** As the engine does it. */
 function stop(world: World, actions: Actions): void {
-  const { homes, handOver, lanes, delivery, clients, loop } = world;
+  const { core, keeper, handOver, lanes, delivery, clients, loop } = world;
   world.trace(() => 'the engine stops');
-  world.stopTrimming();
-  homes.stop();
+  core.sweeps.stop();
+  keeper.stop();
   settle(world, actions, () => {
     handOver.pump();
     return handOver.underWayCount > 0 ? `${handOver.underWayCount} topics are on their way` : null;
@@ -234,15 +234,13 @@ function stop(world: World, actions: Actions): void {
 function end(world: World): void {
   const { checker, lanes, delivery, router, topics, handOver, loop, threads } = world;
   checker.allAnswered(world.messages);
-  if (router.pendingAcks.count > 0) checker.fail(`${router.pendingAcks.count} acks are pending`);
+  if (router.publishing.pendingAcks.count > 0) checker.fail(`${router.publishing.pendingAcks.count} acks are pending`);
   if (handOver.underWayCount > 0) checker.fail(`${handOver.underWayCount} topics are on their way`);
   for (const name of TOPICS) topics.delete(name);
   for (const { number, link } of lanes.lanes) {
     if (link.topicCount > 0) checker.fail(`lane ${number} has ${link.topicCount} topics`);
   }
-  handOver.close();
-  delivery.close();
-  lanes.close();
+  world.core.close();
   loop.turn();
   loop.turn();
   const { consumers, streams, subscriptions, ready, waiting, blocked } = delivery.load;

@@ -1,8 +1,9 @@
 // Threads of lanes without threads: the simulation says when each takes a step, and what becomes of it meanwhile.
 
-import { Lane, type LaneClock, type LaneStart } from '#src/lane/lane.js';
+import { Lane, type LaneStart } from '#src/lane/lane.js';
 import type { LaneParcel } from '#src/lane/parcels.js';
 import type { LaneThreads, RunningLane } from '#src/lane/pool.js';
+import type { Clock } from '#src/time/loop.js';
 import { type FaultPlan, faults, LaneFault } from './faults.js';
 
 /** starting: it exists, its code has not begun. hung: it neither goes on nor ends. dying: it has ended, nobody knows yet. */
@@ -16,12 +17,12 @@ export class SimulatedThread implements RunningLane {
   readonly name: string;
   readonly #start: LaneStart;
   readonly #onEnded: (fault: unknown) => void;
-  readonly #clock: LaneClock;
+  readonly #clock: Clock;
   readonly #posted: LaneParcel[] = [];
   #lane: Lane | null = null;
   #fault: unknown = null;
 
-  constructor(name: string, start: LaneStart, onEnded: (fault: unknown) => void, clock: LaneClock) {
+  constructor(name: string, start: LaneStart, onEnded: (fault: unknown) => void, clock: Clock) {
     this.name = name;
     this.#start = start;
     this.#onEnded = onEnded;
@@ -89,10 +90,10 @@ export class SimulatedThreads implements LaneThreads {
   alive: SimulatedThread[] = [];
   /** Has a say in what becomes of a new thread. */
   onStart: (thread: SimulatedThread) => void = () => {};
-  readonly #clock: LaneClock;
+  readonly #clock: Clock;
   #started = 0;
 
-  constructor(clock: LaneClock) {
+  constructor(clock: Clock) {
     this.#clock = clock;
   }
 

@@ -1,20 +1,15 @@
 // Everything that the engine wires but the server and real threads, in one thread: the accept thread's parts, lanes with the
 // real rings between them, clients with fake sockets. Nothing moves until an action moves it.
 
-import { Delivery } from '#src/delivery/delivery.js';
-import { Sweeps } from '#src/engine/sweeps.js';
+import type { PlacementRule } from '#src/directory/topic-directory.js';
+import type { TopicEntry, TopicSettings } from '#src/directory/topic-entry.js';
+import { Core, type CoreOptions } from '#src/engine/core.js';
 import { RingcastError } from '#src/errors.js';
-import { DirectLink } from '#src/lane/direct-link.js';
-import { LaneSet, type LaneSetOptions } from '#src/lane/lane-set.js';
-import type { HotSettings } from '#src/lane/load-meter.js';
-import { COLD, type Home } from '#src/lane/placement.js';
+import { COLD, type Home } from '#src/home/placement.js';
+import type { LaneSetOptions } from '#src/lane/lane-set.js';
 import type { LaneDeath } from '#src/lane/supervised-lane.js';
-import { HandOver } from '#src/router/hand-over.js';
-import { HomeKeeper } from '#src/router/home-keeper.js';
+import type { HotSettings } from '#src/moves/load-meter.js';
 import { overloaded } from '#src/router/refusals.js';
-import { Router } from '#src/router/router.js';
-import type { TopicEntry, TopicSettings } from '#src/router/topic-entry.js';
-import { type PlacementRule, TopicRegistry } from '#src/router/topic-registry.js';
 import { Checker, type Message, type TopicRecord } from './checker.js';
 import type { Client } from './client.js';
 import { faults, LaneFault } from './faults.js';
@@ -24,7 +19,7 @@ import { SimulatedThreads } from './threads.js';
 /** How a world is built. */
 export interface Shape {
   readonly lanes: LaneSetOptions;
-  readonly cold: ConstructorParameters<typeof DirectLink>[0];
+  readonly cold: CoreOptions['cold'];
   readonly topics: TopicSettings;
   readonly rules: readonly PlacementRule[];
   readonly hot: HotSettings;
@@ -49,22 +44,36 @@ export interface Seen {
   rebalances: number;
 }
 
-/** Pauses of the engine's timer for what has to be done now and then (ms). */
-const SWEEP_MS = 1000;
+function coreOptions(shape: Shape): CoreOptions {
+  return {
+    delivery: { budgetMs: shape.budgetMs },
+    cold: shape.cold,
+    lanes: shape.lanes,
+    topics: {
+      autoCreate: true,
+      maxTopics: 1000,
+      maxHotTopics: shape.lanes.maxHotTopics,
+      defaults: shape.topics,
+      rules: shape.rules,
+    },
+    router: { maxSubscriptionsPerConnection: 100, maxPayloadBytes: 2 ** 16, hookTimeoutMs: 0 },
+    homes: { hot: shape.hot, rebalance: { ratio: shape.rebalanceRatio } },
+  };
+}
 
 export class World {
   readonly shape: Shape;
   readonly loop: Loop;
   readonly checker: Checker;
   readonly threads: SimulatedThreads;
-  readonly delivery: Delivery;
-  readonly coldLink: DirectLink;
-  readonly lanes: LaneSet;
-  readonly topics: TopicRegistry;
-  readonly #sweeps: Sweeps;
-  readonly router: Router;
-  readonly handOver: HandOver;
-  readonly homes: HomeKeeper;
+  readonly core: Core;
+  readonly delivery: Core['delivery'];
+  readonly coldLink: Core['coldLink'];
+  readonly lanes: Core['lanes'];
+  readonly topics: Core['topics'];
+  readonly router: Core['router'];
+  readonly handOver: Core['handOver'];
+  readonly keeper: Core['keeper'];
   readonly clients = new Set<Client>();
   /** Everything that anybody wanted to publish. */
   readonly messages: Message[] = [];
@@ -91,22 +100,14 @@ export class World {
     this.#log = log;
     this.loop = new Loop(shape.busyShare);
     this.checker = new Checker(shape.isRoomy);
-    const { loop } = this;
-    const laneClock = loop.laneClock(shape.laneLookMs);
+    const laneClock = this.loop.laneClock(shape.laneLookMs);
     this.threads = new SimulatedThreads(laneClock);
-    this.delivery = new Delivery({ budgetMs: shape.budgetMs }, loop);
-    this.coldLink = new DirectLink(shape.cold);
-    this.lanes = new LaneSet(
-      shape.lanes,
-      this.threads,
-      loop,
+    this.core = new Core(coreOptions(shape), {
+      hooks: {},
+      loop: this.loop,
+      threads: this.threads,
       laneClock,
-      {
-        onHead: (alias) => this.router.onHead(alias),
-        onAck: (request, seq) => this.router.onAck(request, seq),
-        onPutAside: (request) => this.router.onPutAside(request),
-      },
-      {
+      laneEvents: {
         onDeath: (death) => this.#died(death),
         onRecovered: (lane) => this.trace(() => `lane ${lane} has recovered`),
         onPoison: (lane, message) => {
@@ -116,57 +117,40 @@ export class World {
         onDegraded: (lane) => {
           this.seen.degradedLanes++;
           this.trace(() => `lane ${lane} is given up`);
-          this.homes.evacuate(lane);
         },
       },
-    );
-    const isUsable = (lane: number): boolean => this.lanes.isUsable(lane);
-    const { links: laneLinks, sharedLogs } = this.lanes;
-    this.checker.watchMemory(sharedLogs);
+      onFault: (fault) => this.checker.fail(`a fault that nobody is told of: ${fault}`),
+      beforeTurn: () => {},
+    });
+    this.delivery = this.core.delivery;
+    this.coldLink = this.core.coldLink;
+    this.lanes = this.core.lanes;
+    this.topics = this.core.topics;
+    this.router = this.core.router;
+    this.handOver = this.core.handOver;
+    this.keeper = this.core.keeper;
+    this.checker.watchMemory(this.lanes.sharedLogs);
     faults.onLaneWrite = (log) => this.checker.inUse(log, 'a lane writes to a log');
-    const { maxHotTopics } = shape.lanes;
-    const registryOptions = {
-      autoCreate: true,
-      maxTopics: 1000,
-      maxHotTopics,
-      defaults: shape.topics,
-      rules: shape.rules,
-      nowMs: () => loop.nowMs(),
-    };
-    this.topics = new TopicRegistry(registryOptions, this.delivery, this.coldLink, laneLinks, isUsable);
-    const routerOptions = { maxSubscriptionsPerConnection: 100, maxPayloadBytes: 2 ** 16, hookTimeoutMs: 0 };
-    this.router = new Router(routerOptions, this.topics, this.delivery, {}, loop.messageClock);
-    this.router.onFault = (fault) => this.checker.fail(`a hook failed: ${fault}`);
-    const handOverOptions = { coldLink: this.coldLink, laneLinks, sharedLogs, isUsable, loop };
-    this.handOver = new HandOver(handOverOptions, this.delivery, this.router);
-    const homeOptions = { hot: shape.hot, rebalance: { ratio: shape.rebalanceRatio } };
-    this.homes = new HomeKeeper(homeOptions, this.topics, this.handOver, this.lanes, loop);
-    this.#sweeps = new Sweeps(loop, SWEEP_MS, [() => this.topics.sweep(), () => this.coldLink.trim(loop.epochMs())]);
-    const { onMoved } = this.handOver;
-    this.handOver.onMoved = (entry, from) => {
+    this.#watchMoves();
+  }
+
+  #watchMoves(): void {
+    const moved = this.topics.moved.bind(this.topics);
+    this.topics.moved = (entry, from) => {
       this.#moved(entry, from);
-      onMoved(entry, from);
-    };
-    this.router.onActive = (entry) => this.homes.watch(entry);
-    this.delivery.beforeTurn = () => {
-      this.lanes.drain();
-      this.handOver.pump();
+      moved(entry, from);
     };
   }
 
   /** Starts the lanes; their doorbell is not listened to: the simulation rings. */
   start(): void {
     for (const lane of this.lanes.lanes) lane.start();
-    this.#sweeps.start();
+    this.core.sweeps.start();
   }
 
   /** Notes what happens, if anybody wants to know. */
   trace(describe: () => string): void {
     this.#log?.push(describe());
-  }
-
-  stopTrimming(): void {
-    this.#sweeps.stop();
   }
 
   recordOf(topic: string): TopicRecord {
@@ -181,7 +165,7 @@ export class World {
     const pin = { home, isRefused: false };
     this.pins.set(entry, pin);
     this.pinsUnderWay++;
-    this.homes.pin(entry, home).then(
+    this.keeper.pin(entry, home).then(
       () => {
         this.pinsUnderWay--;
       },
@@ -203,7 +187,7 @@ export class World {
   /** The application itself publishes. */
   publishLocally(message: Message, topic: string, payload: Uint8Array): void {
     const { router, checker, topics } = this;
-    const before = router.publishedMessages;
+    const before = router.publishing.publishedMessages;
     const settle = (outcome: unknown): void => {
       this.answered(message, () => {
         if (outcome instanceof RingcastError) checker.refused(message, outcome.code);
@@ -213,10 +197,11 @@ export class World {
     this.publishing = message;
     const entry = topics.obtain(topic);
     if (entry instanceof RingcastError) settle(entry);
-    else if (!router.publishLocal(entry, payload, message.id, this.loop.messageClock.nowMs(), settle)) {
+    else if (!router.publishing.publishLocally(entry, payload, message.id, this.loop.now, settle)) {
       settle(overloaded(entry));
     }
-    if (router.publishedMessages > before && !(entry instanceof RingcastError)) this.accepted(message, entry);
+    if (router.publishing.publishedMessages > before && !(entry instanceof RingcastError))
+      this.accepted(message, entry);
     this.settlePublishing();
   }
 

@@ -1,12 +1,12 @@
 // Time and the event loop in the hand of the test: nothing happens before the test says so.
 
-import type { Scheduler } from '#src/delivery/scheduler.js';
+import type { Loop } from '#src/time/loop.js';
 
 const EPOCH_MS = 1_700_000_000_000;
 /** More turns without an end are a loop that never ends. */
 const TURNS_MAX = 100_000;
 
-export class FakeScheduler implements Scheduler {
+export class FakeScheduler implements Loop {
   now = 1000;
   busy = 0;
   #soon: (() => void)[] = [];

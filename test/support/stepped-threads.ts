@@ -1,17 +1,18 @@
 // Threads of lanes without threads: each runs when the test says so, and dies when the test says so.
 
-import { Lane, type LaneClock, type LaneStart } from '#src/lane/lane.js';
+import { Lane, type LaneStart } from '#src/lane/lane.js';
 import type { LaneParcel } from '#src/lane/parcels.js';
 import type { LaneThreads, RunningLane } from '#src/lane/pool.js';
+import type { Clock } from '#src/time/loop.js';
 
-export const testClock: LaneClock = { nowMs: () => performance.now() };
+export const testClock: Clock = { nowMs: () => performance.now() };
 
 export class SteppedThreads implements LaneThreads {
   /** All that were ever started. */
   readonly started: SteppedThread[] = [];
-  readonly #clock: LaneClock;
+  readonly #clock: Clock;
 
-  constructor(clock: LaneClock = testClock) {
+  constructor(clock: Clock = testClock) {
     this.#clock = clock;
   }
 
@@ -36,11 +37,11 @@ export class SteppedThread implements RunningLane {
   readonly #posted: LaneParcel[] = [];
   readonly #start: LaneStart;
   readonly #onEnded: (fault: unknown) => void;
-  readonly #clock: LaneClock;
+  readonly #clock: Clock;
   #lane: Lane | null = null;
   #isTerminated = false;
 
-  constructor(start: LaneStart, onEnded: (fault: unknown) => void, clock: LaneClock) {
+  constructor(start: LaneStart, onEnded: (fault: unknown) => void, clock: Clock) {
     this.#start = start;
     this.#onEnded = onEnded;
     this.#clock = clock;

@@ -1,13 +1,14 @@
 // The homes of topics: the accept thread, a lane that the test steps by hand, and a lane in a thread of its own.
 
-import { DirectLink } from '#src/lane/direct-link.js';
-import type { LaneLink, LinkLoop } from '#src/lane/lane-link.js';
+import { DirectLink } from '#src/home/direct-link.js';
+import type { LinkEvents } from '#src/home/link.js';
+import type { LaneLink } from '#src/lane/lane-link.js';
 import { LaneSet } from '#src/lane/lane-set.js';
-import type { LinkEvents } from '#src/lane/link.js';
-import { createMonotonicClock } from '#src/lane/monotonic.js';
 import { LanePool } from '#src/lane/pool.js';
 import type { LaneEvents } from '#src/lane/supervised-lane.js';
 import { encode } from '#src/protocol/msgpack.js';
+import type { Scheduler } from '#src/time/loop.js';
+import { createMonotonicClock } from '#src/time/monotonic.js';
 import { SteppedThreads, testClock } from '../support/stepped-threads.js';
 import type { HomeSizes, OpenHome, TopicHome } from './topic-home.js';
 
@@ -45,7 +46,7 @@ export class SteppedLane {
   #soon: (() => void)[] = [];
 
   constructor(ringBytes: number, sizes: HomeSizes, events: LinkEvents, laneEvents: LaneEvents = noDeaths) {
-    const loop: LinkLoop = {
+    const loop: Scheduler = {
       soon: (callback) => {
         this.#soon.push(callback);
       },
@@ -110,7 +111,7 @@ export class ThreadedLane implements TopicHome {
       },
       onPutAside: (request) => events.onPutAside(request),
     };
-    const loop: LinkLoop = {
+    const loop: Scheduler = {
       soon: (callback) => {
         setImmediate(callback);
       },

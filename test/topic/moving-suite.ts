@@ -1,7 +1,7 @@
 // Topics that leave a home and go on in another one: part of the contract of every home.
 
 import { expect, it } from 'vitest';
-import type { TopicLogs } from '#src/lane/link.js';
+import type { TopicLogs } from '#src/home/link.js';
 import { EVICTED, FrameLog } from '#src/log/frame-log.js';
 import { allocateSharedLog } from '#src/log/shared-memory.js';
 import { EventHead, eventTail } from '#src/protocol/event.js';

@@ -1,13 +1,13 @@
-// The contract of a topic's home, as a suite: whatever runs topics behind a TopicLink has to pass it.
+// The contract of a topic's home, as a suite: whatever runs topics behind a HomeLink has to pass it.
 
 import { expect } from 'vitest';
 import {
+  type HomeLink,
   type LinkEvents,
   type OutgoingMessage,
   PUBLISH_ACCEPTED,
   PUBLISH_FULL,
-  type TopicLink,
-} from '#src/lane/link.js';
+} from '#src/home/link.js';
 import { EVICTED, type FrameLog } from '#src/log/frame-log.js';
 import { EventView, eventTail } from '#src/protocol/event.js';
 import { encode } from '#src/protocol/msgpack.js';
@@ -23,7 +23,7 @@ export const LARGE: HomeSizes = { dataBytes: 2 ** 20, frames: 4096 };
 
 /** A home under test. */
 export interface TopicHome {
-  readonly link: TopicLink;
+  readonly link: HomeLink;
   /** The monotonic clock of the home's thread, as this thread reads it. */
   nowMs(): number;
   /** Resolves when everything accepted before is in the logs and has been reported. */

@@ -3,7 +3,6 @@
 
 import type { Consumer } from '../../../dist/delivery/consumer.js';
 import { Delivery } from '../../../dist/delivery/delivery.js';
-import type { Scheduler } from '../../../dist/delivery/scheduler.js';
 import { SEND_OK, type Sink } from '../../../dist/delivery/sink.js';
 import type { Stream } from '../../../dist/delivery/stream.js';
 import { DELAY_OF_STREAM, POLICY_DROP_OLDEST } from '../../../dist/delivery/subscription-table.js';
@@ -11,6 +10,7 @@ import { FrameLog } from '../../../dist/log/frame-log.js';
 import { allocateSharedLog } from '../../../dist/log/shared-memory.js';
 import { jsonEncoder } from '../../../dist/protocol/encoder-json.js';
 import { msgpackEncoder } from '../../../dist/protocol/encoder-msgpack.js';
+import type { Loop } from '../../../dist/time/loop.js';
 import { type Group, type Stopwatch, type TimeBench, verify, type Work } from '../bench.js';
 
 const FRAME = new Uint8Array(85).fill(0x61);
@@ -22,7 +22,7 @@ const PLAIN_LIMITS = { dataBytes: 16_384, frames: 128, retainMs: 0, historyMessa
 const FLUSHES_PER_CLOCK_READ = 8;
 
 /** Turns run when the bench says so. The clock stands still, or moves on by a turn's budget at every look. */
-class ManualScheduler implements Scheduler {
+class ManualScheduler implements Loop {
   isRushed: () => boolean = () => false;
   #now = 0;
   #turn: (() => void) | null = null;
@@ -95,11 +95,13 @@ interface Setup {
 
 const DEFAULTS: Setup = { subscribers: 1024, streams: 1, frames: 1, isHot: true, isText: false };
 
+const NO_EVENTS = { beforeTurn: () => {}, onFault: () => {}, onStreamUnused: () => {} };
+
 /** One operation: messages arrive, everyone is marked and flushed. */
 class Turns {
   readonly #setup: Setup;
   readonly #scheduler = new ManualScheduler();
-  readonly #delivery = new Delivery({ budgetMs: BUDGET_MS }, this.#scheduler);
+  readonly #delivery = new Delivery({ budgetMs: BUDGET_MS }, this.#scheduler, NO_EVENTS);
   readonly #streams: Stream[];
   /** Flushes so far when marking began; Infinity while nobody marks. */
   #flushesBefore = Number.POSITIVE_INFINITY;

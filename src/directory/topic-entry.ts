@@ -2,8 +2,8 @@
 
 import type { Stream } from '../delivery/stream.js';
 import type { TopicCounters } from '../delivery/topic-counters.js';
-import type { TopicLink } from '../lane/link.js';
-import { COLD, type Home } from '../lane/placement.js';
+import type { HomeLink, TopicLink } from '../home/link.js';
+import { COLD, type Home } from '../home/placement.js';
 import type { SlowConsumerPolicy } from '../protocol/messages.js';
 import { oldestHistorySeq } from '../topic/history.js';
 import type { TopicSpec } from '../topic/topic.js';
@@ -24,7 +24,7 @@ const LANE_WAIT_MAX_MS = 5;
 
 export const NO_ROW = -1;
 
-type TopicLog = ReturnType<TopicLink['openTopic']>;
+type TopicLog = ReturnType<HomeLink['openTopic']>;
 
 /** Writer and reader: the accept thread. */
 export class TopicEntry {
@@ -55,14 +55,7 @@ export class TopicEntry {
   holders: number;
   isClosed = false;
 
-  constructor(
-    spec: TopicSpec,
-    settings: TopicSettings,
-    link: TopicLink,
-    lane: number,
-    home: Home,
-    isDeclared: boolean,
-  ) {
+  constructor(spec: TopicSpec, settings: TopicSettings, link: HomeLink, lane: number, home: Home, isDeclared: boolean) {
     this.spec = spec;
     this.settings = settings;
     this.link = link;

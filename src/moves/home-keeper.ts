@@ -7,14 +7,15 @@
  */
 
 import { Top } from '../counters/top.js';
+import type { TopicDirectory } from '../directory/topic-directory.js';
+import { NO_ROW, type TopicEntry } from '../directory/topic-entry.js';
 import { RingcastError } from '../errors.js';
-import { type LaneLoad, leastLoadedLane, MoveBudget, rebalance, type TopicLoad } from '../lane/balancer.js';
+import { COLD, type Home } from '../home/placement.js';
 import type { LaneSet } from '../lane/lane-set.js';
-import { type HotSettings, LoadMeter } from '../lane/load-meter.js';
-import { COLD, type Home } from '../lane/placement.js';
+import type { Clock, Scheduler } from '../time/loop.js';
+import { type LaneLoad, leastLoadedLane, MoveBudget, rebalance, type TopicLoad } from './balancer.js';
 import type { HandOver } from './hand-over.js';
-import { NO_ROW, type TopicEntry } from './topic-entry.js';
-import type { TopicRegistry } from './topic-registry.js';
+import { type HotSettings, LoadMeter } from './load-meter.js';
 
 export interface HomeOptions {
   readonly hot: HotSettings;
@@ -22,13 +23,6 @@ export interface HomeOptions {
     /** A lane this many times busier than the mean gives topics away; 0: none does. */
     readonly ratio: number;
   };
-}
-
-/** The event loop and its clock, as the keeper needs them. */
-export interface KeeperLoop {
-  nowMs(): number;
-  soon(callback: () => void): void;
-  after(delayMs: number, callback: () => void): () => void;
 }
 
 /** Pause between two sweeps (ms). */
@@ -55,15 +49,13 @@ interface Candidate {
 
 /** Writer and reader: the accept thread. */
 export class HomeKeeper {
-  /** Topics that changed their home since the start. */
-  moves = 0;
   readonly meter: LoadMeter;
 
   readonly #options: HomeOptions;
-  readonly #registry: TopicRegistry;
+  readonly #directory: TopicDirectory;
   readonly #handOver: HandOver;
   readonly #lanes: LaneSet;
-  readonly #loop: KeeperLoop;
+  readonly #loop: Clock & Scheduler;
   readonly #budget: MoveBudget;
   /** Topics with traffic. A closed one stays until the next sweep finds it. */
   readonly #active: ActiveTopic[] = [];
@@ -76,9 +68,15 @@ export class HomeKeeper {
   #cancelSweep: (() => void) | null = null;
   #isStopped = false;
 
-  constructor(options: HomeOptions, registry: TopicRegistry, handOver: HandOver, lanes: LaneSet, loop: KeeperLoop) {
+  constructor(
+    options: HomeOptions,
+    directory: TopicDirectory,
+    handOver: HandOver,
+    lanes: LaneSet,
+    loop: Clock & Scheduler,
+  ) {
     this.#options = options;
-    this.#registry = registry;
+    this.#directory = directory;
     this.#handOver = handOver;
     this.#lanes = lanes;
     this.#loop = loop;
@@ -87,11 +85,6 @@ export class HomeKeeper {
     this.#budget = new MoveBudget(options.hot, nowMs);
     this.#candidates = new Top(this.#budget.mostAtOnce);
     this.#rebalancedAtMs = nowMs;
-    handOver.onMoved = (entry, from) => {
-      this.moves++;
-      registry.moved(entry, from);
-    };
-    handOver.onHead = (entry) => registry.headMoved(entry);
   }
 
   /** A topic without a row of the meter was published to. */
@@ -108,7 +101,7 @@ export class HomeKeeper {
   async pin(entry: TopicEntry, home: Home): Promise<void> {
     const target = this.#targetOf(entry, home);
     const becomesHot = target !== COLD && !entry.isHot;
-    if (becomesHot && !this.#registry.hasRoomForHot) {
+    if (becomesHot && !this.#directory.hasRoomForHot) {
       throw new RingcastError('LIMIT_EXCEEDED', 'no more topics can be hot (maxHotTopics)');
     }
     entry.home = home;
@@ -125,7 +118,7 @@ export class HomeKeeper {
   evacuate(lane: number): void {
     // In a lane that is to stop nothing is handled behind that: it would never let a topic go.
     if (this.#isStopped) return;
-    for (const entry of this.#registry.entries()) {
+    for (const entry of this.#directory.entries()) {
       if (this.#handOver.targetOf(entry) === lane) this.#handOver.move(entry, COLD);
     }
   }
@@ -216,7 +209,7 @@ export class HomeKeeper {
       const { entry } = topic;
       if (target === 'cold') {
         this.#handOver.move(entry, COLD);
-      } else if (this.#registry.hasRoomForHot) {
+      } else if (this.#directory.hasRoomForHot) {
         const lane = leastLoadedLane(this.#laneLoads(({ entry }) => this.meter.messagesPerSecond(entry.loadRow)));
         if (lane === null) continue;
         this.#handOver.move(entry, lane);
@@ -231,7 +224,7 @@ export class HomeKeeper {
     const { ratio } = this.#options.rebalance;
     const move = ratio > 0 ? rebalance(loads, ratio) : null;
     if (move === null || !this.#budget.take(nowMs)) return;
-    const entry = this.#registry.findAlias(move.topic);
+    const entry = this.#directory.findAlias(move.topic);
     if (entry !== undefined) this.#handOver.move(entry, move.to);
   }
 

@@ -15,7 +15,7 @@ import {
   PUBLISH_FULL,
   type TopicLink,
   type TopicLogs,
-} from '../lane/link.js';
+} from '../home/link.js';
 import type { SharedLogs } from '../lane/shared-logs.js';
 import type { TopicSpec } from '../topic/topic.js';
 
@@ -134,17 +134,5 @@ export class LeavingTopic implements TopicLink {
     const gone = new RingcastError('TOPIC_NOT_FOUND', 'the topic was deleted before the message reached it');
     for (const { request } of this.#held.splice(0)) if (request !== 0) this.#outcomes.onRefused(request, gone);
     this.#heldBytes = 0;
-  }
-
-  openTopic(): TopicLogs['log'] {
-    throw new Error('a topic cannot be opened on its way');
-  }
-
-  adoptTopic(): TopicLogs {
-    throw new Error('a topic cannot be adopted on its way');
-  }
-
-  leaveTopic(): void {
-    throw new Error('a topic that is on its way changes its target');
   }
 }

@@ -1,4 +1,4 @@
-/** Topic registry: which topics exist, where each lives, and when one ceases to be. */
+/** Topic directory: which topics exist, where each lives, and when one ceases to be. */
 
 import { randomBytes } from 'node:crypto';
 import type { Delivery } from '../delivery/delivery.js';
@@ -6,13 +6,12 @@ import { DELAY_AUTO, ENDED_LOG, type Stream } from '../delivery/stream.js';
 import { POLICY_CONFLATE, POLICY_DISCONNECT, POLICY_DROP_OLDEST } from '../delivery/subscription-table.js';
 import { TopicCounters } from '../delivery/topic-counters.js';
 import { RingcastError } from '../errors.js';
-import type { LaneLink } from '../lane/lane-link.js';
-import type { TopicLink } from '../lane/link.js';
-import { COLD, type Home, laneOf } from '../lane/placement.js';
-import { SPARE_MAX } from '../lane/shared-logs.js';
+import type { Homes } from '../home/homes.js';
+import { COLD, type Home, laneOf } from '../home/placement.js';
 import type { SlowConsumerPolicy } from '../protocol/messages.js';
 import { STATS_TOPIC, topicNameProblem } from '../protocol/topic-name.js';
 import { globMatcher } from '../protocol/topic-pattern.js';
+import type { Clock } from '../time/loop.js';
 import { oldestHistorySeq } from '../topic/history.js';
 import { TopicEntry, type TopicSettings } from './topic-entry.js';
 
@@ -21,14 +20,12 @@ export interface PlacementRule extends Partial<TopicSettings> {
   readonly home: Home;
 }
 
-export interface RegistryOptions {
+export interface DirectoryOptions {
   readonly autoCreate: boolean;
   readonly maxTopics: number;
   readonly maxHotTopics: number;
   readonly defaults: TopicSettings;
   readonly rules: readonly PlacementRule[];
-  /** Monotonic. */
-  readonly nowMs: () => number;
 }
 
 /** What `sweep` looks at in one step. */
@@ -43,16 +40,12 @@ export function policyNumber(policy: SlowConsumerPolicy): number {
   return policy === 'disconnect' ? POLICY_DISCONNECT : POLICY_DROP_OLDEST;
 }
 
-/** A lane, as the registry needs it. */
-type LaneHome = TopicLink & Pick<LaneLink, 'endedLogs'>;
-
 /** Writer and reader: the accept thread. */
-export class TopicRegistry {
-  readonly #options: RegistryOptions;
+export class TopicDirectory {
+  readonly #options: DirectoryOptions;
   readonly #delivery: Delivery;
-  readonly #coldLink: TopicLink;
-  readonly #laneLinks: readonly LaneHome[];
-  readonly #isUsable: (lane: number) => boolean;
+  readonly #homes: Homes;
+  readonly #clock: Clock;
   readonly #rules: readonly { matches: (name: string) => boolean; home: Home; settings: TopicSettings }[];
   readonly #byName = new Map<string, TopicEntry>();
   /** The server's own: not counted, not listed, never deleted. */
@@ -75,25 +68,16 @@ export class TopicRegistry {
   #lastAlias = 0;
   #hotTopics = 0;
 
-  /** @param isUsable whether topics may be placed in a lane now. */
-  constructor(
-    options: RegistryOptions,
-    delivery: Delivery,
-    coldLink: TopicLink,
-    laneLinks: readonly LaneHome[],
-    isUsable: (lane: number) => boolean,
-  ) {
+  constructor(options: DirectoryOptions, delivery: Delivery, homes: Homes, clock: Clock) {
     this.#options = options;
     this.#delivery = delivery;
-    this.#coldLink = coldLink;
-    this.#laneLinks = laneLinks;
-    this.#isUsable = isUsable;
+    this.#homes = homes;
+    this.#clock = clock;
     this.#rules = options.rules.map(({ match, home, ...overrides }) => ({
       matches: globMatcher(match),
       home,
       settings: { ...options.defaults, ...definedOnly(overrides) },
     }));
-    delivery.onStreamUnused = (stream) => this.#onStreamUnused(stream);
   }
 
   get count(): number {
@@ -108,8 +92,7 @@ export class TopicRegistry {
   get hasRoomForHot(): boolean {
     // Logs that a lane has not let go of yet take as much memory as any, and with a lane that hangs they could be many. A
     // few are in the sum anyway: those kept for the next topic.
-    const endedLogs = this.#laneLinks.reduce((sum, link) => sum + link.endedLogs, 0);
-    return this.#hotTopics + Math.max(0, endedLogs - SPARE_MAX) < this.#options.maxHotTopics;
+    return this.#hotTopics + this.#homes.lanes.surplusLogs < this.#options.maxHotTopics;
   }
 
   /** A topic has come from another home. */
@@ -221,6 +204,13 @@ export class TopicRegistry {
     }
   }
 
+  /** Hot path: per batch of a lane. The same, of the topic with this alias. */
+  headMovedOf(alias: number): void {
+    const entry = this.#byAlias.get(alias);
+    // Unknown: the topic was closed after the lane had reported.
+    if (entry !== undefined) this.headMoved(entry);
+  }
+
   /** A connection keeps the topic's alias for publishing, until `release`. */
   hold(entry: TopicEntry): void {
     entry.holders++;
@@ -251,8 +241,8 @@ export class TopicRegistry {
     const rule = this.#rules.find(({ matches }) => matches(name));
     const settings = rule?.settings ?? defaults;
     const home = rule?.home ?? 'auto';
-    let lane = laneOf(name, home, this.#laneLinks.length);
-    if (lane !== COLD && (!this.hasRoomForHot || !this.#isUsable(lane))) lane = COLD;
+    const wanted = laneOf(name, home, this.#homes.lanes.links.length);
+    const lane = this.hasRoomForHot ? this.#homes.usable(wanted) : COLD;
     const entry = this.#open(name, settings, lane, home, isDeclared);
     this.#byName.set(name, entry);
     if (entry.isHot) this.#hotTopics++;
@@ -262,8 +252,7 @@ export class TopicRegistry {
   #open(name: string, settings: TopicSettings, lane: number, home: Home, isDeclared: boolean): TopicEntry {
     const { historyMessages, historyBytes } = settings;
     const spec = { alias: this.#nextAlias(), topic: name, epoch: newEpoch(), historyMessages, historyBytes };
-    const link = lane === COLD ? this.#coldLink : this.#laneLinks[lane];
-    const entry = new TopicEntry(spec, settings, link, lane, home, isDeclared);
+    const entry = new TopicEntry(spec, settings, this.#homes.at(lane), lane, home, isDeclared);
     this.#byAlias.set(spec.alias, entry);
     return entry;
   }
@@ -275,7 +264,8 @@ export class TopicRegistry {
     return this.#lastAlias;
   }
 
-  #onStreamUnused(stream: Stream): void {
+  /** A stream has lost its last subscription. */
+  streamUnused(stream: Stream): void {
     const entry = this.#entryOfStream.get(stream);
     if (entry === undefined) return;
     // A JSON stream is kept for a moment: to begin it again its history would have to be transcoded again.
@@ -362,7 +352,7 @@ export class TopicRegistry {
       this.#forget(entry);
       return true;
     }
-    const sinceMs = this.#options.nowMs() - IDLE_MS;
+    const sinceMs = this.#clock.nowMs() - IDLE_MS;
     for (let looks = Math.min(LOOKS_FOR_ROOM, this.#byName.size); looks > 0; looks--) {
       this.#roomHand ??= this.#byName.values();
       const { value: entry, done } = this.#roomHand.next();

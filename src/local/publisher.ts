@@ -1,12 +1,12 @@
 /** Publishing to one topic from within the process: the way for feeds, which have many messages and wait for none. */
 
 import { callOut } from '../delivery/call-out.js';
+import type { TopicEntry } from '../directory/topic-entry.js';
 import { type RingcastError, refusalOf } from '../errors.js';
 import { EVENT_HEAD_MAX_BYTES, EVENT_TAIL_MAX_BYTES } from '../protocol/event.js';
 import { encode } from '../protocol/msgpack.js';
+import { pressureOf } from '../router/publishing.js';
 import { overloaded } from '../router/refusals.js';
-import { pressureOf } from '../router/router.js';
-import type { TopicEntry } from '../router/topic-entry.js';
 import type { PublisherOptions, PublishOptions } from './api.js';
 import type { LocalPublishing } from './local-publishing.js';
 
@@ -81,16 +81,16 @@ export class Publisher {
    */
   ready(): Promise<boolean> {
     this.#ready ??= new Promise((resolve) => {
-      this.#publishing.parts.scheduler.soon(() => this.#look(resolve));
+      this.#publishing.parts.loop.soon(() => this.#look(resolve));
     });
     return this.#ready;
   }
 
   #look(resolve: (isReady: boolean) => void): void {
-    const { scheduler, isRunning } = this.#publishing.parts;
+    const { loop, isRunning } = this.#publishing.parts;
     const canGoOn = isRunning();
     if (canGoOn && !this.#hasRoom()) {
-      scheduler.after(READY_POLL_MS, () => this.#look(resolve));
+      loop.after(READY_POLL_MS, () => this.#look(resolve));
       return;
     }
     this.#ready = null;
@@ -108,13 +108,13 @@ export class Publisher {
   /** Hot path: per message; no look-up and no promise. Throws RingcastError. */
   #send(payload: Uint8Array, options: PublishOptions | undefined): boolean {
     const publishing = this.#publishing;
-    const { router, scheduler, isRunning } = publishing.parts;
+    const { loop, isRunning } = publishing.parts;
     // First: it may be a getter that deletes the topic.
     const id = options?.id;
     if (this.#entry.isClosed || !isRunning()) this.#entry = publishing.open(this.topic);
     const entry = this.#entry;
     publishing.check(payload, id);
-    if (router.publishLocal(entry, payload, id, scheduler.nowMs(), null)) return true;
+    if (publishing.parts.publishing.publishLocally(entry, payload, id, loop.nowMs(), null)) return true;
     this.#refusedBytes = payload.length + EVENT_HEAD_MAX_BYTES + EVENT_TAIL_MAX_BYTES;
     // An error is dear, and after the first one of a turn nobody reads it.
     return this.#refuse(this.#untold === 0 ? overloaded(entry) : null);
@@ -126,7 +126,7 @@ export class Publisher {
     this.#publishing.refusedMessages++;
     if (this.#untold++ > 0) return false;
     this.#firstUntold = refusalOf(error, 'the message cannot be encoded');
-    this.#publishing.parts.scheduler.soon(() => this.#tell());
+    this.#publishing.parts.loop.soon(() => this.#tell());
     return false;
   }
 

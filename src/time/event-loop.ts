@@ -1,8 +1,8 @@
-/** Scheduler: time and the event loop of this thread, as delivery and links need them. */
+/** Loop: time and the event loop of this thread, as delivery and links need them. */
 
 import { performance } from 'node:perf_hooks';
-import type { Scheduler } from '../delivery/scheduler.js';
-import { createMonotonicClock } from '../lane/monotonic.js';
+import type { Loop } from './loop.js';
+import { createMonotonicClock } from './monotonic.js';
 
 /** How often the wall clock is looked at: for so long a message may have the time of a clock that has been corrected (ms). */
 const WALL_CHECK_MS = 1000;
@@ -11,11 +11,11 @@ const WALL_CHECK_MS = 1000;
  * @param onFault takes what a callback throws: the engine's own turns never end the process. It must not throw.
  * @param monotonicMs a clock that never jumps. @param wallMs one that may, in whole ms since the epoch
  */
-export function createScheduler(
+export function createLoop(
   onFault: (fault: unknown) => void,
   monotonicMs: () => number = createMonotonicClock(),
   wallMs: () => number = () => Date.now(),
-): Scheduler {
+): Loop {
   const run = (callback: () => void): void => {
     try {
       callback();

@@ -39,19 +39,8 @@ export interface TopicLogs {
   readonly jsonLog: FrameLog | null;
 }
 
+/** What goes on with a topic, wherever it lives or is on its way to. */
 export interface TopicLink {
-  /** Starts a topic; the log returned is for reading. */
-  openTopic(spec: TopicSpec): FrameLog;
-  /**
-   * Goes on with a topic that has left another home. Returns its logs for reading: those it was given when it could take
-   * over their memory, else new ones with the same frames; then the caller disposes of the old ones.
-   */
-  adoptTopic(spec: TopicSpec, from: TopicLogs): TopicLogs;
-  /**
-   * Lets a topic go once everything published before is in its logs. The callback gets them, possibly within this call;
-   * until then they can be read. Nothing may be published to the topic from here on.
-   */
-  leaveTopic(alias: number, onLeft: (logs: TopicLogs) => void): void;
   /** Starts the topic's JSON stream, beginning with `firstSeq` or later. */
   openJson(alias: number, firstSeq: number): FrameLog;
   /** Ends the JSON stream. Its log must not be read any more: the memory may become another stream's. */
@@ -67,6 +56,22 @@ export interface TopicLink {
   readonly acksLater: boolean;
   /** How near a topic is to being refused messages, 0–100. */
   pressureOf(alias: number): number;
+}
+
+/** A home: topics begin there, come and go. */
+export interface HomeLink extends TopicLink {
+  /** Starts a topic; the log returned is for reading. */
+  openTopic(spec: TopicSpec): FrameLog;
+  /**
+   * Goes on with a topic that has left another home. Returns its logs for reading: those it was given when it could take
+   * over their memory, else new ones with the same frames; then the caller disposes of the old ones.
+   */
+  adoptTopic(spec: TopicSpec, from: TopicLogs): TopicLogs;
+  /**
+   * Lets a topic go once everything published before is in its logs. The callback gets them, possibly within this call;
+   * until then they can be read. Nothing may be published to the topic from here on.
+   */
+  leaveTopic(alias: number, onLeft: (logs: TopicLogs) => void): void;
 }
 
 /** What a link reports. Anything may be reported twice: what is known already must change nothing. */

@@ -1,11 +1,30 @@
 /**
- * Place lists: moves a subscription's row between the idle list of its stream and the pending lists of its connection.
+ * Row lists: moves a subscription's row between the idle list of its stream and the pending lists of its connection.
  * Whether the head of a stream moves or a consumer catches up, this is all that happens per subscriber.
  */
 
 import type { Consumer } from './consumer.js';
 import type { Stream } from './stream.js';
 import { NONE, type SubscriptionTable } from './subscription-table.js';
+
+/** The row becomes the first of all rows of its connection. */
+export function linkToConnection(table: SubscriptionTable, consumer: Consumer, row: number): void {
+  const first = consumer.subscriptionHead;
+  table.nextOfConnection[row] = first;
+  table.previousOfConnection[row] = NONE;
+  if (first !== NONE) table.previousOfConnection[first] = row;
+  consumer.subscriptionHead = row;
+  consumer.subscriptionCount++;
+}
+
+export function unlinkFromConnection(table: SubscriptionTable, consumer: Consumer, row: number): void {
+  const next = table.nextOfConnection[row];
+  const previous = table.previousOfConnection[row];
+  if (previous === NONE) consumer.subscriptionHead = next;
+  else table.nextOfConnection[previous] = next;
+  if (next !== NONE) table.previousOfConnection[next] = previous;
+  consumer.subscriptionCount--;
+}
 
 /** Hot path. The row is in no list: it becomes the first of its stream's idle list. */
 export function linkIdle(table: SubscriptionTable, stream: Stream, row: number): void {

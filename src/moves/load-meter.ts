@@ -73,6 +73,7 @@ export class LoadMeter {
   /** The topic is gone, or idle. */
   close(row: number): void {
     this.#freeRows.push(row);
+    if (this.openRows === 0) this.#shrink();
   }
 
   /** Hot path: per tick and open row. @param messages accepted since the row's last tick; often none */
@@ -133,20 +134,31 @@ export class LoadMeter {
     this.#weightOfMessage = 1000 * (elapsedMs === 0 ? 1 / LOAD_TAU_MS : weightOfNew / elapsedMs);
   }
 
+  /** What a storm of topics has taken goes back. */
+  #shrink(): void {
+    this.#rowCount = 0;
+    this.#freeRows.length = 0;
+    if (this.#tickedMs.length > ROWS_MIN) this.#resize(ROWS_MIN);
+  }
+
   #grow(): void {
-    const rows = this.#tickedMs.length * 2;
-    this.#messagesPerSecond = grown(this.#messagesPerSecond, rows);
-    this.#deliveriesPerSecond = grown(this.#deliveriesPerSecond, rows);
-    this.#tickedMs = grown(this.#tickedMs, rows);
-    this.#sinceMs = grown(this.#sinceMs, rows);
+    this.#resize(this.#tickedMs.length * 2);
+  }
+
+  /** Keeps the rows that still fit. */
+  #resize(rows: number): void {
+    this.#messagesPerSecond = resized(this.#messagesPerSecond, rows);
+    this.#deliveriesPerSecond = resized(this.#deliveriesPerSecond, rows);
+    this.#tickedMs = resized(this.#tickedMs, rows);
+    this.#sinceMs = resized(this.#sinceMs, rows);
     const states = new Uint8Array(rows);
-    states.set(this.#state);
+    states.set(this.#state.subarray(0, rows));
     this.#state = states;
   }
 }
 
-function grown(values: Float64Array<ArrayBuffer>, length: number): Float64Array<ArrayBuffer> {
-  const longer = new Float64Array(length);
-  longer.set(values);
-  return longer;
+function resized(values: Float64Array<ArrayBuffer>, length: number): Float64Array<ArrayBuffer> {
+  const other = new Float64Array(length);
+  other.set(values.subarray(0, length));
+  return other;
 }

@@ -6,7 +6,7 @@ import type { PlainLogLimits } from '../log/log-limits.js';
 import { LogSlabs } from '../log/log-slabs.js';
 import { EVENT_HEAD_MAX_BYTES, EventHead } from '../protocol/event.js';
 import { Topic, type TopicSpec } from '../topic/topic.js';
-import { type OutgoingMessage, PUBLISH_FULL, type TopicLink, type TopicLogs } from './link.js';
+import { type HomeLink, type OutgoingMessage, PUBLISH_FULL, type TopicLogs } from './link.js';
 
 export interface DirectLinkOptions {
   /** Largest sizes of a cold topic's log. */
@@ -33,7 +33,7 @@ const TOPICS_PER_STEP = 500;
 const MOVED_BYTES_PER_TOPIC = 4096;
 
 /** Writer and reader: the accept thread. */
-export class DirectLink implements TopicLink {
+export class DirectLink implements HomeLink {
   readonly acksLater = false;
   readonly #options: DirectLinkOptions;
   readonly #budget: LogBudget;

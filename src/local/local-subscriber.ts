@@ -1,11 +1,11 @@
 /** Local subscriber: a subscription within the process. A sink like a socket, except that it decodes instead of sending. */
 
+import { callOut } from '../delivery/call-out.js';
+import { SEND_OK, SEND_REFUSED, type SendResult, type Sink } from '../delivery/sink.js';
 import { ERROR_TABLE, type ErrorCode } from '../errors.js';
 import { decodeServerFrames } from '../protocol/client-frames.js';
 import type { GapReason, ServerMessage } from '../protocol/messages.js';
 import { decode } from '../protocol/msgpack.js';
-import { callOut } from './call-out.js';
-import { SEND_OK, SEND_REFUSED, type SendResult, type Sink } from './sink.js';
 
 export interface TopicEvent {
   readonly topic: string;

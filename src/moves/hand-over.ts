@@ -17,33 +17,26 @@
  */
 
 import type { Delivery } from '../delivery/delivery.js';
-import type { LinkLoop } from '../lane/lane-link.js';
-import type { TopicLink, TopicLogs } from '../lane/link.js';
-import { COLD } from '../lane/placement.js';
+import type { TopicDirectory } from '../directory/topic-directory.js';
+import type { TopicEntry } from '../directory/topic-entry.js';
+import type { Homes } from '../home/homes.js';
+import type { TopicLink, TopicLogs } from '../home/link.js';
 import type { SharedLogs } from '../lane/shared-logs.js';
+import type { Scheduler } from '../time/loop.js';
 import { type HeldOutcomes, LeavingTopic } from './leaving-topic.js';
-import type { TopicEntry } from './topic-entry.js';
-
-export interface HandOverOptions {
-  readonly coldLink: TopicLink;
-  readonly laneLinks: readonly TopicLink[];
-  readonly sharedLogs: SharedLogs;
-  /** Whether topics may be placed in this lane now. */
-  readonly isUsable: (lane: number) => boolean;
-  readonly loop: Pick<LinkLoop, 'after'>;
-}
 
 /** A new home that was full is tried again after so long (ms), if no turn of delivery comes first. */
 const RETRY_MS = 1;
 
 /** Writer and reader: the accept thread. */
 export class HandOver {
-  /** A topic has another home. */
-  onMoved: (entry: TopicEntry, from: number) => void = () => {};
-  /** The logs of a topic have, or may have, new frames. */
-  onHead: (entry: TopicEntry) => void = () => {};
+  /** Topics that changed their home since the start. */
+  moves = 0;
 
-  readonly #options: HandOverOptions;
+  readonly #directory: TopicDirectory;
+  readonly #homes: Homes;
+  readonly #sharedLogs: SharedLogs;
+  readonly #scheduler: Pick<Scheduler, 'after'>;
   readonly #delivery: Delivery;
   readonly #outcomes: HeldOutcomes;
   /** From the moment a topic begins to leave a lane until nothing of it is held. */
@@ -51,8 +44,18 @@ export class HandOver {
   readonly #waiting = new Map<TopicEntry, (() => void)[]>();
   #cancelRetry: (() => void) | null = null;
 
-  constructor(options: HandOverOptions, delivery: Delivery, outcomes: HeldOutcomes) {
-    this.#options = options;
+  constructor(
+    directory: TopicDirectory,
+    homes: Homes,
+    sharedLogs: SharedLogs,
+    delivery: Delivery,
+    outcomes: HeldOutcomes,
+    scheduler: Pick<Scheduler, 'after'>,
+  ) {
+    this.#directory = directory;
+    this.#homes = homes;
+    this.#sharedLogs = sharedLogs;
+    this.#scheduler = scheduler;
     this.#delivery = delivery;
     this.#outcomes = outcomes;
   }
@@ -103,15 +106,14 @@ export class HandOver {
 
   #leave(entry: TopicEntry, target: number): void {
     const { alias } = entry.spec;
-    const { link } = entry;
-    const leaving = new LeavingTopic(entry.spec, target, this.#options.sharedLogs, this.#outcomes);
+    const leaving = new LeavingTopic(entry.spec, target, this.#sharedLogs, this.#outcomes);
     this.#underWay.set(entry, leaving);
     entry.link = leaving;
-    link.leaveTopic(alias, (logs) => this.#arrive(entry, leaving, logs));
+    this.#homes.at(entry.lane).leaveTopic(alias, (logs) => this.#arrive(entry, leaving, logs));
   }
 
   #arrive(entry: TopicEntry, leaving: LeavingTopic, left: TopicLogs): void {
-    const { sharedLogs, coldLink, laneLinks } = this.#options;
+    const sharedLogs = this.#sharedLogs;
     const from = leaving.take(left);
     if (leaving.isClosed) {
       sharedLogs.give(from.log);
@@ -120,22 +122,22 @@ export class HandOver {
       return;
     }
     const previous = entry.lane;
-    const target = this.#placeOf(leaving);
-    const destination = target === COLD ? coldLink : (laneLinks[target] as TopicLink);
+    entry.lane = this.#homes.usable(leaving.target);
+    const destination = this.#homes.at(entry.lane);
     const to = destination.adoptTopic(entry.spec, from);
-    this.#readFrom(entry, to, target !== COLD);
+    this.#readFrom(entry, to);
     if (to.log !== from.log) sharedLogs.give(from.log);
     if (from.jsonLog !== null && to.jsonLog !== from.jsonLog) sharedLogs.give(from.jsonLog);
     leaving.arrived(destination);
-    entry.lane = target;
     entry.moves++;
-    this.onMoved(entry, previous);
+    this.moves++;
+    this.#directory.moved(entry, previous);
     this.#drain(entry, leaving);
   }
 
   /** Streams are read from the topic's new logs. */
-  #readFrom(entry: TopicEntry, { log, jsonLog }: TopicLogs, isHot: boolean): void {
-    const { stream, jsonStream } = entry;
+  #readFrom(entry: TopicEntry, { log, jsonLog }: TopicLogs): void {
+    const { stream, jsonStream, isHot } = entry;
     entry.log = log;
     if (stream !== null) this.#delivery.rehome(stream, log, isHot);
     if (jsonStream !== null && jsonLog !== null) this.#delivery.rehome(jsonStream, jsonLog, isHot);
@@ -143,14 +145,14 @@ export class HandOver {
 
   #drain(entry: TopicEntry, leaving: LeavingTopic): void {
     const isEmpty = leaving.drain();
-    if (!entry.isClosed) this.onHead(entry);
+    if (!entry.isClosed) this.#directory.headMoved(entry);
     if (isEmpty) this.#settle(entry, leaving);
     else this.#retryLater();
   }
 
   /** Without subscribers no turn of delivery need come, and room in a ring is not reported. */
   #retryLater(): void {
-    this.#cancelRetry ??= this.#options.loop.after(RETRY_MS, () => {
+    this.#cancelRetry ??= this.#scheduler.after(RETRY_MS, () => {
       this.#cancelRetry = null;
       this.pump();
     });
@@ -161,7 +163,7 @@ export class HandOver {
     this.#underWay.delete(entry);
     if (!entry.isClosed) {
       entry.link = leaving.destination as TopicLink;
-      const target = this.#placeOf(leaving);
+      const target = this.#homes.usable(leaving.target);
       if (target !== entry.lane) {
         this.#leave(entry, target);
         return;
@@ -175,10 +177,5 @@ export class HandOver {
     const callbacks = this.#waiting.get(entry) ?? [];
     this.#waiting.delete(entry);
     for (const callback of callbacks) callback();
-  }
-
-  /** Where the topic goes: what was asked for, unless that lane takes none. */
-  #placeOf({ target }: LeavingTopic): number {
-    return target !== COLD && this.#options.isUsable(target) ? target : COLD;
   }
 }

@@ -1,20 +1,22 @@
 /** Publishing from within the process: what each message is checked for, and its way to its topic's home. */
 
-import type { Scheduler } from '../delivery/scheduler.js';
+import type { TopicDirectory } from '../directory/topic-directory.js';
+import type { TopicEntry } from '../directory/topic-entry.js';
 import { RingcastError } from '../errors.js';
 import { MESSAGE_ID_MAX_BYTES } from '../protocol/messages.js';
 import { assertPayload, encode } from '../protocol/msgpack.js';
 import { topicNameProblem } from '../protocol/topic-name.js';
 import { utf8Length } from '../protocol/utf8.js';
+import { type Publishing, pressureOf } from '../router/publishing.js';
 import { overloaded } from '../router/refusals.js';
-import { pressureOf, type Router } from '../router/router.js';
-import type { TopicEntry } from '../router/topic-entry.js';
+import type { Loop } from '../time/loop.js';
 import type { PublishOptions, PublishResult } from './api.js';
 
 export interface PublishingParts {
   readonly maxPayloadBytes: number;
-  readonly router: Router;
-  readonly scheduler: Scheduler;
+  readonly topics: TopicDirectory;
+  readonly publishing: Publishing;
+  readonly loop: Loop;
   /** Takes what a callback of a publisher throws. */
   readonly onFault: (fault: unknown) => void;
   /** Whether the engine runs; if not, `stateProblem` says why. */
@@ -37,7 +39,7 @@ export class LocalPublishing {
     if (!this.parts.isRunning()) throw this.parts.stateProblem();
     const problem = topicNameProblem(topic);
     if (problem !== null) throw new RingcastError('BAD_REQUEST', problem);
-    const entry = this.parts.router.topics.obtain(topic);
+    const entry = this.parts.topics.obtain(topic);
     if (entry instanceof RingcastError) throw entry;
     return entry;
   }
@@ -67,14 +69,14 @@ export class LocalPublishing {
 
   #accepted(topic: string, payloadOf: () => Uint8Array, options?: PublishOptions): Promise<PublishResult> {
     const result = new Promise<PublishResult>((resolve, reject) => {
-      const { router, scheduler } = this.parts;
+      const { publishing, loop } = this.parts;
       const payload = payloadOf();
       const id = options?.id;
       const entry = this.open(topic);
       this.check(payload, id);
-      const nowMs = scheduler.nowMs();
-      const time = scheduler.epochMs(nowMs);
-      const isTaken = router.publishLocal(entry, payload, id, nowMs, (outcome) => {
+      const nowMs = loop.nowMs();
+      const time = loop.epochMs(nowMs);
+      const isTaken = publishing.publishLocally(entry, payload, id, nowMs, (outcome) => {
         if (outcome instanceof RingcastError) reject(outcome);
         else resolve({ seq: outcome, time, pressure: pressureOf(entry) });
       });

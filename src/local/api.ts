@@ -1,0 +1,55 @@
+/** Local API: what publishing and subscribing within the process take and return. */
+
+import type { RingcastError } from '../errors.js';
+import type { SlowConsumerPolicy } from '../protocol/messages.js';
+import type { LocalHandlers } from './local-subscriber.js';
+
+export interface PublishOptions {
+  /** Message id, handed on to the subscribers; 1–64 bytes of UTF-8. */
+  readonly id?: string;
+}
+
+export interface PublisherOptions {
+  /** Told once per turn of the event loop in which messages of this publisher were refused. */
+  readonly onRefused?: (refusal: PublishRefusal) => unknown;
+}
+
+export interface PublishRefusal {
+  readonly topic: string;
+  /** Messages that were not taken. */
+  readonly count: number;
+  /** Why the first of them was not: OVERLOADED, SHUTTING_DOWN, BAD_REQUEST (the value, the id), TOO_LARGE, TOPIC_NOT_FOUND … */
+  readonly error: RingcastError;
+}
+
+export interface PublishResult {
+  /** The message's number in its topic: 1, 2, 3 … */
+  readonly seq: number;
+  /** When the engine accepted it (ms since the epoch). */
+  readonly time: number;
+  /** How full the way to the topic's home is, 0–100: at 100 messages are refused with OVERLOADED. A cold topic: 0. */
+  readonly pressure: number;
+}
+
+export interface LocalSubscribeOptions {
+  /** Begin with up to so many retained messages, 0–1,000,000 (default 0). */
+  readonly lastN?: number;
+  /** What happens when this subscriber falls too far behind; by default what the topic's rule or the engine says. */
+  readonly policy?: SlowConsumerPolicy;
+  /** How long a message may wait for others (ms), 0–1000; by default what the topic's rule or the engine says. */
+  readonly maxDelayMs?: number;
+  /** Messages were lost to this subscriber; called in their place, before the next event. */
+  readonly onGap?: LocalHandlers['onGap'];
+  /** It ended without `close`: TOPIC_NOT_FOUND (deleted), SLOW_CONSUMER, SHUTTING_DOWN. Nothing is handed out after it. */
+  readonly onEnd?: LocalHandlers['onEnd'];
+}
+
+export interface LocalSubscription {
+  readonly topic: string;
+  /** Names this life of the topic: numbers of different epochs must not be compared. */
+  readonly epoch: string;
+  /** The last message before the first one that will be handed out. */
+  readonly seq: number;
+  /** Ends it: nothing is handed out any more. May be called again. */
+  close(): void;
+}

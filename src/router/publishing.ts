@@ -1,0 +1,280 @@
+/** Publishing: the way of a message from its PUBLISH frame, or from the process itself, to its topic's home, and of its ack. */
+
+import type { Delivery } from '../delivery/delivery.js';
+import type { TopicDirectory } from '../directory/topic-directory.js';
+import { NO_ROW, type TopicEntry } from '../directory/topic-entry.js';
+import { RingcastError } from '../errors.js';
+import { type LinkEvents, type OutgoingMessage, PUBLISH_ACCEPTED, PUBLISH_FULL } from '../home/link.js';
+import { eventTail } from '../protocol/event.js';
+import type { ClientFrame, PublishOptions } from '../protocol/messages.js';
+import type { Loop } from '../time/loop.js';
+import type { Authorisation } from './authorisation.js';
+import type { Batch } from './batch.js';
+import { type AckCallback, PendingAcks } from './pending-acks.js';
+import { PublishGrants } from './publish-grants.js';
+import { overloaded, tooLarge, tooManyHeld } from './refusals.js';
+import type { Session } from './session.js';
+
+export interface PublishingOptions {
+  readonly maxSubscriptionsPerConnection: number;
+  /** Of a message's payload as MessagePack: the JSON that brought it may have been shorter. */
+  readonly maxPayloadBytes: number;
+}
+
+/** Writer and reader: the accept thread. */
+export class Publishing implements Omit<LinkEvents, 'onHead'> {
+  readonly pendingAcks = new PendingAcks();
+  publishedMessages = 0;
+  overloadedMessages = 0;
+
+  readonly #options: PublishingOptions;
+  readonly #topics: TopicDirectory;
+  readonly #delivery: Delivery;
+  readonly #authorisation: Authorisation;
+  readonly #batch: Batch;
+  readonly #clock: Pick<Loop, 'epochMs'>;
+  readonly #onActive: (entry: TopicEntry) => void;
+  /** Filled for each message and handed to its home, which copies what it keeps. */
+  readonly #outgoing: OutgoingMessage = {
+    bytes: new Uint8Array(0),
+    start: 0,
+    end: 0,
+    tail: null,
+    timeMs: 0,
+    monotonicMs: 0,
+    origin: 0,
+    mayWaitMs: 0,
+    request: 0,
+  };
+
+  /** @param onActive a topic without a load meter was published to */
+  constructor(
+    options: PublishingOptions,
+    topics: TopicDirectory,
+    delivery: Delivery,
+    authorisation: Authorisation,
+    batch: Batch,
+    clock: Pick<Loop, 'epochMs'>,
+    onActive: (entry: TopicEntry) => void,
+  ) {
+    this.#options = options;
+    this.#topics = topics;
+    this.#delivery = delivery;
+    this.#authorisation = authorisation;
+    this.#batch = batch;
+    this.#clock = clock;
+    this.#onActive = onActive;
+  }
+
+  // ---- frames ------------------------------------------------------------------------------------------------------
+
+  /** Hot path: PUBLISH. */
+  publish(session: Session, frame: ClientFrame): Promise<void> | undefined {
+    const last = session.lastPublished;
+    if (last !== null && last.spec.alias === frame.alias && !last.isClosed && frame.options === null) {
+      this.#publishFrame(session, last, frame, null);
+      return undefined;
+    }
+    return this.#publishFirst(session, frame);
+  }
+
+  /** A PUBLISH to another topic than the one before, or with options. */
+  #publishFirst(session: Session, frame: ClientFrame): Promise<void> | undefined {
+    const options = frame.options as PublishOptions | null;
+    const { grants } = session;
+    const known = frame.alias < 0 ? this.#topics.find(frame.topic as string) : grants?.find(frame.alias);
+    if (known !== undefined && !known.isClosed && grants?.has(known) === true) {
+      this.#publishGranted(session, grants, known, frame, options);
+      return undefined;
+    }
+    const address = frame.alias < 0 ? (frame.topic as string) : this.#topicOfSubscription(session, frame.alias);
+    if (address === null) {
+      const message = `no alias ${frame.alias} was given to this connection`;
+      session.refuse(frame.id, new RingcastError('TOPIC_NOT_FOUND', message));
+      return undefined;
+    }
+    return this.#authorizePublish(session, address, frame, options);
+  }
+
+  #authorizePublish(
+    session: Session,
+    topic: string,
+    frame: ClientFrame,
+    options: PublishOptions | null,
+  ): Promise<void> | undefined {
+    // While a hook is waited for, the reader moves on and the socket takes its buffer back: keep a copy of the frame.
+    const { id } = frame;
+    if (this.#topics.isServerTopic(topic)) {
+      session.refuse(id, new RingcastError('FORBIDDEN', `only the server publishes to ${topic}`));
+      return undefined;
+    }
+    let kept: ClientFrame = frame;
+    const pending = this.#authorisation.check(session, 'publish', topic, id, () => {
+      const entry = this.#topics.obtain(topic);
+      if (entry instanceof RingcastError) {
+        session.refuse(id, entry);
+        return;
+      }
+      session.grants ??= new PublishGrants(this.#topics, this.#options.maxSubscriptionsPerConnection);
+      session.grants.remember(entry);
+      this.#publishGranted(session, session.grants, entry, kept, options);
+    });
+    if (pending !== undefined) kept = copyOf(frame);
+    return pending;
+  }
+
+  /** By alias, or to be given one: the topic is held from here on. By name: it is not. */
+  #publishGranted(
+    session: Session,
+    grants: PublishGrants,
+    entry: TopicEntry,
+    frame: ClientFrame,
+    options: PublishOptions | null,
+  ): void {
+    if (frame.alias >= 0 || options?.open === true) {
+      if (!grants.hold(entry)) {
+        session.refuse(frame.id, tooManyHeld(this.#options.maxSubscriptionsPerConnection));
+        this.#topics.publishedUnheld(entry);
+        return;
+      }
+      session.lastPublished = entry;
+    }
+    this.#finishPublish(session, entry, frame, options);
+    if (!grants.isHeld(entry)) this.#topics.publishedUnheld(entry);
+  }
+
+  #finishPublish(session: Session, entry: TopicEntry, frame: ClientFrame, options: PublishOptions | null): void {
+    if (options?.open !== true) {
+      this.#publishFrame(session, entry, frame, options);
+      return;
+    }
+    if (frame.id === null) return;
+    entry.log.refresh();
+    const { alias, topic, epoch } = entry.spec;
+    session.reply(session.consumer.encoder.subscribed(frame.id, { topic, alias, epoch, seq: entry.log.headSeq }));
+  }
+
+  /** Hot path: per PUBLISH frame. */
+  #publishFrame(session: Session, entry: TopicEntry, frame: ClientFrame, options: PublishOptions | null): void {
+    const { id } = frame;
+    if (frame.payloadEnd - frame.payloadStart > this.#options.maxPayloadBytes) {
+      session.refuse(id, tooLarge(frame.payloadEnd - frame.payloadStart, this.#options.maxPayloadBytes));
+      return;
+    }
+    const outgoing = this.#outgoing;
+    outgoing.bytes = frame.payload;
+    outgoing.start = frame.payloadStart;
+    outgoing.end = frame.payloadEnd;
+    outgoing.tail = options?.id === undefined ? null : eventTail(options.id);
+    outgoing.timeMs = this.#batch.timeMs;
+    outgoing.monotonicMs = this.#batch.monotonicMs;
+    outgoing.origin = 0;
+    if (options?.noEcho === true) {
+      outgoing.origin = session.consumer.number;
+      session.consumer.publishesNoEcho = true;
+    }
+    const onAck = id === null ? null : this.#acknowledger(session, entry, id, this.#batch.timeMs);
+    const isRefused = session.overloadedTopics?.has(entry) === true;
+    if (!isRefused && this.#send(entry, outgoing, onAck)) return;
+    session.overloadedTopics ??= new Set();
+    session.overloadedTopics.add(entry);
+    this.overloadedMessages++;
+    if (id !== null) {
+      session.refuse(id, overloaded(entry));
+    } else {
+      session.overload ??= { count: 0, topic: entry.spec.topic };
+      session.overload.count++;
+    }
+  }
+
+  #acknowledger(session: Session, entry: TopicEntry, id: NonNullable<ClientFrame['id']>, timeMs: number): AckCallback {
+    const { topic, epoch } = entry.spec;
+    const { encoder } = session.consumer;
+    return (outcome) => {
+      if (outcome instanceof RingcastError) session.refuse(id, outcome);
+      else session.reply(encoder.published(id, topic, outcome, epoch, timeMs, pressureOf(entry)));
+    };
+  }
+
+  // ---- the process itself ------------------------------------------------------------------------------------------
+
+  /**
+   * Hot path: per message that this process publishes, to a topic that is not closed. The payload is MessagePack.
+   * False: its home is full, see `overloaded`.
+   */
+  publishLocally(
+    entry: TopicEntry,
+    payload: Uint8Array,
+    id: string | undefined,
+    nowMs: number,
+    onAck: AckCallback | null,
+  ): boolean {
+    const outgoing = this.#outgoing;
+    outgoing.bytes = payload;
+    outgoing.start = 0;
+    outgoing.end = payload.length;
+    outgoing.tail = id === undefined ? null : eventTail(id);
+    outgoing.timeMs = this.#clock.epochMs(nowMs);
+    outgoing.monotonicMs = nowMs;
+    outgoing.origin = 0;
+    const isAccepted = this.#send(entry, outgoing, onAck);
+    this.#topics.publishedUnheld(entry);
+    if (!isAccepted) this.overloadedMessages++;
+    return isAccepted;
+  }
+
+  /** Hot path: per message. Hands the message to its topic's home. False: the home's ring is full. */
+  #send(entry: TopicEntry, outgoing: OutgoingMessage, onAck: AckCallback | null): boolean {
+    const isAckLater = onAck !== null && entry.link.acksLater;
+    outgoing.request = isAckLater ? this.pendingAcks.add(onAck) : 0;
+    outgoing.mayWaitMs = isAckLater ? 0 : entry.mayWaitMs;
+    const seq = entry.link.publish(entry.spec.alias, outgoing);
+    if (seq === PUBLISH_FULL) {
+      if (isAckLater) this.pendingAcks.cancel(outgoing.request);
+      return false;
+    }
+    entry.acceptedMessages++;
+    entry.acceptedBytes += outgoing.end - outgoing.start;
+    this.publishedMessages++;
+    if (entry.loadRow === NO_ROW) this.#onActive(entry);
+    if (seq === PUBLISH_ACCEPTED) return true;
+    this.#topics.headMoved(entry);
+    onAck?.(seq);
+    return true;
+  }
+
+  // ---- acks --------------------------------------------------------------------------------------------------------
+
+  onAck(request: number, seq: number): void {
+    this.pendingAcks.settle(request, seq);
+  }
+
+  onPutAside(request: number): void {
+    const message = 'the message was put aside: its lane died of it, and so did the next ones';
+    this.pendingAcks.settle(request, new RingcastError('INTERNAL', message, { retry: false }));
+  }
+
+  /** A message that was accepted has not got through. */
+  onRefused(request: number, error: RingcastError): void {
+    this.pendingAcks.settle(request, error);
+  }
+
+  /** The name behind an alias that the connection was given by a SUBSCRIBE, or null. */
+  #topicOfSubscription(session: Session, alias: number): string | null {
+    const entry = this.#topics.findAlias(alias);
+    const stream = session.consumer.encoder.isText ? entry?.jsonStream : entry?.stream;
+    if (!entry || !stream || !this.#delivery.isSubscribed(session.consumer, stream)) return null;
+    return entry.spec.topic;
+  }
+}
+
+/** How full the way to the topic's home is, a whole number from 0 to 100. */
+export function pressureOf(entry: TopicEntry): number {
+  return Math.min(100, Math.round(entry.link.pressureOf(entry.spec.alias)));
+}
+
+function copyOf(frame: ClientFrame): ClientFrame {
+  const { op, id, topic, alias, options, problem, payloadStart, payloadEnd } = frame;
+  const payload = frame.payload.slice(payloadStart, payloadEnd);
+  return { op, id, topic, alias, options, problem, payload, payloadStart: 0, payloadEnd: payload.length };
+}

@@ -1,0 +1,143 @@
+/** Subscribing: what SUBSCRIBE, UNSUBSCRIBE and HISTORY do. */
+
+import type { Delivery } from '../delivery/delivery.js';
+import { DELAY_OF_STREAM, NONE } from '../delivery/subscription-table.js';
+import { policyNumber, type TopicDirectory } from '../directory/topic-directory.js';
+import type { TopicEntry } from '../directory/topic-entry.js';
+import { RingcastError } from '../errors.js';
+import type { ClientFrame, HistoryOptions, SubscribeOptions } from '../protocol/messages.js';
+import { readHistory } from '../topic/history.js';
+import type { Authorisation } from './authorisation.js';
+import type { HookCalls } from './hook-calls.js';
+import type { Hooks } from './hooks.js';
+import { tooManySubscriptions } from './refusals.js';
+import type { Session } from './session.js';
+
+export interface SubscribingOptions {
+  readonly maxSubscriptionsPerConnection: number;
+}
+
+/** Writer and reader: the accept thread. */
+export class Subscribing {
+  readonly #options: SubscribingOptions;
+  readonly #topics: TopicDirectory;
+  readonly #delivery: Delivery;
+  readonly #authorisation: Authorisation;
+  readonly #hooks: Hooks;
+  readonly #calls: HookCalls;
+
+  constructor(
+    options: SubscribingOptions,
+    topics: TopicDirectory,
+    delivery: Delivery,
+    authorisation: Authorisation,
+    hooks: Hooks,
+    calls: HookCalls,
+  ) {
+    this.#options = options;
+    this.#topics = topics;
+    this.#delivery = delivery;
+    this.#authorisation = authorisation;
+    this.#hooks = hooks;
+    this.#calls = calls;
+  }
+
+  /** SUBSCRIBE. */
+  subscribe(session: Session, frame: ClientFrame): Promise<void> | undefined {
+    const { id } = frame;
+    const topic = frame.topic as string;
+    const options = frame.options as SubscribeOptions | null;
+    session.clientId = options?.clientId ?? session.clientId;
+    return this.#authorisation.check(session, 'subscribe', topic, id, () =>
+      this.#subscribe(session, topic, options, id),
+    );
+  }
+
+  /** A subscription that the connection's URL asks for; it is answered like a SUBSCRIBE, with a nil id. */
+  subscribeByUrl(session: Session, topic: string, options: SubscribeOptions | null): Promise<void> | undefined {
+    session.clientId = options?.clientId ?? session.clientId;
+    return this.#authorisation.check(session, 'subscribe', topic, null, () =>
+      this.#subscribe(session, topic, options, null, true),
+    );
+  }
+
+  /** Subscribes and answers. The topic's name has been checked, the connection authorised. */
+  #subscribe(
+    session: Session,
+    topic: string,
+    options: SubscribeOptions | null,
+    id: ClientFrame['id'],
+    isAnswered = id !== null,
+  ): void {
+    const { consumer } = session;
+    this.#delivery.settleEnded(consumer);
+    const known = this.#topics.find(topic);
+    const existing = consumer.encoder.isText ? known?.jsonStream : known?.stream;
+    const current = existing == null ? NONE : this.#delivery.cursorOf(consumer, existing);
+    const isSubscribed = current !== NONE;
+    const { maxSubscriptionsPerConnection } = this.#options;
+    // Before the topic is made: a refused subscription must not leave one behind.
+    if (!isSubscribed && consumer.subscriptionCount >= maxSubscriptionsPerConnection) {
+      session.refuse(id, tooManySubscriptions(maxSubscriptionsPerConnection));
+      return;
+    }
+    const entry = known ?? this.#topics.obtain(topic);
+    if (entry instanceof RingcastError) {
+      session.refuse(id, entry);
+      return;
+    }
+    const { alias, epoch } = entry.spec;
+    const cursor = isSubscribed ? current : entry.firstSeqFor(options?.lastN ?? 0);
+    // The answer first: no event may overtake it.
+    if (isAnswered) session.reply(consumer.encoder.subscribed(id, { topic, alias, epoch, seq: cursor - 1 }));
+    if (isSubscribed) return;
+    this.#delivery.subscribe(consumer, this.#topics.streamOf(entry, consumer.encoder.isText), {
+      cursor,
+      policy: policyNumber(options?.policy ?? entry.settings.slowConsumerPolicy),
+      delayMs: options?.maxDelayMs ?? DELAY_OF_STREAM,
+      askedUntil: entry.log.headSeq,
+    });
+    this.#calls.tell('onSubscribe', () =>
+      this.#hooks.onSubscribe?.({ ...session.info, topic, epoch, seq: cursor - 1 }),
+    );
+  }
+
+  /** UNSUBSCRIBE. */
+  unsubscribe(session: Session, frame: ClientFrame): undefined {
+    const { consumer } = session;
+    const entry = this.#addressed(frame);
+    const stream = consumer.encoder.isText ? entry?.jsonStream : entry?.stream;
+    if (entry === undefined || !stream || !this.#delivery.unsubscribe(consumer, stream)) {
+      session.refuse(frame.id, new RingcastError('TOPIC_NOT_FOUND', `no subscription to ${addressText(frame)}`));
+      return;
+    }
+    const { alias, topic } = entry.spec;
+    if (frame.id !== null) session.reply(consumer.encoder.unsubscribed(frame.id, { alias, topic }));
+  }
+
+  /** HISTORY. */
+  history(session: Session, frame: ClientFrame): Promise<void> | undefined {
+    const { id } = frame;
+    const topic = frame.topic as string;
+    const lastN = (frame.options as HistoryOptions | null)?.lastN ?? Number.POSITIVE_INFINITY;
+    return this.#authorisation.check(session, 'subscribe', topic, id, () => {
+      const entry = this.#topics.find(topic);
+      if (entry === undefined) {
+        session.refuse(id, new RingcastError('TOPIC_NOT_FOUND', `no topic ${JSON.stringify(topic)}`));
+        return;
+      }
+      if (id === null) return;
+      const { frames, seq, isTruncated } = readHistory(entry.log, entry.spec, lastN);
+      const { epoch } = entry.spec;
+      session.reply(session.consumer.encoder.history(id, { topic, epoch, seq, isTruncated }, frames));
+    });
+  }
+
+  #addressed(frame: ClientFrame): TopicEntry | undefined {
+    return frame.topic === null ? this.#topics.findAlias(frame.alias) : this.#topics.find(frame.topic);
+  }
+}
+
+function addressText(frame: ClientFrame): string {
+  return frame.topic === null ? `alias ${frame.alias}` : JSON.stringify(frame.topic);
+}

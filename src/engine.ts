@@ -3,6 +3,7 @@
 import { EventEmitter } from 'node:events';
 import { availableParallelism } from 'node:os';
 import { configWarnings, type EngineConfig, type EngineOptions, openFilesMax, parseConfig } from './config.js';
+import type { TopicStart } from './directory/topic-directory.js';
 import type { EngineEvents, EngineStats, LaneEvent, TopicStats } from './engine/api.js';
 import { Core, type CoreOptions } from './engine/core.js';
 import { Figures } from './engine/figures.js';
@@ -159,11 +160,12 @@ export class Engine extends EventEmitter<EngineEvents> {
 
   /**
    * Creates a topic that stays until `deleteTopic`; one that exists already is left as it is.
-   * Throws RingcastError: BAD_REQUEST (name), LIMIT_EXCEEDED (maxTopics).
+   * With `start` its numbers go on where those of another process have ended, under the same epoch.
+   * Throws RingcastError: BAD_REQUEST (name, start), LIMIT_EXCEEDED (maxTopics), CONFLICT (`start` of one that exists).
    */
-  createTopic(topic: string): void {
+  createTopic(topic: string, start?: TopicStart): void {
     this.#assertRunning();
-    this.#core.topics.declare(topic);
+    this.#core.topics.declare(topic, start);
   }
 
   /** Ends a topic: its subscribers get UNSUBSCRIBED, its history is gone. False: there was none. */

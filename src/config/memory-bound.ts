@@ -37,13 +37,13 @@ export const GRANT_BYTES = 512;
 /** The largest message received is answered TOO_LARGE; in multiples of maxPayloadBytes. */
 export const RECEIVED_MESSAGES = 2;
 /** The smallest log of a cold topic, which it gets whatever `coldLogsMaxBytes` says. */
-export const SMALLEST_LOG_BYTES = 384;
+export const SMALLEST_LOG_BYTES = 416;
 /** A topic's state and names, and the smallest logs of its two streams. */
 export const TOPIC_BYTES = 640 + 2 * SMALLEST_LOG_BYTES;
 /** Header words of a log, whatever its size. */
 export const LOG_HEADER_BYTES = 384;
-/** Side index of a log, per frame: position, time, ingress position, origin. */
-export const LOG_INDEX_BYTES_PER_FRAME = 32;
+/** Side index of a log, per frame: position, first seq, time, ingress position, origin. */
+export const LOG_INDEX_BYTES_PER_FRAME = 40;
 /** Closed hot logs that are kept for the next stream. */
 export const SPARE_HOT_LOGS = 8;
 /** The ring of a lane's events is never smaller: two batches have to fit, whatever `ringBytes` is. */

@@ -1,6 +1,7 @@
 /** Consumer: delivery's side of one connection: its pending lists, its place in the queues, its transport. */
 
 import type { FrameEncoder } from '../protocol/encoder.js';
+import { STREAM_OF_CODEC, type StreamSpec } from '../variant/stream-spec.js';
 import type { Sink } from './sink.js';
 import { NONE } from './subscription-table.js';
 
@@ -20,6 +21,8 @@ export class Consumer {
   readonly number: number;
   readonly sink: Sink;
   readonly encoder: FrameEncoder;
+  /** The streams that it subscribes to. */
+  readonly spec: StreamSpec;
 
   flags = 0;
   /** First and last row of the pending lists (see `SubscriptionTable`). */
@@ -46,6 +49,7 @@ export class Consumer {
     this.number = number;
     this.sink = sink;
     this.encoder = encoder;
+    this.spec = STREAM_OF_CODEC[encoder.codec];
   }
 
   get isClosed(): boolean {

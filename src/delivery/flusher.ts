@@ -5,7 +5,7 @@
  * `SliceCache`). Everything else is gathered into a buffer, cold subscriptions first.
  */
 
-import { EVICTED } from '../log/frame-log.js';
+import { EVICTED, type FrameLog } from '../log/frame-log.js';
 import { GAP_MARK } from '../log/layout.js';
 import type { GapReason } from '../protocol/messages.js';
 import { BLOCKED, CLOSED, type Consumer } from './consumer.js';
@@ -91,8 +91,7 @@ export class Flusher {
       const stream = this.#streams[this.#table.stream[row]] as Stream;
       const from = this.#table.cursor[row];
       const isDue = from >= stream.floorSeq && from <= stream.log.headSeq;
-      if (isDue && stream.slice.load(stream.log, from, this.#inPlace))
-        return this.#sendSlice(consumer, stream, row, from);
+      if (isDue && stream.slice.load(stream.log, from, this.#inPlace)) return this.#sendSlice(consumer, stream, row);
     }
     return this.#gatherAndSend(consumer);
   }
@@ -104,9 +103,9 @@ export class Flusher {
   }
 
   /** Hot path. */
-  #sendSlice(consumer: Consumer, stream: Stream, row: number, from: number): boolean {
-    const { view, until } = stream.slice;
-    this.#advance(consumer, stream, row, until, until - from, view.length);
+  #sendSlice(consumer: Consumer, stream: Stream, row: number): boolean {
+    const { view, until, frames } = stream.slice;
+    this.#advance(consumer, stream, row, until, frames, view.length);
     return this.#sent(consumer, consumer.sink.send(view));
   }
 
@@ -163,91 +162,91 @@ export class Flusher {
   }
 
   #gatherSlice(consumer: Consumer, stream: Stream, row: number): boolean {
-    const log = stream.log;
-    const from = this.#table.cursor[row];
-    let until = log.headSeq + 1;
-    if (until <= from) {
-      this.#advance(consumer, stream, row, from, 0, 0);
+    const { log, slice } = stream;
+    const cursor = this.#table.cursor[row];
+    if (cursor > log.headSeq) {
+      this.#advance(consumer, stream, row, cursor, 0, 0);
       return true;
     }
-    if (
-      stream.slice.load(log, from, this.#inPlace) &&
-      this.#bufferBytes + stream.slice.view.length <= SLICE_MAX_BYTES
-    ) {
-      const { slice } = stream;
+    if (slice.load(log, cursor, this.#inPlace) && this.#bufferBytes + slice.view.length <= SLICE_MAX_BYTES) {
       this.#buffer.set(slice.view, this.#bufferBytes);
       this.#bufferBytes += slice.view.length;
-      this.#advance(consumer, stream, row, slice.until, slice.until - from, slice.view.length);
+      this.#advance(consumer, stream, row, slice.until, slice.frames, slice.view.length);
       return slice.until > log.headSeq;
     }
-    let bytes = log.sliceBytes(from, until);
-    if (this.#bufferBytes + bytes > SLICE_MAX_BYTES) {
-      until = log.fit(from, SLICE_MAX_BYTES - this.#bufferBytes);
-      bytes = log.sliceBytes(from, until);
-      if (this.#bufferBytes + bytes > SLICE_MAX_BYTES && this.#bufferBytes > 0) return false;
-    }
+    const from = log.indexOf(cursor);
+    const until = this.#untilFull(log, from, log.head + 1);
+    if (until === from) return false;
+    const bytes = log.sliceBytes(from, until);
+    const next = log.firstSeqAt(until);
     if (!this.#append(stream, from, until, bytes)) return false;
-    this.#advance(consumer, stream, row, until, until - from, bytes);
-    return until > log.headSeq;
+    this.#advance(consumer, stream, row, next, until - from, bytes);
+    return next > log.headSeq;
   }
 
   /** The same for one message per frame: still one copy, but noting where each message ends. */
   #gatherTexts(consumer: Consumer, stream: Stream, row: number): boolean {
     const log = stream.log;
     const ends = this.#ends;
-    const from = this.#table.cursor[row];
-    let until = Math.min(log.headSeq + 1, from + TEXT_FRAMES_MAX - ends.length);
-    if (until <= from) {
-      if (log.headSeq >= from) return false;
-      this.#advance(consumer, stream, row, from, 0, 0);
+    const cursor = this.#table.cursor[row];
+    if (cursor > log.headSeq) {
+      this.#advance(consumer, stream, row, cursor, 0, 0);
       return true;
     }
-    let bytes = log.sliceBytes(from, until);
-    if (this.#bufferBytes + bytes > SLICE_MAX_BYTES) {
-      until = Math.min(until, log.fit(from, SLICE_MAX_BYTES - this.#bufferBytes));
-      bytes = log.sliceBytes(from, until);
-      if (this.#bufferBytes + bytes > SLICE_MAX_BYTES && this.#bufferBytes > 0) return false;
-    }
+    const from = log.indexOf(cursor);
+    const until = this.#untilFull(log, from, Math.min(log.head + 1, from + TEXT_FRAMES_MAX - ends.length));
+    if (until <= from) return false;
+    const bytes = log.sliceBytes(from, until);
     const knownEnds = ends.length;
     // Read before the copy, which tells whether the writer has overwritten any of it meanwhile.
-    const shift = this.#bufferBytes - log.positionOf(from);
+    const shift = this.#bufferBytes - log.positionAt(from);
+    const next = log.firstSeqAt(until);
     let leftOut = 0;
-    for (let seq = from; seq < until; seq++) {
-      ends.push(log.positionOf(seq + 1) + shift);
-      if (log.ingressPositionOf(seq) === GAP_MARK) leftOut++;
+    for (let index = from; index < until; index++) {
+      ends.push(log.positionAt(index + 1) + shift);
+      if (log.ingressPositionAt(index) === GAP_MARK) leftOut++;
     }
     if (!this.#append(stream, from, until, bytes)) {
       ends.length = knownEnds;
       return false;
     }
     if (leftOut > 0) this.#countGaps(consumer, stream, 'too_large', leftOut, leftOut);
-    this.#advance(consumer, stream, row, until, until - from - leftOut, bytes);
-    return until > log.headSeq;
+    this.#advance(consumer, stream, row, next, until - from - leftOut, bytes);
+    return next > log.headSeq;
+  }
+
+  /** How far the slice from `from` goes that still fits into the buffer; one frame always does if that is empty. */
+  #untilFull(log: FrameLog, from: number, until: number): number {
+    if (this.#bufferBytes + log.sliceBytes(from, until) <= SLICE_MAX_BYTES) return until;
+    const fitting = Math.min(until, log.fit(from, SLICE_MAX_BYTES - this.#bufferBytes));
+    const isFull = this.#bufferBytes > 0 && this.#bufferBytes + log.sliceBytes(from, fitting) > SLICE_MAX_BYTES;
+    return isFull ? from : fitting;
   }
 
   /** The same frame by frame, leaving out what must not be echoed, and noting where each message ends. */
   #gatherFrames(consumer: Consumer, stream: Stream, row: number): boolean {
     const log = stream.log;
-    const from = this.#table.cursor[row];
     const start = this.#bufferBytes;
+    let cursor = this.#table.cursor[row];
     let delivered = 0;
-    let seq = from;
-    for (; seq <= log.headSeq && this.#ends.length < TEXT_FRAMES_MAX; seq++) {
-      if (log.originOf(seq) === consumer.number) {
-        // An overwritten index entry is another frame's: that one would be skipped, this one lost without a word.
-        if (!log.isStillRetained(seq)) break;
-        continue;
+    for (let index = log.indexOf(cursor); index <= log.head && this.#ends.length < TEXT_FRAMES_MAX; index++) {
+      // An overwritten index entry is another frame's: nothing of it counts before the frame is known to be retained.
+      const next = log.firstSeqAt(index + 1);
+      if (log.originAt(index) === consumer.number) {
+        if (!log.isStillRetained(index)) break;
+      } else {
+        const bytes = log.sliceBytes(index, index + 1);
+        const isLeftOut = log.ingressPositionAt(index) === GAP_MARK;
+        if (this.#bufferBytes > 0 && this.#bufferBytes + bytes > SLICE_MAX_BYTES) break;
+        if (!this.#append(stream, index, index + 1, bytes)) break;
+        this.#ends.push(this.#bufferBytes);
+        if (isLeftOut) this.#countGaps(consumer, stream, 'too_large', 1, 1);
+        else delivered++;
       }
-      const bytes = log.sliceBytes(seq, seq + 1);
-      const isLeftOut = log.ingressPositionOf(seq) === GAP_MARK;
-      if (this.#bufferBytes > 0 && this.#bufferBytes + bytes > SLICE_MAX_BYTES) break;
-      if (!this.#append(stream, seq, seq + 1, bytes)) break;
-      this.#ends.push(this.#bufferBytes);
-      if (isLeftOut) this.#countGaps(consumer, stream, 'too_large', 1, 1);
-      else delivered++;
+      cursor = next;
     }
-    this.#advance(consumer, stream, row, seq, delivered, this.#bufferBytes - start);
-    return seq > log.headSeq;
+    this.#advance(consumer, stream, row, cursor, delivered, this.#bufferBytes - start);
+    return cursor > log.headSeq;
   }
 
   #append(stream: Stream, from: number, until: number, bytes: number): boolean {

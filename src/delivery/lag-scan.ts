@@ -27,7 +27,7 @@ export interface LaggingSubscription extends Lag {
   readonly stream: Stream;
 }
 
-const NO_LAG: Lag = { lagMessages: 0, lagMs: 0 };
+export const NO_LAG: Lag = { lagMessages: 0, lagMs: 0 };
 
 /** Writer and reader: the accept thread. */
 export class LagScan {
@@ -88,13 +88,13 @@ export class LagScan {
     const stream = this.#streams[table.stream[row]] as Stream;
     const { log } = stream;
     const cursor = table.cursor[row];
-    const lagMessages = log.headSeq - cursor + 1;
-    if (lagMessages <= 0) return;
+    const lagMessages = log.framesFrom(cursor);
+    if (lagMessages === 0) return;
     const isWorst = lagMessages > (this.#worst.get(stream)?.lagMessages ?? 0);
     const isSlow = this.#top.takes(lagMessages);
     if (!isWorst && !isSlow) return;
-    const oldest = Math.max(cursor, log.tailSeq);
-    const lagMs = oldest > log.headSeq ? 0 : Math.max(0, nowMs - log.timeOf(oldest));
+    const oldest = log.indexOf(Math.max(cursor, log.tailSeq));
+    const lagMs = oldest > log.head ? 0 : Math.max(0, nowMs - log.timeAt(oldest));
     if (isWorst) this.#worst.set(stream, { lagMessages, lagMs });
     if (!isSlow) return;
     const consumer = this.#consumers[table.connection[row]] as Consumer;

@@ -16,8 +16,10 @@ const NOTHING = new Uint8Array(0);
 
 /** Writer and reader: the accept thread. */
 export class SliceCache {
-  /** The slice: frames `from … until − 1`, whole. */
+  /** The slice: whole frames. */
   view: Uint8Array = NOTHING;
+  /** How many, and the cursor behind them. */
+  frames = 0;
   until = 0;
   #from = 0;
   #headSeq = 0;
@@ -33,17 +35,21 @@ export class SliceCache {
     if (this.#from === from && this.#headSeq === log.headSeq && this.view !== NOTHING) return true;
     this.view = NOTHING;
     if (from < log.tailSeq) return false;
-    let until = log.headSeq + 1;
-    let bytes = log.sliceBytes(from, until);
+    const first = log.indexOf(from);
+    let end = log.head + 1;
+    let bytes = log.sliceBytes(first, end);
     if (bytes > SLICE_MAX_BYTES) {
-      until = log.fit(from, SLICE_MAX_BYTES);
-      bytes = log.sliceBytes(from, until);
+      end = log.fit(first, SLICE_MAX_BYTES);
+      bytes = log.sliceBytes(first, end);
     }
     // Beyond the limit: a frame that travels alone. Negative or not a number: the writer has overwritten the index.
     if (!(bytes > 0 && bytes <= SLICE_MAX_BYTES)) return false;
-    const view = this.#viewOf(log, from, until, bytes, inPlace);
+    // Read before the copy, which tells whether the writer has overwritten any of it meanwhile.
+    const until = log.firstSeqAt(end);
+    const view = this.#viewOf(log, first, end, bytes, inPlace);
     if (view === null) return false;
     this.view = view;
+    this.frames = end - first;
     this.until = until;
     this.#from = from;
     this.#headSeq = log.headSeq;
@@ -58,18 +64,18 @@ export class SliceCache {
   /** In place where nobody can overwrite it before it is used, else a copy; null: overwritten during the copy. */
   #viewOf(
     log: FrameLog,
-    from: number,
-    until: number,
+    first: number,
+    end: number,
     bytes: number,
     inPlace: SliceCache[],
   ): Uint8Array<ArrayBufferLike> | null {
-    const view = log.dataCapacityBytes <= VIEW_OF_LOG_MAX_BYTES ? log.viewInPlace(from, until) : null;
+    const view = log.dataCapacityBytes <= VIEW_OF_LOG_MAX_BYTES ? log.viewInPlace(first, end) : null;
     if (view !== null) {
       inPlace.push(this);
       return view;
     }
     if (this.#buffer.length < bytes) this.#buffer = new Uint8Array(Math.min(SLICE_MAX_BYTES, 2 * bytes));
-    if (log.copy(from, until, this.#buffer, 0) === EVICTED) return null;
+    if (log.copy(first, end, this.#buffer, 0) === EVICTED) return null;
     return this.#buffer.subarray(0, bytes);
   }
 }

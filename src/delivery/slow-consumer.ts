@@ -34,12 +34,12 @@ export function judge(stream: Stream, cursor: number, askedUntil: number, policy
   const reason: GapReason =
     cursor < log.tailSeq
       ? 'lapped'
-      : log.headSeq - cursor >= options.maxLagMessages && options.maxLagMessages > 0
+      : options.maxLagMessages > 0 && log.framesFrom(cursor) > options.maxLagMessages
         ? 'max_lag_messages'
         : 'max_lag_ms';
   if (policy === POLICY_CONFLATE) {
     // The newest one however old it is: it is the latest there is.
-    return { kind: 'jump', nextCursor: Math.max(log.tailSeq, log.headSeq), reason: 'conflated' };
+    return { kind: 'jump', nextCursor: log.newestCursor(), reason: 'conflated' };
   }
   // Retention has taken some of what was asked for, as it may before anybody asks. Nothing that came since is missed.
   if (Math.max(stream.floorSeq, log.tailSeq) <= askedUntil + 1)

@@ -1,6 +1,8 @@
 /** Stream: delivery's side of what a group of subscribers receives byte for byte alike. */
 
-import { FrameLog } from '../log/frame-log.js';
+import type { FrameLog } from '../log/frame-log.js';
+import { PlainLog } from '../log/plain-log.js';
+import type { StreamSpec } from '../variant/stream-spec.js';
 import { SliceCache } from './slice-cache.js';
 import { NONE } from './subscription-table.js';
 import { TopicCounters } from './topic-counters.js';
@@ -11,8 +13,7 @@ export const DELAY_AUTO = -1;
 export interface StreamOptions {
   readonly alias: number;
   readonly topic: string;
-  /** Its frames cannot be concatenated: one WebSocket message per frame (the JSON dialect). */
-  readonly isText: boolean;
+  readonly spec: StreamSpec;
   /** Hot streams are flushed after cold ones in every turn. */
   readonly isHot: boolean;
   readonly log: FrameLog;
@@ -27,7 +28,7 @@ export interface StreamOptions {
 }
 
 /** The log of what has ended: nobody is to get anything of it, whatever their cursor. It holds on to no memory. */
-export const ENDED_LOG = FrameLog.plain({
+export const ENDED_LOG = new PlainLog({
   ...{ dataBytes: 256, frames: 4 },
   ...{ retainMs: 0, historyMessages: 0, historyBytes: 0 },
 });
@@ -75,19 +76,23 @@ export class Stream {
   waitedMs(cursor: number, nowMs: number): number {
     const { log } = this;
     if (cursor < log.tailSeq || cursor > log.headSeq) return 0;
-    return Math.max(0, nowMs - log.timeOf(cursor));
+    return Math.max(0, nowMs - log.timeAt(log.indexOf(cursor)));
   }
 
   /** Moves the floor up to what the log retains and the limits allow. Amortised constant per message. */
   updateFloor(nowMs: number): void {
     const { log } = this;
     const { maxLagMessages, maxLagMs } = this.options;
-    let floor = Math.max(this.floorSeq, log.tailSeq);
-    if (maxLagMessages > 0) floor = Math.max(floor, log.headSeq - maxLagMessages + 1);
+    this.floorSeq = Math.max(this.floorSeq, log.tailSeq);
+    if (maxLagMessages === 0 && maxLagMs === 0) return;
+    let index = log.indexOf(this.floorSeq);
+    if (maxLagMessages > 0) index = Math.max(index, log.head - maxLagMessages + 1);
     if (maxLagMs > 0) {
       const oldestMs = nowMs - maxLagMs;
-      while (floor <= log.headSeq && log.timeOf(floor) < oldestMs) floor++;
+      while (index <= log.head && log.timeAt(index) < oldestMs) index++;
     }
-    this.floorSeq = floor;
+    const floorSeq = index > log.head ? log.headSeq + 1 : log.firstSeqAt(index);
+    // What a shared log's writer has overwritten meanwhile says nothing: the next message comes at once.
+    if (index > log.head || log.isStillRetained(index)) this.floorSeq = Math.max(this.floorSeq, floorSeq);
   }
 }

@@ -11,9 +11,11 @@ import { COLD, type Home, laneOf } from '../home/placement.js';
 import type { SlowConsumerPolicy } from '../protocol/messages.js';
 import { STATS_TOPIC, topicNameProblem } from '../protocol/topic-name.js';
 import { globMatcher } from '../protocol/topic-pattern.js';
+import { utf8Length } from '../protocol/utf8.js';
 import type { Clock } from '../time/loop.js';
-import { oldestHistorySeq } from '../topic/history.js';
-import { TopicEntry, type TopicSettings } from './topic-entry.js';
+import { historyCursor } from '../topic/history.js';
+import { CANONICAL, type StreamSpec } from '../variant/stream-spec.js';
+import { TopicEntry, type TopicOpening, type TopicSettings } from './topic-entry.js';
 
 export interface PlacementRule extends Partial<TopicSettings> {
   readonly match: string;
@@ -28,6 +30,19 @@ export interface DirectoryOptions {
   readonly rules: readonly PlacementRule[];
 }
 
+/** Where a topic goes on that had messages before: in another process, say. */
+export interface TopicStart {
+  /** Names the life that it continues, 1–64 bytes of UTF-8. */
+  readonly epoch: string;
+  /** Number of the first message from here on, 1 to 2^49. */
+  readonly firstSeq: number;
+}
+
+type TopicPlace = Pick<TopicOpening, 'lane' | 'home' | 'isDeclared'>;
+
+const EPOCH_MAX_BYTES = 64;
+/** Far enough from 2^53 for all that will ever come, and for logs that note attempts beside a seq (`log/layout.ts`). */
+const FIRST_SEQ_MAX = 2 ** 49;
 /** What `sweep` looks at in one step. */
 const TOPICS_PER_STEP = 500;
 /** A topic that nobody uses makes room for a new one when nothing has come for so long (ms). */
@@ -55,10 +70,10 @@ export class TopicDirectory {
   readonly #entryOfStream = new Map<Stream, TopicEntry>();
   /** Topics that were published to while nobody used them, with their number of messages at the last sweep. */
   readonly #unattended = new Map<TopicEntry, number>();
-  /** Topics whose JSON stream has lost its last subscriber, and whether a sweep has seen it so. */
-  readonly #idleJson = new Map<TopicEntry, boolean>();
+  /** Derived streams that have lost their last subscriber, and whether a sweep has seen them so. */
+  readonly #idleStreams = new Map<Stream, boolean>();
   /** Those that the sweep under way has seen. */
-  readonly #newlyIdleJson: TopicEntry[] = [];
+  readonly #newlyIdle: Stream[] = [];
   /** How far the `sweep` under way has got; null: none is. */
   #sweeping: Iterator<[TopicEntry, number]> | null = null;
   /** Topics that ended connections have held, still to be let go of. */
@@ -125,14 +140,21 @@ export class TopicDirectory {
       return new RingcastError('TOPIC_NOT_FOUND', `no topic ${JSON.stringify(name)}: statsIntervalMs is 0`);
     }
     if (!this.#options.autoCreate) return new RingcastError('TOPIC_NOT_FOUND', `no topic ${JSON.stringify(name)}`);
-    return this.#create(name, false);
+    return this.#create(name, false, newStart());
   }
 
-  /** Creates a topic that stays until it is deleted. Throws on a bad name or a reached limit; an existing topic is fine. */
-  declare(name: string): TopicEntry {
-    const problem = topicNameProblem(name);
+  /**
+   * Creates a topic that stays until it is deleted. Throws on a bad name or a reached limit; an existing topic is fine,
+   * unless it would have to begin elsewhere.
+   */
+  declare(name: string, start?: TopicStart): TopicEntry {
+    const problem = topicNameProblem(name) ?? (start === undefined ? null : startProblem(start));
     if (problem !== null) throw new RingcastError('BAD_REQUEST', problem);
-    const entry = this.#byName.get(name) ?? this.#create(name, true);
+    const existing = this.#byName.get(name);
+    if (existing !== undefined && start !== undefined) {
+      throw new RingcastError('CONFLICT', `the topic ${JSON.stringify(name)} exists already`);
+    }
+    const entry = existing ?? this.#create(name, true, start ?? newStart());
     if (entry instanceof RingcastError) throw entry;
     return entry;
   }
@@ -147,7 +169,7 @@ export class TopicDirectory {
       maxLagMs: 0,
       maxLagMessages: 0,
     };
-    const entry = this.#open(name, settings, COLD, 'cold', true);
+    const entry = this.#open(name, newStart(), settings, { lane: COLD, home: 'cold', isDeclared: true });
     this.#serverTopics.set(name, entry);
     return entry;
   }
@@ -156,11 +178,10 @@ export class TopicDirectory {
   delete(name: string): boolean {
     const entry = this.#byName.get(name);
     if (entry === undefined) return false;
-    const streams = [entry.stream, isIdle(entry.jsonStream) ? null : entry.jsonStream];
+    const streams = entry.streams.filter((stream) => !isIdle(stream));
     // First, because a subscriber that is told may ask for the topic again at once, and gets a new one.
     this.#forget(entry);
     for (const stream of streams) {
-      if (stream === null) continue;
       this.#entryOfStream.delete(stream);
       this.#delivery.removeStream(stream, ({ sink, encoder }) => {
         sink.reply(encoder.revoked(entry.spec, 'TOPIC_NOT_FOUND', 'the topic was deleted'));
@@ -169,17 +190,18 @@ export class TopicDirectory {
     return true;
   }
 
-  /** The stream that subscribers with a text or a binary codec share; started on first use. */
-  streamOf(entry: TopicEntry, isText: boolean): Stream {
-    const existing = isText ? entry.jsonStream : entry.stream;
-    if (existing !== null) return existing;
+  /** The stream with this spec; started on first use. */
+  streamOf(entry: TopicEntry, streamSpec: StreamSpec): Stream {
+    const existing = entry.streamOf(streamSpec.key);
+    if (existing !== undefined) return existing;
     const { spec, settings, link } = entry;
     entry.counters ??= new TopicCounters();
-    const log = isText ? link.openJson(spec.alias, oldestHistorySeq(entry.log, spec)) : entry.log;
+    const isCanonical = streamSpec.key === CANONICAL.key;
+    const log = isCanonical ? entry.log : link.openStream(spec.alias, streamSpec, historyCursor(entry.log, spec));
     const stream = this.#delivery.addStream({
       alias: spec.alias,
       topic: spec.topic,
-      isText,
+      spec: streamSpec,
       isHot: entry.isHot,
       log,
       maxDelayMs: settings.maxDelayMs === 'auto' ? DELAY_AUTO : settings.maxDelayMs,
@@ -187,8 +209,7 @@ export class TopicDirectory {
       maxLagMs: settings.maxLagMs,
       counters: entry.counters,
     });
-    if (isText) entry.jsonStream = stream;
-    else entry.stream = stream;
+    entry.streams = [...entry.streams, stream];
     this.#entryOfStream.set(stream, entry);
     return stream;
   }
@@ -197,10 +218,9 @@ export class TopicDirectory {
   headMoved(entry: TopicEntry): void {
     // Also without subscribers: the log's shared words tell a difference of less than 2^31 messages.
     entry.log.refresh();
-    if (entry.stream !== null) this.#delivery.headMoved(entry.stream);
-    if (entry.jsonStream !== null) {
-      entry.jsonStream.log.refresh();
-      this.#delivery.headMoved(entry.jsonStream);
+    for (const stream of entry.streams) {
+      if (stream.log !== entry.log) stream.log.refresh();
+      this.#delivery.headMoved(stream);
     }
   }
 
@@ -233,7 +253,7 @@ export class TopicDirectory {
     return 0;
   }
 
-  #create(name: string, isDeclared: boolean): TopicEntry | RingcastError {
+  #create(name: string, isDeclared: boolean, start: TopicStart): TopicEntry | RingcastError {
     const { maxTopics, defaults } = this.#options;
     if (this.#byName.size >= maxTopics && !this.#makeRoom()) {
       return new RingcastError('LIMIT_EXCEEDED', `no more than ${maxTopics} topics (maxTopics)`);
@@ -243,16 +263,17 @@ export class TopicDirectory {
     const home = rule?.home ?? 'auto';
     const wanted = laneOf(name, home, this.#homes.lanes.links.length);
     const lane = this.hasRoomForHot ? this.#homes.usable(wanted) : COLD;
-    const entry = this.#open(name, settings, lane, home, isDeclared);
+    const entry = this.#open(name, start, settings, { lane, home, isDeclared });
     this.#byName.set(name, entry);
     if (entry.isHot) this.#hotTopics++;
     return entry;
   }
 
-  #open(name: string, settings: TopicSettings, lane: number, home: Home, isDeclared: boolean): TopicEntry {
+  #open(name: string, start: TopicStart, settings: TopicSettings, where: TopicPlace): TopicEntry {
     const { historyMessages, historyBytes } = settings;
-    const spec = { alias: this.#nextAlias(), topic: name, epoch: newEpoch(), historyMessages, historyBytes };
-    const entry = new TopicEntry(spec, settings, this.#homes.at(lane), lane, home, isDeclared);
+    const { epoch, firstSeq } = start;
+    const spec = { alias: this.#nextAlias(), topic: name, epoch, historyMessages, historyBytes };
+    const entry = new TopicEntry(spec, settings, { ...where, link: this.#homes.at(where.lane), firstSeq });
     this.#byAlias.set(spec.alias, entry);
     return entry;
   }
@@ -268,35 +289,35 @@ export class TopicDirectory {
   streamUnused(stream: Stream): void {
     const entry = this.#entryOfStream.get(stream);
     if (entry === undefined) return;
-    // A JSON stream is kept for a moment: to begin it again its history would have to be transcoded again.
-    if (stream === entry.jsonStream) this.#idleJson.set(entry, false);
+    // A derived stream is kept for a moment: to begin it again its history would have to be derived again.
+    if (isDerived(stream)) this.#idleStreams.set(stream, false);
     else this.#end(entry, stream);
     this.#vanishIfUnused(entry);
   }
 
   #end(entry: TopicEntry, stream: Stream): void {
+    this.#idleStreams.delete(stream);
     this.#entryOfStream.delete(stream);
     this.#delivery.removeStream(stream, () => {});
-    if (stream === entry.jsonStream) entry.jsonStream = null;
-    else entry.stream = null;
+    entry.streams = entry.streams.filter((other) => other !== stream);
   }
 
-  /** Ends JSON streams that have been without subscribers since the last sweep. Returns how many more might be looked at. */
-  #endIdleJson(most: number): number {
+  /** Ends derived streams without subscribers since the last sweep. Returns how many more might be looked at. */
+  #endIdleStreams(most: number): number {
     let left = most;
-    for (const [entry, isOld] of this.#idleJson) {
+    for (const [stream, isOld] of this.#idleStreams) {
       if (left-- === 0) return 0;
-      this.#idleJson.delete(entry);
-      const { jsonStream } = entry;
-      if (jsonStream === null || jsonStream.subscriberCount > 0) continue;
+      this.#idleStreams.delete(stream);
+      const entry = this.#entryOfStream.get(stream);
+      if (entry === undefined || !isIdle(stream)) continue;
       if (!isOld) {
-        this.#newlyIdleJson.push(entry);
+        this.#newlyIdle.push(stream);
         continue;
       }
-      this.#end(entry, jsonStream);
-      entry.link.closeJson(entry.spec.alias);
+      this.#end(entry, stream);
+      entry.link.closeStream(entry.spec.alias, stream.options.spec.key);
     }
-    for (const entry of this.#newlyIdleJson.splice(0)) this.#idleJson.set(entry, true);
+    for (const stream of this.#newlyIdle.splice(0)) this.#idleStreams.set(stream, true);
     return left;
   }
 
@@ -317,7 +338,7 @@ export class TopicDirectory {
       this.#releasing.pop();
     }
     if (this.#sweeping === null) {
-      left = this.#endIdleJson(left);
+      left = this.#endIdleStreams(left);
       if (left === 0) return false;
       this.#sweeping = this.#unattended.entries();
     }
@@ -362,7 +383,7 @@ export class TopicDirectory {
       }
       if (isUsed(entry)) continue;
       entry.log.refresh();
-      if (entry.log.timeOf(entry.log.headSeq) > sinceMs) continue;
+      if (entry.log.timeAt(entry.log.head) > sinceMs) continue;
       this.#forget(entry);
       return true;
     }
@@ -376,9 +397,8 @@ export class TopicDirectory {
 
   #forget(entry: TopicEntry): void {
     entry.isClosed = true;
-    if (entry.jsonStream !== null && isIdle(entry.jsonStream)) this.#end(entry, entry.jsonStream);
-    entry.stream = null;
-    entry.jsonStream = null;
+    for (const stream of entry.streams) if (isIdle(stream)) this.#end(entry, stream);
+    entry.streams = [];
     this.#byName.delete(entry.spec.topic);
     this.#byAlias.delete(entry.spec.alias);
     if (entry.isHot) this.#hotTopics--;
@@ -388,21 +408,32 @@ export class TopicDirectory {
   }
 }
 
-function isIdle(stream: Stream | null): boolean {
-  return stream?.subscriberCount === 0;
+function isDerived({ options }: Stream): boolean {
+  return options.spec.key !== CANONICAL.key;
 }
 
-function isUsed({ stream, jsonStream, holders }: TopicEntry): boolean {
-  return stream !== null || (jsonStream !== null && !isIdle(jsonStream)) || holders > 0;
+function isIdle({ subscriberCount }: Stream): boolean {
+  return subscriberCount === 0;
+}
+
+function isUsed({ streams, holders }: TopicEntry): boolean {
+  return holders > 0 || streams.some((stream) => !isIdle(stream));
 }
 
 function isNeeded(entry: TopicEntry): boolean {
   return isUsed(entry) || (entry.acceptedMessages > 0 && entry.settings.historyMessages > 0);
 }
 
-/** 48 random bits: enough that no incarnation is ever taken for another, short enough for 100,000 topics. */
-function newEpoch(): string {
-  return randomBytes(6).toString('base64url');
+/** A life of its own. 48 random bits: enough that none is ever taken for another, short enough for 100,000 topics. */
+function newStart(): TopicStart {
+  return { epoch: randomBytes(6).toString('base64url'), firstSeq: 1 };
+}
+
+function startProblem({ epoch, firstSeq }: TopicStart): string | null {
+  const epochBytes = typeof epoch === 'string' ? utf8Length(epoch) : 0;
+  if (epochBytes < 1 || epochBytes > EPOCH_MAX_BYTES) return `an epoch has 1 to ${EPOCH_MAX_BYTES} bytes of UTF-8`;
+  const isSeq = Number.isSafeInteger(firstSeq) && firstSeq >= 1 && firstSeq <= FIRST_SEQ_MAX;
+  return isSeq ? null : 'firstSeq must be a whole number from 1 to 2^49';
 }
 
 function definedOnly<T extends object>(value: T): Partial<T> {

@@ -5,7 +5,7 @@ import type { TopicCounters } from '../delivery/topic-counters.js';
 import type { HomeLink, TopicLink } from '../home/link.js';
 import { COLD, type Home } from '../home/placement.js';
 import type { SlowConsumerPolicy } from '../protocol/messages.js';
-import { oldestHistorySeq } from '../topic/history.js';
+import { historyCursor } from '../topic/history.js';
 import type { TopicSpec } from '../topic/topic.js';
 
 /** What configuration says about a topic. */
@@ -18,11 +18,22 @@ export interface TopicSettings {
   readonly maxLagMessages: number;
 }
 
+/** How a topic begins. */
+export interface TopicOpening {
+  readonly link: HomeLink;
+  readonly lane: number;
+  readonly home: Home;
+  readonly isDeclared: boolean;
+  readonly firstSeq: number;
+}
+
 /** Part of a topic's `maxDelayMs` that its messages may wait for each other before the lane is woken, and its limit (ms). */
 const LANE_WAIT_SHARE = 0.25;
 const LANE_WAIT_MAX_MS = 5;
 
 export const NO_ROW = -1;
+
+const NO_STREAMS: readonly Stream[] = [];
 
 type TopicLog = ReturnType<HomeLink['openTopic']>;
 
@@ -38,10 +49,8 @@ export class TopicEntry {
   log: TopicLog;
   /** What rules or a call want for it; anything but `auto` pins it. */
   home: Home;
-  /** Exists while somebody subscribes with the MessagePack codec. */
-  stream: Stream | null = null;
-  /** Exists while somebody subscribes with the JSON codec. */
-  jsonStream: Stream | null = null;
+  /** Those that somebody subscribes to, or did a moment ago. */
+  streams: readonly Stream[] = NO_STREAMS;
   /** Messages handed to its home, and the bytes of their payloads. */
   acceptedMessages = 0;
   acceptedBytes = 0;
@@ -55,14 +64,15 @@ export class TopicEntry {
   holders: number;
   isClosed = false;
 
-  constructor(spec: TopicSpec, settings: TopicSettings, link: HomeLink, lane: number, home: Home, isDeclared: boolean) {
+  constructor(spec: TopicSpec, settings: TopicSettings, opening: TopicOpening) {
+    const { link, lane, home, isDeclared, firstSeq } = opening;
     this.spec = spec;
     this.settings = settings;
     this.link = link;
     this.lane = lane;
     this.home = home;
     this.holders = isDeclared ? 1 : 0;
-    this.log = link.openTopic(spec);
+    this.log = link.openTopic(spec, firstSeq);
   }
 
   /**
@@ -72,8 +82,8 @@ export class TopicEntry {
   get mayWaitMs(): number {
     const { maxDelayMs } = this.settings;
     if (maxDelayMs === 'auto' || maxDelayMs === 0) return 0;
-    const hasOwnDelays = (this.stream?.ownDelays ?? 0) + (this.jsonStream?.ownDelays ?? 0) > 0;
-    return hasOwnDelays ? 0 : Math.min(LANE_WAIT_MAX_MS, Math.floor(maxDelayMs * LANE_WAIT_SHARE));
+    for (const { ownDelays } of this.streams) if (ownDelays > 0) return 0;
+    return Math.min(LANE_WAIT_MAX_MS, Math.floor(maxDelayMs * LANE_WAIT_SHARE));
   }
 
   get isHot(): boolean {
@@ -81,16 +91,20 @@ export class TopicEntry {
   }
 
   get subscriberCount(): number {
-    return (this.stream?.subscriberCount ?? 0) + (this.jsonStream?.subscriberCount ?? 0);
+    let count = 0;
+    for (const { subscriberCount } of this.streams) count += subscriberCount;
+    return count;
   }
 
-  /** The first seq that a new subscriber gets: the next message, or up to `lastN` retained ones before it. */
-  firstSeqFor(lastN: number): number {
-    this.log.refresh();
-    const next = this.log.headSeq + 1;
+  /** The stream with this key, if somebody subscribes to it. */
+  streamOf(key: string): Stream | undefined {
+    return this.streams.find(({ options }) => options.spec.key === key);
+  }
+
+  /** The cursor of a new subscriber: it gets the next message first, or up to `lastN` retained ones before it. */
+  cursorFor(lastN: number): number {
     // What is asked for is not lag: no more than the subscriber may be behind.
     const { maxLagMessages } = this.settings;
-    const wanted = maxLagMessages > 0 ? Math.min(lastN, maxLagMessages) : lastN;
-    return wanted === 0 ? next : Math.max(oldestHistorySeq(this.log, this.spec), next - wanted);
+    return historyCursor(this.log, this.spec, maxLagMessages > 0 ? Math.min(lastN, maxLagMessages) : lastN);
   }
 }

@@ -1,7 +1,7 @@
 /** Figures: what the parts of an engine count, put together for whoever asks. */
 
 import type { EngineFigures, GapCounts, LaneFigures, TopicFigures } from '../counters/report.js';
-import type { LagScan } from '../delivery/lag-scan.js';
+import { type Lag, type LagScan, NO_LAG } from '../delivery/lag-scan.js';
 import { NO_ROW, type TopicEntry } from '../directory/topic-entry.js';
 import type { Gateway } from '../gateway/gateway.js';
 import type { LaneLoad } from '../lane/lane-load.js';
@@ -158,14 +158,12 @@ export class Figures {
     this.#laneTimes = laneTimes;
   }
 
-  #lagOf({ stream, jsonStream }: TopicEntry): { readonly lagMessages: number; readonly lagMs: number } {
-    const lag = stream === null ? NO_LAG : this.lags.lagOf(stream);
-    const jsonLag = jsonStream === null ? NO_LAG : this.lags.lagOf(jsonStream);
-    return jsonLag.lagMessages > lag.lagMessages ? jsonLag : lag;
+  /** Of the stream whose subscribers are furthest behind. */
+  #lagOf({ streams }: TopicEntry): Lag {
+    const lags = streams.map((stream) => this.lags.lagOf(stream));
+    return lags.reduce((worst, lag) => (lag.lagMessages > worst.lagMessages ? lag : worst), NO_LAG);
   }
 }
-
-const NO_LAG = { lagMessages: 0, lagMs: 0 };
 
 function gapCounts({ counters }: TopicEntry): GapCounts {
   return {

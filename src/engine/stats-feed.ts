@@ -22,6 +22,7 @@ import { EVENT_HEAD_MAX_BYTES } from '../protocol/event.js';
 import { encode } from '../protocol/msgpack.js';
 import { STATS_TOPIC } from '../protocol/topic-name.js';
 import type { Loop } from '../time/loop.js';
+import { JSON_STREAM } from '../variant/stream-spec.js';
 import type { EngineCounts, FigureSources, Figures } from './figures.js';
 
 /** How many of the slowest consumers `Figures` is to find. */
@@ -179,11 +180,11 @@ export class StatsFeed {
 
   #publishIfDue(report: StatsReport, nowMs: number): void {
     const topic = this.#topic;
-    if (topic === null || (topic.stream === null && topic.jsonStream === null)) return;
+    if (topic === null || topic.subscriberCount === 0) return;
     // Half a measurement early is nearer than half a measurement late.
     if (nowMs - this.#publishedAtMs < this.#publishMs - this.#measureMs / 2) return;
     this.#publishedAtMs = nowMs;
-    const growth = topic.jsonStream === null ? 1 : JSON_GROWTH;
+    const growth = topic.streamOf(JSON_STREAM.key) === undefined ? 1 : JSON_GROWTH;
     const fits = (bytes: number): boolean => topic.log.canHold(bytes * growth + EVENT_HEAD_MAX_BYTES);
     const bytes = encodeFitting(report, fits);
     if (bytes === null) return;

@@ -1,11 +1,13 @@
 /** Direct link: topics whose home is the accept thread, run by plain calls. */
 
-import { FrameLog } from '../log/frame-log.js';
+import type { FrameLog } from '../log/frame-log.js';
 import { LogBudget } from '../log/log-budget.js';
 import type { PlainLogLimits } from '../log/log-limits.js';
 import { LogSlabs } from '../log/log-slabs.js';
-import { EVENT_HEAD_MAX_BYTES, EventHead } from '../protocol/event.js';
+import { PlainLog } from '../log/plain-log.js';
+import { EVENT_HEAD_MAX_BYTES } from '../protocol/event.js';
 import { Topic, type TopicSpec } from '../topic/topic.js';
+import type { StreamSpec } from '../variant/stream-spec.js';
 import { type HomeLink, type OutgoingMessage, PUBLISH_FULL, type TopicLogs } from './link.js';
 
 export interface DirectLinkOptions {
@@ -39,7 +41,6 @@ export class DirectLink implements HomeLink {
   readonly #budget: LogBudget;
   readonly #slabs = new LogSlabs();
   readonly #topics = new Map<number, Topic>();
-  readonly #head = new EventHead();
   readonly #limitsByHistory = new Map<string, PlainLogLimits>();
   /** Topics whose logs may have something to give back: they have grown, and something came since the last look. */
   readonly #inflated = new Set<Topic>();
@@ -57,52 +58,51 @@ export class DirectLink implements HomeLink {
     return this.#topics.size;
   }
 
-  openTopic(spec: TopicSpec): FrameLog {
-    return this.#open(spec, this.#limits(spec)).log;
+  openTopic(spec: TopicSpec, firstSeq = 1): FrameLog {
+    return this.#open(spec, this.#limits(spec), firstSeq).log;
   }
 
   adoptTopic(spec: TopicSpec, from: TopicLogs): TopicLogs {
     const limits = { ...this.#limits(spec), retainMs: Number.POSITIVE_INFINITY };
     const topic = this.#open(spec, limits);
-    const { log } = topic;
-    log.takeOver(from.log);
+    topic.log.takeOver(from.log);
     this.#arrived.set(topic, { limits, untilMs: 0 });
     this.#inflated.add(topic);
-    if (from.jsonLog === null) return { log, jsonLog: null };
-    const jsonLog = FrameLog.plain(limits);
-    jsonLog.takeOver(from.jsonLog);
-    topic.openJson(jsonLog);
-    return { log, jsonLog };
+    for (const { spec, log } of from.derived) {
+      const copy = new PlainLog(limits);
+      copy.takeOver(log);
+      topic.openStream(spec, copy);
+    }
+    return topic;
   }
 
   leaveTopic(alias: number, onLeft: (logs: TopicLogs) => void): void {
     const topic = this.#topic(alias);
     this.#forget(topic);
-    onLeft({ log: topic.log, jsonLog: topic.jsonLog });
+    onLeft(topic);
   }
 
-  openJson(alias: number, firstSeq: number): FrameLog {
+  openStream(alias: number, spec: StreamSpec, firstSeq: number): FrameLog {
     const topic = this.#topic(alias);
-    const log = FrameLog.plain(this.#limits(topic.spec), firstSeq);
-    topic.openJson(log);
+    const log = new PlainLog(this.#limits(topic.spec), firstSeq);
+    topic.openStream(spec, log);
     return log;
   }
 
-  closeJson(alias: number): void {
+  closeStream(alias: number, key: string): void {
     const topic = this.#topic(alias);
-    topic.jsonLog?.dispose();
-    topic.closeJson();
+    topic.derived.find(({ spec }) => spec.key === key)?.log.dispose();
+    topic.closeStream(key);
   }
 
   closeTopic(alias: number): void {
     const topic = this.#topic(alias);
-    topic.jsonLog?.dispose();
-    topic.log.dispose();
+    for (const log of logsOf(topic)) log.dispose();
     this.#forget(topic);
   }
 
-  #open(spec: TopicSpec, limits: PlainLogLimits): Topic {
-    const topic = new Topic(spec, FrameLog.plain(limits), this.#head);
+  #open(spec: TopicSpec, limits: PlainLogLimits, firstSeq = 1): Topic {
+    const topic = new Topic(spec, new PlainLog(limits, firstSeq));
     this.#topics.set(spec.alias, topic);
     return topic;
   }
@@ -120,11 +120,11 @@ export class DirectLink implements HomeLink {
 
   publish(alias: number, message: OutgoingMessage): number {
     const topic = this.#topic(alias);
-    const { bytes, start, end, tail, timeMs, monotonicMs, origin } = message;
+    const { start, end, tail } = message;
     const frameMaxBytes = EVENT_HEAD_MAX_BYTES + end - start + (tail === null ? 0 : tail.length);
     if (!topic.log.canHold(frameMaxBytes)) return PUBLISH_FULL;
-    const seq = topic.publish(bytes, start, end, tail !== null, tail, timeMs, monotonicMs, 0, origin);
-    if (topic.log.isInflated || topic.jsonLog?.isInflated === true) this.#inflated.add(topic);
+    const seq = topic.publish(message, tail !== null, 0);
+    if (isInflated(topic)) this.#inflated.add(topic);
     return seq;
   }
 
@@ -152,11 +152,9 @@ export class DirectLink implements HomeLink {
 
   /** Returns how many bytes were moved for it, about. */
   #trimTopic(topic: Topic, nowMs: number): number {
-    const { log, jsonLog } = topic;
     const beforeBytes = this.#budget.usedBytes;
-    const mayLagStill = this.#isArriving(topic, nowMs) || !log.isIdle(nowMs);
-    log.trim(nowMs);
-    jsonLog?.trim(nowMs);
+    const mayLagStill = this.#isArriving(topic, nowMs) || !plain(topic.log).isIdle(nowMs);
+    for (const log of logsOf(topic)) log.trim(nowMs);
     // What is left is history: nothing to look at again before the next message.
     if (!mayLagStill) this.#inflated.delete(topic);
     return beforeBytes - this.#budget.usedBytes;
@@ -194,4 +192,18 @@ export class DirectLink implements HomeLink {
     if (topic === undefined) throw new Error(`no topic with alias ${alias} in this home`);
     return topic;
   }
+}
+
+/** Logs of cold topics are plain ones. */
+function plain(log: FrameLog): PlainLog {
+  return log as PlainLog;
+}
+
+function logsOf({ log, derived }: Topic): PlainLog[] {
+  return [plain(log), ...derived.map((stream) => plain(stream.log))];
+}
+
+/** Hot path: per message. */
+function isInflated({ log, derived }: Topic): boolean {
+  return plain(log).isInflated || (derived.length > 0 && derived.some((stream) => plain(stream.log).isInflated));
 }

@@ -4,7 +4,8 @@
  */
 
 import type { FrameLog } from '../log/frame-log.js';
-import type { TopicSpec } from '../topic/topic.js';
+import type { DerivedLog, TopicMessage, TopicSpec } from '../topic/topic.js';
+import type { StreamSpec } from '../variant/stream-spec.js';
 
 /** The topic's home cannot take the message now: the publisher has to be told. */
 export const PUBLISH_FULL = -1;
@@ -12,18 +13,13 @@ export const PUBLISH_FULL = -1;
 export const PUBLISH_ACCEPTED = 0;
 
 /** A message on its way to its topic. One object serves all messages of a thread: filled, handed over, filled again. */
-export interface OutgoingMessage {
-  /** Payload as MessagePack: `bytes[start, end)`. */
+export interface OutgoingMessage extends TopicMessage {
   bytes: Uint8Array;
   start: number;
   end: number;
-  /** The EVENT's optional elements behind the payload (see `eventTail`), or null. */
   tail: Uint8Array | null;
-  /** When the engine accepted it, as subscribers are told (ms since the epoch). */
   timeMs: number;
-  /** The same moment on the monotonic clock (ms): for lags, delays and retention, which a wall clock that is set must not touch. */
   monotonicMs: number;
-  /** Connection number that must not get the message; 0: everyone gets it. */
   origin: number;
   /** How long the message may wait here for others (ms); 0: its home is told in this turn of the event loop. */
   mayWaitMs: number;
@@ -35,16 +31,16 @@ export interface OutgoingMessage {
 export interface TopicLogs {
   /** Of the canonical stream. */
   readonly log: FrameLog;
-  /** Of the JSON stream, while it has one. It may end before `log` does: whoever runs the topic brings it up to date. */
-  readonly jsonLog: FrameLog | null;
+  /** Of the others. They may end before `log` does: whoever runs the topic brings them up to date. */
+  readonly derived: readonly DerivedLog[];
 }
 
 /** What goes on with a topic, wherever it lives or is on its way to. */
 export interface TopicLink {
-  /** Starts the topic's JSON stream, beginning with `firstSeq` or later. */
-  openJson(alias: number, firstSeq: number): FrameLog;
-  /** Ends the JSON stream. Its log must not be read any more: the memory may become another stream's. */
-  closeJson(alias: number): void;
+  /** Begins a derived stream of the topic with message `firstSeq` or a later one. The log returned is for reading. */
+  openStream(alias: number, spec: StreamSpec, firstSeq: number): FrameLog;
+  /** Ends a derived stream. Its log must not be read any more: the memory may become another stream's. */
+  closeStream(alias: number, key: string): void;
   /** Ends the topic; the same holds for its logs. */
   closeTopic(alias: number): void;
   /**
@@ -60,8 +56,8 @@ export interface TopicLink {
 
 /** A home: topics begin there, come and go. */
 export interface HomeLink extends TopicLink {
-  /** Starts a topic; the log returned is for reading. */
-  openTopic(spec: TopicSpec): FrameLog;
+  /** Starts a topic, whose first message gets the number `firstSeq` (default 1); the log returned is for reading. */
+  openTopic(spec: TopicSpec, firstSeq?: number): FrameLog;
   /**
    * Goes on with a topic that has left another home. Returns its logs for reading: those it was given when it could take
    * over their memory, else new ones with the same frames; then the caller disposes of the old ones.

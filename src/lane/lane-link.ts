@@ -11,14 +11,16 @@ import {
 } from '../home/link.js';
 import { copyBytes } from '../log/copy.js';
 import type { FrameLog } from '../log/frame-log.js';
+import type { SharedLog } from '../log/shared-log.js';
 import { Doorbell } from '../ring/doorbell.js';
 import { RECORD_HEAD_BYTES } from '../ring/layout.js';
 import { RING_FULL, RingReader, RingWriter } from '../ring/ring.js';
 import type { Scheduler } from '../time/loop.js';
 import type { TopicSpec } from '../topic/topic.js';
+import type { StreamSpec } from '../variant/stream-spec.js';
 import { FairShare } from './fair-share.js';
 import type { LaneMemory } from './lane.js';
-import { type JsonParcel, type LaneParcel, LiveParcel, type TopicParcel } from './parcels.js';
+import { type LaneParcel, LiveParcel, type StreamParcel, type TopicParcel } from './parcels.js';
 import {
   EVENT_ACK,
   EVENT_CLOSED,
@@ -27,9 +29,9 @@ import {
   EVENT_READY,
   FLAG_HAS_TAIL,
   REQUEST_CLOSE,
-  REQUEST_CLOSE_JSON,
+  REQUEST_CLOSE_STREAM,
   REQUEST_OPEN,
-  REQUEST_OPEN_JSON,
+  REQUEST_OPEN_STREAM,
   REQUEST_PUBLISH,
   REQUEST_STOP,
   ticksOf,
@@ -55,7 +57,8 @@ export interface LaneThread {
 interface Topic {
   readonly topic: LiveParcel<TopicParcel>;
   readonly busyRow: number;
-  json: LiveParcel<JsonParcel> | null;
+  /** Its derived streams, by their keys. */
+  readonly streams: Map<string, LiveParcel<StreamParcel>>;
 }
 
 /** A parcel that the lane was asked to let go of, and what happens when it has. */
@@ -110,7 +113,7 @@ export class LaneLink implements HomeLink {
 
   /** Everything that the lane has, for a thread that starts now. What is opened later is posted to it. */
   get parcels(): readonly LaneParcel[] {
-    const open = [...this.#topics.values()].flatMap(({ topic, json }) => (json === null ? [topic] : [topic, json]));
+    const open = [...this.#topics.values()].flatMap(parcelsOf);
     const leaving = [...this.#leaving.values()].flatMap(({ parcels }) => parcels);
     return [...leaving, ...open].map((parcel) => parcel.current).sort((a, b) => a.number - b.number);
   }
@@ -129,7 +132,7 @@ export class LaneLink implements HomeLink {
     return this.#topics.size;
   }
 
-  /** Logs of topics and JSON streams that have ended and that the lane has not let go of yet. */
+  /** Logs of topics and derived streams that have ended and that the lane has not let go of yet. */
   get endedLogs(): number {
     return this.#endedLogs;
   }
@@ -142,46 +145,47 @@ export class LaneLink implements HomeLink {
 
   // ---- topics ------------------------------------------------------------------------------------------------------
 
-  openTopic(spec: TopicSpec): FrameLog {
-    return this.#open(spec, this.#logs.open(1));
+  openTopic(spec: TopicSpec, firstSeq = 1): FrameLog {
+    return this.#open(spec, this.#logs.open(firstSeq));
   }
 
   adoptTopic(spec: TopicSpec, from: TopicLogs): TopicLogs {
     const log = this.#open(spec, this.#logs.sharedFrom(from.log));
-    if (from.jsonLog === null) return { log, jsonLog: null };
-    return { log, jsonLog: this.#openJson(spec.alias, this.#logs.sharedFrom(from.jsonLog)) };
+    const derived = from.derived.map((stream) => {
+      return { spec: stream.spec, log: this.#openStream(spec.alias, stream.spec, this.#logs.sharedFrom(stream.log)) };
+    });
+    return { log, derived };
   }
 
   leaveTopic(alias: number, onLeft: (logs: TopicLogs) => void): void {
-    const { topic, json } = this.#topic(alias);
+    const { topic, streams } = this.#topic(alias);
     this.#close(alias, () => {
-      topic.log.refresh();
-      json?.log.refresh();
-      onLeft({ log: topic.log, jsonLog: json?.log ?? null });
+      const derived = [...streams.values()];
+      for (const { log } of [topic, ...derived]) log.refresh();
+      onLeft({ log: topic.log, derived });
     });
   }
 
-  openJson(alias: number, firstSeq: number): FrameLog {
-    return this.#openJson(alias, this.#logs.open(firstSeq));
+  openStream(alias: number, spec: StreamSpec, firstSeq: number): FrameLog {
+    return this.#openStream(alias, spec, this.#logs.open(firstSeq));
   }
 
-  closeJson(alias: number): void {
-    const topic = this.#topic(alias);
-    const { json } = topic;
-    if (json === null) throw new Error(`topic ${alias} has no JSON stream in this lane`);
-    topic.json = null;
-    json.hasEnded = true;
+  closeStream(alias: number, key: string): void {
+    const { streams } = this.#topic(alias);
+    const stream = streams.get(key);
+    if (stream === undefined) throw new Error(`topic ${alias} has no stream ${key} in this lane`);
+    streams.delete(key);
+    stream.hasEnded = true;
     this.#endedLogs++;
-    this.#leaving.set(json.number, { parcels: [json], onLeft: () => this.#giveEnded(json.log) });
-    this.#control(REQUEST_CLOSE_JSON, alias, json);
+    this.#leaving.set(stream.number, { parcels: [stream], onLeft: () => this.#giveEnded(stream.log) });
+    this.#control(REQUEST_CLOSE_STREAM, alias, stream);
   }
 
   closeTopic(alias: number): void {
-    const { topic, json } = this.#topic(alias);
-    this.#endedLogs += json === null ? 1 : 2;
+    const parcels = parcelsOf(this.#topic(alias));
+    this.#endedLogs += parcels.length;
     this.#close(alias, () => {
-      this.#giveEnded(topic.log);
-      if (json !== null) this.#giveEnded(json.log);
+      for (const { log } of parcels) this.#giveEnded(log);
     });
   }
 
@@ -190,56 +194,44 @@ export class LaneLink implements HomeLink {
     this.#logs.give(log);
   }
 
-  #open(spec: TopicSpec, log: FrameLog): FrameLog {
+  #open(spec: TopicSpec, log: SharedLog): FrameLog {
     const { alias } = spec;
-    const memory = log.memory as SharedArrayBuffer;
+    const { memory, head, headSeq } = log;
     const busyRow = this.#busy.take();
     const number = this.#nextParcel();
-    const { headSeq } = log;
     const openPosition = Number.POSITIVE_INFINITY;
-    const parcel: TopicParcel = {
-      kind: 'topic',
-      number,
-      alias,
-      spec,
-      memory,
-      headSeq,
-      firstSeq: headSeq + 1,
-      openPosition,
-      busyRow,
-    };
+    const firstSeq = headSeq + 1;
+    const parcel: TopicParcel = { kind: 'topic', number, alias, spec, memory, head, firstSeq, openPosition, busyRow };
     const topic = new LiveParcel(parcel, log);
-    this.#topics.set(alias, { topic, busyRow, json: null });
+    this.#topics.set(alias, { topic, busyRow, streams: new Map() });
     this.#thread?.post(topic.current);
     this.#control(REQUEST_OPEN, alias, topic);
     return log;
   }
 
-  #openJson(alias: number, log: FrameLog): FrameLog {
-    const memory = log.memory as SharedArrayBuffer;
+  #openStream(alias: number, spec: StreamSpec, log: SharedLog): FrameLog {
+    const { memory, head } = log;
     const number = this.#nextParcel();
     const openPosition = Number.POSITIVE_INFINITY;
-    const json = new LiveParcel<JsonParcel>(
-      { kind: 'json', number, alias, memory, headSeq: log.headSeq, openPosition, hasEnded: false },
-      log,
-    );
-    this.#topic(alias).json = json;
-    this.#thread?.post(json.current);
-    this.#control(REQUEST_OPEN_JSON, alias, json);
+    const parcel: StreamParcel = { kind: 'stream', number, alias, spec, memory, head, openPosition, hasEnded: false };
+    const stream = new LiveParcel(parcel, log);
+    this.#topic(alias).streams.set(spec.key, stream);
+    this.#thread?.post(stream.current);
+    this.#control(REQUEST_OPEN_STREAM, alias, stream);
     return log;
   }
 
   #close(alias: number, onLeft: () => void): void {
-    const { topic, json, busyRow } = this.#topic(alias);
+    const topic = this.#topic(alias);
     this.#topics.delete(alias);
-    this.#leaving.set(topic.number, {
-      parcels: json === null ? [topic] : [topic, json],
+    this.#leaving.set(topic.topic.number, {
+      parcels: parcelsOf(topic),
       onLeft: () => {
-        this.#busy.give(busyRow);
+        this.#busy.give(topic.busyRow);
         onLeft();
       },
     });
-    this.#control(REQUEST_CLOSE, alias, topic);
+    this.#control(REQUEST_CLOSE, alias, topic.topic);
   }
 
   /** The lane has let go of a parcel. Unknown: it says so for the second time. */
@@ -349,7 +341,8 @@ export class LaneLink implements HomeLink {
       }
       ring.writeHeader(type, 0, alias, 0, parcel?.number ?? 0, 0, 0);
       ring.commit();
-      if (parcel !== null && (type === REQUEST_OPEN || type === REQUEST_OPEN_JSON)) parcel.openPosition = ring.position;
+      if (parcel !== null && (type === REQUEST_OPEN || type === REQUEST_OPEN_STREAM))
+        parcel.openPosition = ring.position;
       this.#deferred.shift();
     }
     this.#scheduleFlush();
@@ -388,4 +381,8 @@ export class LaneLink implements HomeLink {
     }
     events.release();
   }
+}
+
+function parcelsOf({ topic, streams }: Topic): LiveParcel[] {
+  return [topic, ...streams.values()];
 }

@@ -9,14 +9,13 @@
 import type { RecordableHistogram } from 'node:perf_hooks';
 import { LaneCounters } from '../counters/lane-counters.js';
 import { TopicBusyWriter } from '../counters/topic-busy.js';
-import { FrameLog } from '../log/frame-log.js';
-import { EventHead } from '../protocol/event.js';
+import { SharedLog } from '../log/shared-log.js';
 import { allocateDoorbell, Doorbell } from '../ring/doorbell.js';
 import { allocateRing, RING_FULL, RingReader, RingWriter } from '../ring/ring.js';
 import type { Clock } from '../time/loop.js';
 import { Topic } from '../topic/topic.js';
 import { OpenTopic } from './open-topic.js';
-import type { JsonParcel, LaneParcel, TopicParcel } from './parcels.js';
+import type { LaneParcel, StreamParcel, TopicParcel } from './parcels.js';
 import {
   EVENT_ACK,
   EVENT_CLOSED,
@@ -26,9 +25,9 @@ import {
   FLAG_HAS_TAIL,
   monotonicMsOf,
   REQUEST_CLOSE,
-  REQUEST_CLOSE_JSON,
+  REQUEST_CLOSE_STREAM,
   REQUEST_OPEN,
-  REQUEST_OPEN_JSON,
+  REQUEST_OPEN_STREAM,
   REQUEST_PUBLISH,
   REQUEST_STOP,
 } from './records.js';
@@ -94,7 +93,16 @@ export class Lane {
   /** Number of the newest parcel that this thread was started with. */
   readonly #newestStarted: number;
   readonly #replay: Replay;
-  readonly #head = new EventHead();
+  /** Filled for each message. Its tail, if it has one, lies behind the payload. */
+  readonly #message = {
+    bytes: new Uint8Array(0) as Uint8Array,
+    start: 0,
+    end: 0,
+    tail: null,
+    timeMs: 0,
+    monotonicMs: 0,
+    origin: 0,
+  };
   /** Topics whose heads moved in this batch. */
   readonly #moved = new Set<number>();
   /** Topic of the last message, and its alias: mostly the next message is for it too. */
@@ -124,9 +132,9 @@ export class Lane {
     this.#clock = clock;
     this.#newestStarted = parcels.at(-1)?.number ?? 0;
     for (const parcel of parcels) if (parcel.kind === 'topic') this.#openTopic(parcel);
-    // Streams that have ended wait for their CLOSE_JSON to be handled. A predecessor may have done that: then their logs
+    // Streams that have ended wait for their CLOSE_STREAM to be handled. A predecessor may have done that: then their logs
     // have fallen behind, further than the topics' logs reach back.
-    for (const parcel of parcels) if (parcel.kind === 'json' && !parcel.hasEnded) this.#openJson(parcel);
+    for (const parcel of parcels) if (parcel.kind === 'stream' && !parcel.hasEnded) this.#openStream(parcel);
     this.#replay = new Replay(memory.requests, this.#topics, putAside);
   }
 
@@ -203,20 +211,17 @@ export class Lane {
   /** Hot path: per message. Returns its seq. */
   #append(position: number, { topic }: OpenTopic): number {
     const requests = this.#requests;
+    const message = this.#message;
     const { payloadStart, payloadEnd } = requests;
     this.#messages++;
     this.#bytes += payloadEnd - payloadStart;
-    return topic.publish(
-      requests.bytes,
-      payloadStart,
-      payloadEnd,
-      (requests.flags & FLAG_HAS_TAIL) !== 0,
-      null,
-      requests.time,
-      monotonicMsOf(requests.aux, this.#batchMs),
-      position,
-      requests.connection,
-    );
+    message.bytes = requests.bytes;
+    message.start = payloadStart;
+    message.end = payloadEnd;
+    message.timeMs = requests.time;
+    message.monotonicMs = monotonicMsOf(requests.aux, this.#batchMs);
+    message.origin = requests.connection;
+    return topic.publish(message, (requests.flags & FLAG_HAS_TAIL) !== 0, position);
   }
 
   #appendTimed(position: number, open: OpenTopic): number {
@@ -242,12 +247,12 @@ export class Lane {
         if (open?.parcel.number !== number) this.#openTopic(this.#take(number, 'topic', position));
         this.#opened(alias, number, position);
         break;
-      case REQUEST_OPEN_JSON:
-        if (open?.jsonNumber !== number) this.#openJson(this.#take(number, 'json', position));
+      case REQUEST_OPEN_STREAM:
+        if (open?.has(number) !== true) this.#openStream(this.#take(number, 'stream', position));
         if (open !== undefined) this.#moved.add(alias);
         break;
-      case REQUEST_CLOSE_JSON:
-        open?.closeJson(number);
+      case REQUEST_CLOSE_STREAM:
+        open?.closeStream(number);
         this.#emit(EVENT_CLOSED, alias, number, 0);
         break;
       case REQUEST_CLOSE:
@@ -269,8 +274,8 @@ export class Lane {
   #openTopic(parcel: TopicParcel | null): void {
     if (parcel === null) return;
     this.#counters.beat();
-    const log = FrameLog.shared(parcel.memory, parcel.headSeq);
-    this.#topics.set(parcel.alias, new OpenTopic(parcel, new Topic(parcel.spec, log, this.#head)));
+    const log = new SharedLog(parcel.memory, parcel.head);
+    this.#topics.set(parcel.alias, new OpenTopic(parcel, new Topic(parcel.spec, log)));
   }
 
   /** From here on records of the ring are the topic's. */
@@ -279,15 +284,13 @@ export class Lane {
     if (open?.parcel.number === number) open.openPosition = position;
   }
 
-  #openJson(parcel: JsonParcel | null): void {
-    if (parcel === null) return;
-    const log = FrameLog.shared(parcel.memory, parcel.headSeq);
-    this.#topics.get(parcel.alias)?.openJson(parcel.number, log, this.#beat);
+  #openStream(parcel: StreamParcel | null): void {
+    if (parcel !== null) this.#topics.get(parcel.alias)?.openStream(parcel, this.#beat);
   }
 
   /**
    * The parcel that a record announces, which was posted before it. Null: a predecessor has opened and closed it, or it is
-   * a JSON stream that had ended when this thread was started.
+   * a derived stream that had ended when this thread was started.
    */
   #take<Kind extends LaneParcel['kind']>(
     number: number,

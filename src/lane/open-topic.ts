@@ -1,10 +1,8 @@
 /** Open topic: a topic in its lane, and under which parcels it is there. */
 
-import type { FrameLog } from '../log/frame-log.js';
+import { SharedLog } from '../log/shared-log.js';
 import type { Topic } from '../topic/topic.js';
-import type { TopicParcel } from './parcels.js';
-
-const NO_PARCEL = 0;
+import type { StreamParcel, TopicParcel } from './parcels.js';
 
 /** Writer and reader: the lane's thread. */
 export class OpenTopic {
@@ -12,7 +10,8 @@ export class OpenTopic {
   readonly topic: Topic;
   /** Ring position after the OPEN record. The parcel may have been sent before the record was in the ring. */
   openPosition: number;
-  #jsonNumber = NO_PARCEL;
+  /** Its derived streams' keys, by the number of the parcel that brought each. */
+  readonly #streams = new Map<number, string>();
 
   constructor(parcel: TopicParcel, topic: Topic) {
     this.parcel = parcel;
@@ -20,20 +19,21 @@ export class OpenTopic {
     this.openPosition = parcel.openPosition;
   }
 
-  get jsonNumber(): number {
-    return this.#jsonNumber;
+  has(streamNumber: number): boolean {
+    return this.#streams.has(streamNumber);
   }
 
   /** Also of a log that has frames already: it is brought up to date. */
-  openJson(number: number, log: FrameLog, onFrame: () => void): void {
-    this.topic.openJson(log, onFrame);
-    this.#jsonNumber = number;
+  openStream({ number, spec, memory, head }: StreamParcel, onFrame: () => void): void {
+    this.topic.openStream(spec, new SharedLog(memory, head), onFrame);
+    this.#streams.set(number, spec.key);
   }
 
-  /** Nothing when the stream has been closed, or another one was opened since. */
-  closeJson(number: number): void {
-    if (this.#jsonNumber !== number) return;
-    this.topic.closeJson();
-    this.#jsonNumber = NO_PARCEL;
+  /** Nothing when the stream has been closed. */
+  closeStream(number: number): void {
+    const key = this.#streams.get(number);
+    if (key === undefined) return;
+    this.#streams.delete(number);
+    this.topic.closeStream(key);
   }
 }

@@ -6,8 +6,9 @@
  * threads is at work; afterwards its memory is the accept thread's again.
  */
 
-import type { FrameLog } from '../log/frame-log.js';
+import type { SharedLog } from '../log/shared-log.js';
 import type { TopicSpec } from '../topic/topic.js';
+import type { StreamSpec } from '../variant/stream-spec.js';
 
 /** A topic and its canonical log. */
 export interface TopicParcel {
@@ -17,7 +18,7 @@ export interface TopicParcel {
   readonly spec: TopicSpec;
   readonly memory: SharedArrayBuffer;
   /** The log's head, a moment ago. */
-  readonly headSeq: number;
+  readonly head: number;
   /** Frames from here on were caused by records of this lane's ring, under this parcel. */
   readonly firstSeq: number;
   /** Ring position after the OPEN record: what precedes it is none of this parcel's business. Infinity: not in the ring yet. */
@@ -26,32 +27,37 @@ export interface TopicParcel {
   readonly busyRow: number;
 }
 
-/** The log of a topic's JSON stream. */
-export interface JsonParcel {
-  readonly kind: 'json';
+/** A derived stream of a topic and its log. */
+export interface StreamParcel {
+  readonly kind: 'stream';
   readonly number: number;
   readonly alias: number;
+  readonly spec: StreamSpec;
   readonly memory: SharedArrayBuffer;
-  readonly headSeq: number;
+  readonly head: number;
   readonly openPosition: number;
   /** Nobody reads the stream any more: a thread that starts now need not go on with it. */
   readonly hasEnded: boolean;
 }
 
-export type LaneParcel = TopicParcel | JsonParcel;
+export type LaneParcel = TopicParcel | StreamParcel;
 
 /** A parcel on the accept thread's side, with the log through which it is read. Writer: the accept thread. */
 export class LiveParcel<Parcel extends LaneParcel = LaneParcel> {
-  readonly log: FrameLog;
+  readonly log: SharedLog;
   /** Ring position after the OPEN record; Infinity until it is in the ring. */
   openPosition = Number.POSITIVE_INFINITY;
-  /** Of a JSON stream. */
+  /** Of a derived stream. */
   hasEnded = false;
   readonly #parcel: Parcel;
 
-  constructor(parcel: Parcel, log: FrameLog) {
+  constructor(parcel: Parcel, log: SharedLog) {
     this.#parcel = parcel;
     this.log = log;
+  }
+
+  get spec(): Parcel['spec'] {
+    return this.#parcel.spec;
   }
 
   get number(): number {
@@ -62,6 +68,6 @@ export class LiveParcel<Parcel extends LaneParcel = LaneParcel> {
   get current(): Parcel {
     this.log.refresh();
     const { openPosition, hasEnded } = this;
-    return { ...this.#parcel, headSeq: this.log.headSeq, openPosition, hasEnded };
+    return { ...this.#parcel, head: this.log.head, openPosition, hasEnded };
   }
 }

@@ -3,14 +3,14 @@
  * carry, the memory of a log; it has a number and travels over a port (see `parcels.ts`).
  *
  *   requests (accept thread → lane)
- *   OPEN        topic = alias, request = parcel: the topic's spec and the memory of its log
- *   PUBLISH     topic, connection = origin (noEcho) or 0, request = number for the ACK or 0, time = ms since the epoch,
- *               aux = the same moment on the monotonic clock (see `ticksOf`),
- *               payload = the message's payload, then its tail (see `eventTail`) when HAS_TAIL is set
- *   OPEN_JSON   topic, request = parcel: the memory of the JSON stream's log
- *   CLOSE_JSON  topic, request = the parcel that OPEN_JSON brought
- *   CLOSE       topic, request = the parcel that OPEN brought
- *   STOP        –
+ *   OPEN          topic = alias, request = parcel: the topic's spec and the memory of its log
+ *   PUBLISH       topic, connection = origin (noEcho) or 0, request = number for the ACK or 0, time = ms since the epoch,
+ *                 aux = the same moment on the monotonic clock (see `ticksOf`),
+ *                 payload = the message's payload, then its tail (see `eventTail`) when HAS_TAIL is set
+ *   OPEN_STREAM   topic, request = parcel: the spec of a derived stream and the memory of its log
+ *   CLOSE_STREAM  topic, request = the parcel that OPEN_STREAM brought
+ *   CLOSE         topic, request = the parcel that OPEN brought
+ *   STOP          –
  *
  *   events (lane → accept thread)
  *   READY       the lane runs
@@ -25,8 +25,8 @@
 
 export const REQUEST_OPEN = 1;
 export const REQUEST_PUBLISH = 2;
-export const REQUEST_OPEN_JSON = 3;
-export const REQUEST_CLOSE_JSON = 4;
+export const REQUEST_OPEN_STREAM = 3;
+export const REQUEST_CLOSE_STREAM = 4;
 export const REQUEST_CLOSE = 5;
 export const REQUEST_STOP = 6;
 

@@ -3,7 +3,7 @@
  *
  * A frame's index entry holds the ring position of the record that caused it, and a topic's messages enter the log in the
  * order of the ring. So of a topic's records in the ring those up to the position stored with the log's newest frame are
- * in the log, and the others are not. Their seqs follow by counting back from the head.
+ * in the log, and the others are not. Their seqs follow by counting back from the head: topics of lanes have no holes.
  */
 
 import { RingReader } from '../ring/ring.js';
@@ -40,7 +40,7 @@ export class Replay {
     for (const open of topics.values()) {
       const { log } = open.topic;
       // The head's index entry is whole even if a larger frame was about to take the place of all others.
-      const lastPosition = log.headSeq >= open.parcel.firstSeq ? log.ingressPositionOf(log.headSeq) : NONE;
+      const lastPosition = log.headSeq >= open.parcel.firstSeq ? log.ingressPositionAt(log.head) : NONE;
       this.#topics.set(open, { lastPosition, nextSeq: log.headSeq + 1 });
     }
     const scan = new RingReader(requests);

@@ -5,8 +5,9 @@
  * would leave hundreds of megabytes to a collection that has no reason to come soon.
  */
 
-import { FrameLog, type LogSizes } from '../log/frame-log.js';
+import type { FrameLog, LogSizes } from '../log/frame-log.js';
 import { sharedSizesFor } from '../log/log-sizes.js';
+import { SharedLog } from '../log/shared-log.js';
 import { allocateSharedLog, resetSharedLog } from '../log/shared-memory.js';
 
 /** Logs kept for the next stream; the rest is left to the collector. */
@@ -37,25 +38,26 @@ export class SharedLogs {
   }
 
   /** An empty log that begins with `firstSeq`. */
-  open(firstSeq: number): FrameLog {
-    return FrameLog.shared(this.take(firstSeq));
+  open(firstSeq: number): SharedLog {
+    return new SharedLog(this.take(firstSeq));
   }
 
   /** The same log if it is shared, else one with its frames. A log that retains much gets more than the usual size. */
-  sharedFrom(log: FrameLog): FrameLog {
-    if (log.memory !== null) return log;
+  sharedFrom(log: FrameLog): SharedLog {
+    if (log instanceof SharedLog) return log;
     const sizes = sharedSizesFor(log, this.#sizes);
     const isUsual = sizes.dataBytes === this.#sizes.dataBytes && sizes.frames === this.#sizes.frames;
     const memory = isUsual ? this.take(log.tailSeq) : allocateSharedLog(sizes, log.tailSeq);
-    const shared = FrameLog.shared(memory);
+    const shared = new SharedLog(memory);
     shared.takeOver(log);
     return shared;
   }
 
   /** Gives a log's memory back, of either kind. Nobody reads or writes it any more. */
   give(log: FrameLog): void {
+    log.dispose();
+    if (!(log instanceof SharedLog)) return;
     const { memory } = log;
-    if (memory === null) log.dispose();
-    else if (memory.byteLength === this.#memoryBytes && this.#spare.length < SPARE_MAX) this.#spare.push(memory);
+    if (memory.byteLength === this.#memoryBytes && this.#spare.length < SPARE_MAX) this.#spare.push(memory);
   }
 }

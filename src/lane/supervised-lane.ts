@@ -15,7 +15,7 @@
 
 import { LaneCounters, NO_RECORD } from '../counters/lane-counters.js';
 import type { LaneState } from '../counters/report.js';
-import { FrameLog } from '../log/frame-log.js';
+import { SharedLog } from '../log/shared-log.js';
 import { skipValue } from '../protocol/msgpack.js';
 import { RingReader } from '../ring/ring.js';
 import type { Clock, Scheduler } from '../time/loop.js';
@@ -303,8 +303,8 @@ export class SupervisedLane {
   #isHandled({ alias }: PoisonedMessage, position: number): boolean {
     for (const parcel of this.link.parcels) {
       if (parcel.kind !== 'topic' || parcel.alias !== alias) continue;
-      const log = FrameLog.shared(parcel.memory, parcel.headSeq);
-      const isAppended = log.headSeq >= parcel.firstSeq && log.ingressPositionOf(log.headSeq) >= position;
+      const log = new SharedLog(parcel.memory, parcel.head);
+      const isAppended = log.headSeq >= parcel.firstSeq && log.ingressPositionAt(log.head) >= position;
       return isAppended || position <= parcel.openPosition;
     }
     // The lane has let go of the topic behind the message.

@@ -25,7 +25,7 @@ export function subscribeLocally(
   const entry = topics.obtain(topic);
   if (entry instanceof RingcastError) throw entry;
   const { lastN = 0, policy, maxDelayMs = DELAY_OF_STREAM, onGap, onEnd } = options;
-  const cursor = entry.firstSeqFor(lastN);
+  const cursor = entry.cursorFor(lastN);
   const ended: LocalHandlers['onEnd'] = (code, reason) => {
     // As the end of a socket does: a consumer that stays would be flushed again and again.
     delivery.removeConsumer(consumer);
@@ -33,7 +33,7 @@ export function subscribeLocally(
   };
   const subscriber = new LocalSubscriber(topic, { onEvent, onGap, onEnd: ended }, onFault);
   const consumer = delivery.addConsumer(subscriber, msgpackEncoder);
-  delivery.subscribe(consumer, topics.streamOf(entry, false), {
+  delivery.subscribe(consumer, topics.streamOf(entry, consumer.spec), {
     cursor,
     policy: policyNumber(policy ?? entry.settings.slowConsumerPolicy),
     delayMs: maxDelayMs,

@@ -3,32 +3,36 @@
  *
  *   byte 0                128                 256                 384
  *   +---------------------+-------------------+-------------------+------------------------+-----------------+
- *   | head seq, low 32    | tail seq, low 32  | fixed at creation | index                  | data            |
- *   | (i32; writer)       | (i32; writer)     | (readers: once)   | framesCapacity × 32 B  | dataCapacity B  |
+ *   | head, low 32 bits   | tail, low 32 bits | fixed at creation | index                  | data            |
+ *   | (i32; writer)       | (i32; writer)     | (readers: once)   | framesCapacity × 40 B  | dataCapacity B  |
  *   +---------------------+-------------------+-------------------+------------------------+-----------------+
  *
- * Index entry of frame `seq`, at slot `seq mod framesCapacity`, four f64:
+ * Index entry of frame `index`, at slot `index mod framesCapacity`, five f64:
  *
- *   +------------------+-----------------+-------------------------+---------------------------+
- *   | position (bytes) | time (ms epoch) | ingress position (bytes)| origin connection (0: –)  |
- *   +------------------+-----------------+-------------------------+---------------------------+
+ *   +------------------+-----------+-------------------+--------------------------+---------------------------+
+ *   | position (bytes) | first seq | time (monotonic)  | ingress position (bytes) | origin connection (0: –)  |
+ *   +------------------+-----------+-------------------+--------------------------+---------------------------+
  *
- * The entry after the head holds the position at which the next frame will start, so a frame's length is the distance to
+ * First seq: the smallest cursor that gets this frame next, one more than the seq of the frame before. So a frame's own seq
+ * stands in the entry behind it, and what is lost with an evicted frame can still be told from the tail's entry.
+ *
+ * The entry behind the head holds the position at which the next frame will start, so a frame's length is the distance to
  * its successor's position and no length is stored. That entry needs a slot: a log of n slots retains n − 1 frames.
  *
  * A writer may be ended between any two of its stores, and a successor goes on behind the published head:
  *
  *   tail word          before any slot or byte that it gives up is overwritten: what is retained is never half overwritten
- *   entry head + 1     time, ingress position, origin; its position was stored before the head, and is stored again alike
+ *   entry head + 1     time, ingress position, origin; position and first seq were stored before the head
  *   data               beyond the head's end, in room that the tail word has given up
- *   entry head + 2     the position behind the new frame, in a slot that the tail word has given up
+ *   entry head + 2     position and first seq behind the new frame, in a slot that the tail word has given up
  *   head word          only now the frame and the position behind it count
  *
  * So whatever the head word says, the entry behind it holds the position at which to go on, and everything that was
  * written beyond belongs to no retained frame and is written again.
  *
- * A stream that is made of another one has no ring positions. There the field of entry head + 1 says how often writers have
- * begun that frame, as −(seq × 8 + attempts): a successor can tell that its predecessors died of it.
+ * A stream that is made of another one has no ring positions. There the field of entry head + 1 says which message comes
+ * next, and how often writers have begun its frame, as −(seq × 8 + attempts): a successor can tell that its predecessors
+ * died of it, and which messages have been passed over since the head.
  *
  * Plain (not shared) logs have no header words: writer and reader are one object in one thread.
  */
@@ -41,19 +45,19 @@ export const TAIL_WORD = WORD_STRIDE_BYTES / Int32Array.BYTES_PER_ELEMENT;
 
 /** Float64 indexes of the fixed part. */
 const FIXED_INDEX = (2 * WORD_STRIDE_BYTES) / Float64Array.BYTES_PER_ELEMENT;
-export const FIRST_SEQ_INDEX = FIXED_INDEX;
-export const DATA_CAPACITY_INDEX = FIXED_INDEX + 1;
-export const FRAMES_CAPACITY_INDEX = FIXED_INDEX + 2;
+export const DATA_CAPACITY_INDEX = FIXED_INDEX;
+export const FRAMES_CAPACITY_INDEX = FIXED_INDEX + 1;
 
 export const HEADER_BYTES = 3 * WORD_STRIDE_BYTES;
 
 /** Float64 fields of one index entry. */
-export const ENTRY_FIELDS = 4;
+export const ENTRY_FIELDS = 5;
 export const ENTRY_BYTES = ENTRY_FIELDS * Float64Array.BYTES_PER_ELEMENT;
 export const POSITION_FIELD = 0;
-export const TIME_FIELD = 1;
-export const INGRESS_FIELD = 2;
-export const ORIGIN_FIELD = 3;
+export const FIRST_SEQ_FIELD = 1;
+export const TIME_FIELD = 2;
+export const INGRESS_FIELD = 3;
+export const ORIGIN_FIELD = 4;
 
 /** Ingress position of a frame that stands for a message which a stream does not have (a GAP). */
 export const GAP_MARK = -1;

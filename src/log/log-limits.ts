@@ -18,7 +18,7 @@ export interface PlainLogLimits extends LogSizes {
 }
 
 /** Whether a retained frame is kept by growing. */
-export function isKept(log: FrameLog, seq: number, nowMs: number, limits: PlainLogLimits): boolean {
-  if (log.timeOf(seq) > nowMs - limits.retainMs) return true;
-  return log.headSeq - seq < limits.historyMessages && log.sliceBytes(seq, log.headSeq + 1) <= limits.historyBytes;
+export function isKept(log: FrameLog, index: number, nowMs: number, limits: PlainLogLimits): boolean {
+  if (log.timeAt(index) > nowMs - limits.retainMs) return true;
+  return log.head - index < limits.historyMessages && log.sliceBytes(index, log.head + 1) <= limits.historyBytes;
 }

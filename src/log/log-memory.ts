@@ -12,9 +12,8 @@ export interface LogMemory {
   /** Sizes − 1. */
   readonly frameMask: number;
   readonly dataMask: number;
-  /** The slab and slot of a log that is as small as it can be. */
+  /** The slab in which a log lives that is as small as it can be. */
   readonly slab: LogSlab | null;
-  readonly slot: number;
 }
 
 /** Memory of a plain log: a slot of a slab for the smallest, a buffer of its own, index first, for all others. */
@@ -27,29 +26,29 @@ export function plainMemory(dataBytes: number, frames: number, slabs: LogSlabs |
     const { index, bytes } = slab;
     return {
       ...{ index, bytes, entryBase: slotEntryBase(slot), dataBase: slotDataBase(slot) },
-      ...{ frameMask, dataMask, slab, slot },
+      ...{ frameMask, dataMask, slab },
     };
   }
   const indexBytes = frames * ENTRY_BYTES;
   const memory = new ArrayBuffer(indexBytes + dataBytes);
   const index = new Float64Array(memory, 0, frames * ENTRY_FIELDS);
   const bytes = new Uint8Array(memory, indexBytes, dataBytes);
-  return { index, bytes, entryBase: 0, dataBase: 0, frameMask, dataMask, slab: null, slot: 0 };
+  return { index, bytes, entryBase: 0, dataBase: 0, frameMask, dataMask, slab: null };
 }
 
-/** Copies the frames `fromSeq … untilSeq − 1` and their entries, and the entry of `untilSeq`. The target has room. */
-export function copyFrames(source: LogMemory, target: LogMemory, fromSeq: number, untilSeq: number): void {
-  for (let seq = fromSeq; seq <= untilSeq; ) {
-    const from = seq & source.frameMask;
-    const to = seq & target.frameMask;
-    const count = Math.min(untilSeq + 1 - seq, source.frameMask + 1 - from, target.frameMask + 1 - to);
+/** Copies the frames `first … until − 1` and their entries, and the entry of `until`. The target has room. */
+export function copyFrames(source: LogMemory, target: LogMemory, first: number, until: number): void {
+  for (let index = first; index <= until; ) {
+    const from = index & source.frameMask;
+    const to = index & target.frameMask;
+    const count = Math.min(until + 1 - index, source.frameMask + 1 - from, target.frameMask + 1 - to);
     const at = source.entryBase + from * ENTRY_FIELDS;
     const entries = source.index.subarray(at, at + count * ENTRY_FIELDS);
     target.index.set(entries, target.entryBase + to * ENTRY_FIELDS);
-    seq += count;
+    index += count;
   }
-  const end = positionIn(source, untilSeq);
-  for (let position = positionIn(source, fromSeq); position < end; ) {
+  const end = positionIn(source, until);
+  for (let position = positionIn(source, first); position < end; ) {
     const from = position & source.dataMask;
     const to = position & target.dataMask;
     const length = Math.min(end - position, source.dataMask + 1 - from, target.dataMask + 1 - to);
@@ -59,6 +58,6 @@ export function copyFrames(source: LogMemory, target: LogMemory, fromSeq: number
   }
 }
 
-function positionIn(memory: LogMemory, seq: number): number {
-  return memory.index[memory.entryBase + (seq & memory.frameMask) * ENTRY_FIELDS + POSITION_FIELD];
+function positionIn(memory: LogMemory, index: number): number {
+  return memory.index[memory.entryBase + (index & memory.frameMask) * ENTRY_FIELDS + POSITION_FIELD];
 }

@@ -17,19 +17,19 @@ export function sizeFor(needed: number, capacity: number): number {
   return size;
 }
 
-/** Sizes that hold the frames of `from` beginning with `tailSeq`: those given, doubled where that is not enough. */
-export function sizesFor(from: FrameLog, tailSeq: number, sizes: LogSizes): LogSizes {
-  const untilSeq = from.headSeq + 1;
+/** Sizes that hold the frames of `from` beginning with `tail`: those given, doubled where that is not enough. */
+export function sizesFor(from: FrameLog, tail: number, sizes: LogSizes): LogSizes {
+  const until = from.head + 1;
   return {
-    dataBytes: sizeFor(from.sliceBytes(tailSeq, untilSeq), sizes.dataBytes),
-    frames: sizeFor(untilSeq - tailSeq + 1, sizes.frames),
+    dataBytes: sizeFor(from.sliceBytes(tail, until), sizes.dataBytes),
+    frames: sizeFor(until - tail + 1, sizes.frames),
   };
 }
 
 /** Sizes of a shared log that loses nothing when it takes over from `from`. */
 export function sharedSizesFor(from: FrameLog, sizes: LogSizes): LogSizes {
   from.refresh();
-  return sizesFor(from, from.tailSeq, sizes);
+  return sizesFor(from, from.tail, sizes);
 }
 
 /** Half of these sizes, but not less than the smallest. */

@@ -50,6 +50,11 @@ export function slotEntryBase(slot: number): number {
   return slot * SLOT_FIELDS;
 }
 
+/** The slot whose first index field this is. */
+export function slotOf(entryBase: number): number {
+  return entryBase / SLOT_FIELDS;
+}
+
 /** First data byte of a slot. */
 export function slotDataBase(slot: number): number {
   return slot * DATA_MIN_BYTES;

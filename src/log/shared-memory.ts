@@ -5,11 +5,12 @@ import {
   DATA_CAPACITY_INDEX,
   ENTRY_BYTES,
   ENTRY_FIELDS,
-  FIRST_SEQ_INDEX,
+  FIRST_SEQ_FIELD,
   FRAMES_CAPACITY_INDEX,
   FRAMES_MIN,
   HEAD_WORD,
   HEADER_BYTES,
+  INGRESS_FIELD,
   isPowerOfTwo,
   POSITION_FIELD,
   TAIL_WORD,
@@ -33,9 +34,10 @@ export function resetSharedLog(memory: SharedArrayBuffer, firstSeq: number): voi
   const fixed = new Float64Array(memory, 0, HEADER_BYTES / Float64Array.BYTES_PER_ELEMENT);
   const frames = fixed[FRAMES_CAPACITY_INDEX];
   const index = new Float64Array(memory, HEADER_BYTES, frames * ENTRY_FIELDS);
-  fixed[FIRST_SEQ_INDEX] = firstSeq;
-  index[(firstSeq & (frames - 1)) * ENTRY_FIELDS + POSITION_FIELD] = 0;
+  index[ENTRY_FIELDS + POSITION_FIELD] = 0;
+  index[ENTRY_FIELDS + FIRST_SEQ_FIELD] = firstSeq;
+  index[ENTRY_FIELDS + INGRESS_FIELD] = 0;
   const words = new Int32Array(memory, 0, HEADER_BYTES / Int32Array.BYTES_PER_ELEMENT);
-  words[HEAD_WORD] = (firstSeq - 1) | 0;
-  words[TAIL_WORD] = firstSeq | 0;
+  words[HEAD_WORD] = 0;
+  words[TAIL_WORD] = 1;
 }

@@ -22,7 +22,9 @@ import type { TopicEntry } from '../directory/topic-entry.js';
 import type { Homes } from '../home/homes.js';
 import type { TopicLink, TopicLogs } from '../home/link.js';
 import type { SharedLogs } from '../lane/shared-logs.js';
+import type { FrameLog } from '../log/frame-log.js';
 import type { Scheduler } from '../time/loop.js';
+import { CANONICAL } from '../variant/stream-spec.js';
 import { type HeldOutcomes, LeavingTopic } from './leaving-topic.js';
 
 /** A new home that was full is tried again after so long (ms), if no turn of delivery comes first. */
@@ -116,8 +118,7 @@ export class HandOver {
     const sharedLogs = this.#sharedLogs;
     const from = leaving.take(left);
     if (leaving.isClosed) {
-      sharedLogs.give(from.log);
-      if (from.jsonLog !== null) sharedLogs.give(from.jsonLog);
+      for (const log of logsOf(from)) sharedLogs.give(log);
       this.#done(entry);
       return;
     }
@@ -126,8 +127,8 @@ export class HandOver {
     const destination = this.#homes.at(entry.lane);
     const to = destination.adoptTopic(entry.spec, from);
     this.#readFrom(entry, to);
-    if (to.log !== from.log) sharedLogs.give(from.log);
-    if (from.jsonLog !== null && to.jsonLog !== from.jsonLog) sharedLogs.give(from.jsonLog);
+    const taken = logsOf(to);
+    for (const log of logsOf(from)) if (!taken.includes(log)) sharedLogs.give(log);
     leaving.arrived(destination);
     entry.moves++;
     this.moves++;
@@ -136,11 +137,13 @@ export class HandOver {
   }
 
   /** Streams are read from the topic's new logs. */
-  #readFrom(entry: TopicEntry, { log, jsonLog }: TopicLogs): void {
-    const { stream, jsonStream, isHot } = entry;
+  #readFrom(entry: TopicEntry, { log, derived }: TopicLogs): void {
     entry.log = log;
-    if (stream !== null) this.#delivery.rehome(stream, log, isHot);
-    if (jsonStream !== null && jsonLog !== null) this.#delivery.rehome(jsonStream, jsonLog, isHot);
+    for (const stream of entry.streams) {
+      const { key } = stream.options.spec;
+      const its = key === CANONICAL.key ? log : derived.find(({ spec }) => spec.key === key)?.log;
+      if (its !== undefined) this.#delivery.rehome(stream, its, entry.isHot);
+    }
   }
 
   #drain(entry: TopicEntry, leaving: LeavingTopic): void {
@@ -178,4 +181,8 @@ export class HandOver {
     this.#waiting.delete(entry);
     for (const callback of callbacks) callback();
   }
+}
+
+function logsOf({ log, derived }: TopicLogs): FrameLog[] {
+  return [log, ...derived.map((stream) => stream.log)];
 }

@@ -17,7 +17,9 @@ import {
   type TopicLogs,
 } from '../home/link.js';
 import type { SharedLogs } from '../lane/shared-logs.js';
-import type { TopicSpec } from '../topic/topic.js';
+import type { FrameLog } from '../log/frame-log.js';
+import type { DerivedLog, TopicSpec } from '../topic/topic.js';
+import type { StreamSpec } from '../variant/stream-spec.js';
 
 /** Payload bytes that one topic may have held, beyond its first message. Then publishers are told OVERLOADED. */
 export const HELD_MAX_BYTES = 1024 * 1024;
@@ -38,10 +40,10 @@ export class LeavingTopic implements TopicLink {
   #held: OutgoingMessage[] = [];
   #heldBytes = 0;
   #destination: TopicLink | null = null;
-  /** A JSON stream that was begun on the way: its log waits, empty, for the new home. */
-  #newJsonLog: TopicLogs['jsonLog'] = null;
-  /** The JSON stream that came from the old home has ended on the way. */
-  #isJsonClosed = false;
+  /** Derived streams that were begun on the way, by key: their logs wait, empty, for the new home. */
+  readonly #begun = new Map<string, DerivedLog>();
+  /** Keys of those that come from the old home and have ended on the way. */
+  readonly #ended = new Set<string>();
   #isClosed = false;
 
   constructor(spec: TopicSpec, target: number, logs: SharedLogs, outcomes: HeldOutcomes) {
@@ -68,12 +70,10 @@ export class LeavingTopic implements TopicLink {
   // ---- what the old home hands over --------------------------------------------------------------------------------
 
   /** What the next home is to go on with. The rest is given back. */
-  take({ log, jsonLog }: TopicLogs): TopicLogs {
-    if (jsonLog === null || (!this.#isJsonClosed && this.#newJsonLog === null)) {
-      return { log, jsonLog: jsonLog ?? this.#newJsonLog };
-    }
-    this.#logs.give(jsonLog);
-    return { log, jsonLog: this.#newJsonLog };
+  take({ log, derived }: TopicLogs): TopicLogs {
+    const isLive = ({ spec }: DerivedLog): boolean => !this.#ended.has(spec.key);
+    for (const stream of derived) if (!isLive(stream)) this.#logs.give(stream.log);
+    return { log, derived: [...derived.filter(isLive), ...this.#begun.values()] };
   }
 
   /** The new home has the topic; what is held goes there with `drain`. */
@@ -111,21 +111,25 @@ export class LeavingTopic implements TopicLink {
     return Math.min(100, (100 * this.#heldBytes) / HELD_MAX_BYTES);
   }
 
-  openJson(alias: number, firstSeq: number): TopicLogs['log'] {
-    if (this.#destination !== null) return this.#destination.openJson(alias, firstSeq);
-    this.#newJsonLog = this.#logs.open(firstSeq);
-    return this.#newJsonLog;
+  openStream(alias: number, spec: StreamSpec, firstSeq: number): FrameLog {
+    if (this.#destination !== null) return this.#destination.openStream(alias, spec, firstSeq);
+    const log = this.#logs.open(firstSeq);
+    this.#begun.set(spec.key, { spec, log });
+    return log;
   }
 
-  closeJson(alias: number): void {
+  closeStream(alias: number, key: string): void {
     if (this.#destination !== null) {
-      this.#destination.closeJson(alias);
-    } else if (this.#newJsonLog !== null) {
-      this.#logs.give(this.#newJsonLog);
-      this.#newJsonLog = null;
-    } else {
-      this.#isJsonClosed = true;
+      this.#destination.closeStream(alias, key);
+      return;
     }
+    const begun = this.#begun.get(key);
+    if (begun === undefined) {
+      this.#ended.add(key);
+      return;
+    }
+    this.#begun.delete(key);
+    this.#logs.give(begun.log);
   }
 
   closeTopic(alias: number): void {

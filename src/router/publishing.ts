@@ -262,8 +262,9 @@ export class Publishing implements Omit<LinkEvents, 'onHead'> {
   /** The name behind an alias that the connection was given by a SUBSCRIBE, or null. */
   #topicOfSubscription(session: Session, alias: number): string | null {
     const entry = this.#topics.findAlias(alias);
-    const stream = session.consumer.encoder.isText ? entry?.jsonStream : entry?.stream;
-    if (!entry || !stream || !this.#delivery.isSubscribed(session.consumer, stream)) return null;
+    const stream = entry?.streamOf(session.consumer.spec.key);
+    if (entry === undefined || stream === undefined || !this.#delivery.isSubscribed(session.consumer, stream))
+      return null;
     return entry.spec.topic;
   }
 }

@@ -72,8 +72,8 @@ export class Subscribing {
     const { consumer } = session;
     this.#delivery.settleEnded(consumer);
     const known = this.#topics.find(topic);
-    const existing = consumer.encoder.isText ? known?.jsonStream : known?.stream;
-    const current = existing == null ? NONE : this.#delivery.cursorOf(consumer, existing);
+    const existing = known?.streamOf(consumer.spec.key);
+    const current = existing === undefined ? NONE : this.#delivery.cursorOf(consumer, existing);
     const isSubscribed = current !== NONE;
     const { maxSubscriptionsPerConnection } = this.#options;
     // Before the topic is made: a refused subscription must not leave one behind.
@@ -87,11 +87,11 @@ export class Subscribing {
       return;
     }
     const { alias, epoch } = entry.spec;
-    const cursor = isSubscribed ? current : entry.firstSeqFor(options?.lastN ?? 0);
+    const cursor = isSubscribed ? current : entry.cursorFor(options?.lastN ?? 0);
     // The answer first: no event may overtake it.
     if (isAnswered) session.reply(consumer.encoder.subscribed(id, { topic, alias, epoch, seq: cursor - 1 }));
     if (isSubscribed) return;
-    this.#delivery.subscribe(consumer, this.#topics.streamOf(entry, consumer.encoder.isText), {
+    this.#delivery.subscribe(consumer, this.#topics.streamOf(entry, consumer.spec), {
       cursor,
       policy: policyNumber(options?.policy ?? entry.settings.slowConsumerPolicy),
       delayMs: options?.maxDelayMs ?? DELAY_OF_STREAM,
@@ -106,8 +106,8 @@ export class Subscribing {
   unsubscribe(session: Session, frame: ClientFrame): undefined {
     const { consumer } = session;
     const entry = this.#addressed(frame);
-    const stream = consumer.encoder.isText ? entry?.jsonStream : entry?.stream;
-    if (entry === undefined || !stream || !this.#delivery.unsubscribe(consumer, stream)) {
+    const stream = entry?.streamOf(consumer.spec.key);
+    if (entry === undefined || stream === undefined || !this.#delivery.unsubscribe(consumer, stream)) {
       session.refuse(frame.id, new RingcastError('TOPIC_NOT_FOUND', `no subscription to ${addressText(frame)}`));
       return;
     }

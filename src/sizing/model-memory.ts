@@ -12,7 +12,7 @@ import {
 /** log/layout.ts: the smallest log, of which each topic has one; bytes of an index entry. */
 const LOG_DATA_MIN_BYTES = 256;
 const LOG_FRAMES_MIN = 4;
-const LOG_ENTRY_BYTES = 32;
+const LOG_ENTRY_BYTES = 40;
 /** How long a cold log keeps messages for subscribers that lag, whatever its history. */
 const COLD_LOG_KEEPS_SECONDS = 2;
 /** Head of a ring's record. */

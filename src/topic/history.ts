@@ -7,19 +7,33 @@ import type { TopicSpec } from './topic.js';
 /** Frames in one answer, unless there is only one: an answer is made in one go, and waits in memory for who does not read. */
 export const HISTORY_ANSWER_MAX_BYTES = 1024 * 1024;
 
-/** Oldest seq that history still offers: bounded by messages, by bytes, and by what the log retains. */
-export function oldestHistorySeq(log: FrameLog, limits: Pick<TopicSpec, 'historyMessages' | 'historyBytes'>): number {
-  const oldest = Math.max(log.tailSeq, log.headSeq - limits.historyMessages + 1);
-  return oldestWithin(log, oldest, limits.historyBytes);
+type HistoryLimits = Pick<TopicSpec, 'historyMessages' | 'historyBytes'>;
+
+/** The cursor that gets up to `lastN` newest messages that history still offers, and then what comes. */
+export function historyCursor(log: FrameLog, limits: HistoryLimits, lastN = Number.POSITIVE_INFINITY): number {
+  for (;;) {
+    log.refresh();
+    const index = oldestIndex(log, limits, lastN);
+    if (index > log.head) return log.headSeq + 1;
+    const cursor = log.firstSeqAt(index);
+    // A shared log's writer may have overwritten the entry.
+    if (log.isStillRetained(index)) return cursor;
+  }
 }
 
-/** The oldest seq from `from` on with which all frames up to the head take at most so many bytes. */
+/** Oldest frame of up to `lastN` that history still offers: bounded by messages, by bytes, and by what the log retains. */
+function oldestIndex(log: FrameLog, { historyMessages, historyBytes }: HistoryLimits, lastN: number): number {
+  const oldest = Math.max(log.tail, log.head + 1 - historyMessages);
+  return Math.max(oldestWithin(log, oldest, historyBytes), log.head + 1 - lastN);
+}
+
+/** The oldest frame from `from` on with which all frames up to the head take at most so many bytes. */
 function oldestWithin(log: FrameLog, from: number, maxBytes: number): number {
-  const end = log.positionOf(log.headSeq + 1);
-  let [low, high] = [from, Math.max(from, log.headSeq + 1)];
+  const end = log.positionAt(log.head + 1);
+  let [low, high] = [from, Math.max(from, log.head + 1)];
   while (low < high) {
     const middle = Math.floor((low + high) / 2);
-    if (end - log.positionOf(middle) > maxBytes) low = middle + 1;
+    if (end - log.positionAt(middle) > maxBytes) low = middle + 1;
     else high = middle;
   }
   return low;
@@ -27,7 +41,7 @@ function oldestWithin(log: FrameLog, from: number, maxBytes: number): number {
 
 export interface History {
   readonly frames: readonly FrameRange[];
-  /** The newest message's seq; 0 when there has been none. */
+  /** The newest message's seq; one less than the topic's first when there has been none. */
   readonly seq: number;
   /** Older ones that were wanted are left out: together they are too large. */
   readonly isTruncated: boolean;
@@ -45,15 +59,15 @@ export function readHistory(
 ): History {
   for (;;) {
     log.refresh();
-    const seq = log.headSeq;
-    const wanted = Math.max(oldestHistorySeq(log, spec), seq - lastN + 1);
-    const from = wanted > seq ? wanted : Math.min(seq, oldestWithin(log, wanted, maxBytes));
-    const until = seq + 1;
+    const { head, headSeq: seq } = log;
+    const wanted = oldestIndex(log, spec, lastN);
+    const from = wanted > head ? wanted : Math.min(head, oldestWithin(log, wanted, maxBytes));
+    const until = head + 1;
     const bytes = new Uint8Array(Math.max(0, log.sliceBytes(from, until)));
-    const start = log.positionOf(from);
+    const start = log.positionAt(from);
     const ends: number[] = [];
-    for (let next = from + 1; next <= until; next++) ends.push(log.positionOf(next) - start);
-    if (log.copy(from, until, bytes, 0) === EVICTED && from <= seq) continue;
+    for (let next = from + 1; next <= until; next++) ends.push(log.positionAt(next) - start);
+    if (log.copy(from, until, bytes, 0) === EVICTED && from <= head) continue;
     const frames = ends.map((end, index) => ({ bytes, start: index === 0 ? 0 : ends[index - 1], end }));
     return { frames, seq, isTruncated: from > wanted };
   }

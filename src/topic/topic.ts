@@ -2,122 +2,154 @@
  * Topic: the state machine of one topic, the same code in both homes (accept thread and lane).
  *
  * It numbers messages, encodes each one once per stream and appends it to the stream's frame log. It knows no socket and
- * no subscriber. The canonical stream is MessagePack; a JSON stream exists only while someone reads it.
+ * no subscriber. The canonical stream is MessagePack; derived ones exist only while someone reads them.
  */
 
 import type { FrameLog } from '../log/frame-log.js';
 import { GAP_MARK } from '../log/layout.js';
-import { jsonEncoder } from '../protocol/encoder-json.js';
-import type { EventHead } from '../protocol/event.js';
-import { eventToJson } from '../protocol/json-event.js';
+import { EventHead } from '../protocol/event.js';
+import type { StreamSpec } from '../variant/stream-spec.js';
+import { type Variant, variantOf } from '../variant/variants.js';
 
 export interface TopicSpec {
   /** The engine's number of the topic; also the alias of its canonical stream on the wire. */
   readonly alias: number;
   readonly topic: string;
-  /** Random at each incarnation: a seq means something only together with it. */
+  /** Random at each incarnation, or given from outside: a seq means something only together with it. */
   readonly epoch: string;
-  /** So many newest messages are offered to `lastN`, HISTORY and a new JSON stream … */
+  /** So many newest messages are offered to `lastN`, HISTORY and a new derived stream … */
   readonly historyMessages: number;
   /** … as long as they take no more than this. */
   readonly historyBytes: number;
 }
 
-/** Threads that may die of one message's JSON form before it is left out: as many as may die of a message itself. */
-const JSON_ATTEMPTS_MAX = 3;
+/** A message as its topic takes it. */
+export interface TopicMessage {
+  /** Payload as MessagePack: `bytes[start, end)`. */
+  readonly bytes: Uint8Array;
+  readonly start: number;
+  readonly end: number;
+  /** The EVENT's optional elements (see `eventTail`), if they do not lie behind the payload already. */
+  readonly tail: Uint8Array | null;
+  /** When the engine accepted it, as subscribers are told (ms since the epoch). */
+  readonly timeMs: number;
+  /** The same moment on the monotonic clock (ms): for lags, delays and retention, which a wall clock that is set must not touch. */
+  readonly monotonicMs: number;
+  /** Connection number that must not get the message; 0: everyone gets it. */
+  readonly origin: number;
+}
+
+/** A stream that is derived from the canonical one, with its log. */
+export interface DerivedLog {
+  readonly spec: StreamSpec;
+  readonly log: FrameLog;
+}
+
+interface DerivedStream extends DerivedLog {
+  readonly variant: Variant;
+}
+
+/** Threads that may die of one message's frame in a derived stream before it is left out: as many as may die of a message. */
+const DERIVE_ATTEMPTS_MAX = 3;
+
+/** Scratch of this thread: frames are made one after the other. */
+const head = new EventHead();
+
+const NO_STREAMS: readonly DerivedStream[] = [];
+
+/** A message has no form in a stream. */
+const NO_FORM = Symbol('no form');
 
 /** Writer: the topic's home. Readers: none; what others need is in the logs. */
 export class Topic {
   readonly spec: TopicSpec;
   readonly log: FrameLog;
-  #jsonLog: FrameLog | null = null;
-  readonly #head: EventHead;
+  #derived = NO_STREAMS;
 
-  /** @param head scratch for the frames' heads, shared by all topics of a thread. */
-  constructor(spec: TopicSpec, log: FrameLog, head: EventHead) {
+  constructor(spec: TopicSpec, log: FrameLog) {
     this.spec = spec;
     this.log = log;
-    this.#head = head;
   }
 
-  get jsonLog(): FrameLog | null {
-    return this.#jsonLog;
+  get derived(): readonly DerivedLog[] {
+    return this.#derived;
   }
 
   /**
-   * Hot path: per message. Appends `bytes[start, end)`, a MessagePack payload that is copied undecoded, to every stream.
-   * @param hasTail the payload's bytes, or `tail` if given, end with the EVENT's optional elements (see `eventTail`).
-   * @param timeMs what subscribers are told. @param monotonicMs the same moment, for whatever is measured by it.
+   * Hot path: per message. Appends it, its payload undecoded, to every stream.
+   * @param hasTail its bytes, or `tail` if there is one, end with the EVENT's optional elements
    * @returns the message's seq
    */
-  publish(
-    bytes: Uint8Array,
-    start: number,
-    end: number,
-    hasTail: boolean,
-    tail: Uint8Array | null,
-    timeMs: number,
-    monotonicMs: number,
-    ingressPosition: number,
-    origin: number,
-  ): number {
-    const log = this.log;
-    const head = this.#head;
-    const headBytes = head.write(this.spec.alias, log.headSeq + 1, timeMs, hasTail);
-    log.begin(headBytes + (end - start) + (tail === null ? 0 : tail.length), monotonicMs, ingressPosition, origin);
+  publish(message: TopicMessage, hasTail: boolean, ingressPosition: number): number {
+    const { log } = this;
+    const { bytes, start, end, tail } = message;
+    const seq = log.headSeq + 1;
+    const headBytes = head.write(this.spec.alias, seq, message.timeMs, hasTail);
+    const frameBytes = headBytes + (end - start) + (tail === null ? 0 : tail.length);
+    log.begin(frameBytes, message.monotonicMs, ingressPosition, message.origin);
     log.write(head.bytes, 0, headBytes);
     log.write(bytes, start, end);
     if (tail !== null) log.write(tail, 0, tail.length);
-    const seq = log.commit();
-    if (this.#jsonLog !== null) this.#appendJson(this.#jsonLog, seq);
+    log.commit(seq);
+    if (this.#derived.length > 0) this.#deriveNewest();
     return seq;
   }
 
   /**
-   * Starts the JSON stream: the empty `log` is given the history that the canonical log retains, then follows it.
+   * Begins a derived stream, or goes on with one: `log` is given what the canonical log retains and it lacks, then follows.
    * @param onFrame called before each of these frames
    */
-  openJson(log: FrameLog, onFrame: () => void = () => {}): void {
-    if (log.headSeq + 1 < this.log.tailSeq) log.skipTo(this.log.tailSeq);
-    while (log.headSeq < this.log.headSeq) {
+  openStream(spec: StreamSpec, log: FrameLog, onFrame: () => void = () => {}): void {
+    const canonical = this.log;
+    const stream = { spec, log, variant: variantOf(spec) };
+    if (log.attemptSeq < canonical.tailSeq) log.skipTo(canonical.tailSeq);
+    for (let index = canonical.indexOf(log.attemptSeq); index <= canonical.head; index++) {
       onFrame();
-      this.#appendJson(log, log.headSeq + 1);
+      this.#derive(stream, index);
     }
-    this.#jsonLog = log;
+    this.#derived = [...this.#derived, stream];
   }
 
-  closeJson(): void {
-    this.#jsonLog = null;
+  closeStream(key: string): void {
+    this.#derived = this.#derived.filter(({ spec }) => spec.key !== key);
+  }
+
+  #deriveNewest(): void {
+    for (const stream of this.#derived) this.#derive(stream, this.log.head);
   }
 
   /**
-   * The message is in the canonical log by now: whoever fails here would fail again and again. So nothing may. What has
-   * no JSON form, or none that the log can hold, or one that threads died of making, is announced as missed.
+   * The message is in the canonical log by now: whoever fails here would fail again and again. So nothing may. What has no
+   * form, or none that the log can hold, or one that threads died of making, is announced as missed.
    */
-  #appendJson(jsonLog: FrameLog, seq: number): void {
-    const { log, spec } = this;
-    const text = jsonLog.noteAttempt() < JSON_ATTEMPTS_MAX ? this.#toJson(seq) : null;
-    const isText = text !== null && jsonLog.canHold(text.length);
-    const json = isText ? text : jsonEncoder.gap(spec, seq, seq, 'too_large');
-    if (!jsonLog.canHold(json.length)) {
-      // Not even the announcement: readers are lapped, which delivery tells them.
-      jsonLog.skipTo(seq + 1);
+  #derive({ log, variant }: DerivedStream, index: number): void {
+    const canonical = this.log;
+    const seq = canonical.seqAt(index);
+    const frame = log.noteAttempt(seq) < DERIVE_ATTEMPTS_MAX ? this.#frameOf(variant, index) : NO_FORM;
+    if (frame === null) {
+      log.notePassed(seq);
       return;
     }
-    jsonLog.begin(json.length, log.timeOf(seq), isText ? 0 : GAP_MARK, log.originOf(seq));
-    jsonLog.write(json, 0, json.length);
-    jsonLog.commit();
+    const isWhole = frame !== NO_FORM && log.canHold(frame.length);
+    const bytes = isWhole ? frame : variant.gap(this.spec, seq);
+    if (!log.canHold(bytes.length)) {
+      // Not even the announcement: readers are lapped, which delivery tells them.
+      log.skipTo(seq + 1);
+      return;
+    }
+    log.begin(bytes.length, canonical.timeAt(index), isWhole ? 0 : GAP_MARK, canonical.originAt(index));
+    log.write(bytes, 0, bytes.length);
+    log.commit(seq);
   }
 
-  /** Null: it has no JSON form. */
-  #toJson(seq: number): Uint8Array | null {
+  #frameOf(variant: Variant, index: number): Uint8Array | typeof NO_FORM | null {
     const { log, spec } = this;
-    const frame = new Uint8Array(log.sliceBytes(seq, seq + 1));
-    log.copy(seq, seq + 1, frame, 0);
+    const frame = new Uint8Array(log.sliceBytes(index, index + 1));
+    log.copy(index, index + 1, frame, 0);
     try {
-      return eventToJson(spec.topic, frame, 0, frame.length);
+      return variant.derive(spec, frame);
     } catch {
-      return null;
+      return NO_FORM;
     }
   }
 }

@@ -28,11 +28,12 @@ export default function runFaultyLane({ port, faults, ...start }) {
     };
   }
   const { publish } = Topic.prototype;
-  Topic.prototype.publish = function (bytes, payloadStart, payloadEnd, ...rest) {
+  Topic.prototype.publish = function (message, ...rest) {
+    const { bytes, start, end } = message;
     for (const [fault, text] of Object.entries(KILLERS)) {
-      if (endsWith(bytes, payloadStart, payloadEnd, text)) faultSwitch.commit(FAULTS[fault]);
+      if (endsWith(bytes, start, end, text)) faultSwitch.commit(FAULTS[fault]);
     }
-    return publish.call(this, bytes, payloadStart, payloadEnd, ...rest);
+    return publish.call(this, message, ...rest);
   };
   new Lane(start, () => receiveMessageOnPort(port)?.message, threadClock).run();
 }

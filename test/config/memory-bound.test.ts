@@ -1,4 +1,5 @@
 // The worst-case memory: a sum, whose every term grows with the keys that its formula names.
+
 import { describe, expect, it } from 'vitest';
 import {
   ANSWER_BYTES,
@@ -15,8 +16,8 @@ import { UNREAD_TOTAL_MAX_BYTES } from '#src/gateway/gateway.js';
 import { HELD_BACK_TOTAL_MAX_BYTES, heldBackMaxBytes } from '#src/gateway/intake.js';
 import { allocateLaneRings } from '#src/lane/lane.js';
 import { SharedLogs } from '#src/lane/shared-logs.js';
-import { FrameLog } from '#src/log/frame-log.js';
 import { LOG_MIN_BYTES } from '#src/log/log-budget.js';
+import { SharedLog } from '#src/log/shared-log.js';
 import { allocateSharedLog } from '#src/log/shared-memory.js';
 import { HELD_MAX_BYTES } from '#src/moves/leaving-topic.js';
 import { RING_HEAD_BYTES } from '#src/ring/layout.js';
@@ -53,7 +54,7 @@ describe('memoryBound', () => {
     expect(bytesOf('lane request rings')).toBe(2 * 4 * MIB);
     expect(bytesOf('lane event rings')).toBe(2 * 4 * MIB);
     expect(bytesOf('lane heaps')).toBe(2 * 128 * MIB);
-    expect(bytesOf('topics')).toBe(1000 * (640 + 2 * 384));
+    expect(bytesOf('topics')).toBe(1000 * (640 + 2 * 416));
     expect(bytesOf('lane event rings', { ringBytes: 8 * KIB })).toBe(2 * 128 * KIB);
     expect(bytesOf('lane figures')).toBe(2 * (64 * KIB + 10 * 8));
     expect(bytesOf('slices')).toBe((2 * 10 + 16 * KIB) * 15 * KIB);
@@ -61,9 +62,9 @@ describe('memoryBound', () => {
     expect(bytesOf('received, not handled')).toBe(64 * MIB);
     expect(bytesOf('received, not handled', { maxPayloadBytes: 64 * MIB })).toBe(256 * MIB);
     expect(bytesOf('publisher grants')).toBe(100 * 10 * 512);
-    expect(bytesOf('hot logs')).toBe(10 * (4 * MIB + 16_384 * 32 + 384));
+    expect(bytesOf('hot logs')).toBe(10 * (4 * MIB + 16_384 * 40 + 384));
     expect(bytesOf('hot JSON streams')).toBe(bytesOf('hot logs'));
-    expect(bytesOf('spare hot logs')).toBe(8 * (4 * MIB + 16_384 * 32 + 384));
+    expect(bytesOf('spare hot logs')).toBe(8 * (4 * MIB + 16_384 * 40 + 384));
     expect(bytesOf('messages held in moves')).toBe(10 * (MIB + 64 * KIB));
     expect(bytesOf('cold logs')).toBe(1024 * MIB);
     expect(bytesOf('connections')).toBe(100 * (KIB + 13 * 64 * KIB));
@@ -118,8 +119,8 @@ describe('memoryBound', () => {
   it('counts as many spare logs as are kept', () => {
     const sizes = { dataBytes: 4096, frames: 16 };
     const logs = new SharedLogs(sizes);
-    for (let index = 0; index < 100; index++) logs.give(FrameLog.shared(allocateSharedLog(sizes, 1)));
-    expect(bytesOf('spare hot logs')).toBe(logs.spareCount * (4 * MIB + 16_384 * 32 + 384));
+    for (let index = 0; index < 100; index++) logs.give(new SharedLog(allocateSharedLog(sizes, 1)));
+    expect(bytesOf('spare hot logs')).toBe(logs.spareCount * (4 * MIB + 16_384 * 40 + 384));
   });
 
   it('counts as much for what is received and answered as the gateway allows', () => {

@@ -4,14 +4,16 @@ import type { Consumer } from '#src/delivery/consumer.js';
 import { Delivery, type SubscribeOptions } from '#src/delivery/delivery.js';
 import type { Stream, StreamOptions } from '#src/delivery/stream.js';
 import { DELAY_OF_STREAM, POLICY_DROP_OLDEST } from '#src/delivery/subscription-table.js';
-import { FrameLog } from '#src/log/frame-log.js';
+import type { FrameLog } from '#src/log/frame-log.js';
+import { PlainLog } from '#src/log/plain-log.js';
+import { SharedLog } from '#src/log/shared-log.js';
 import { allocateSharedLog } from '#src/log/shared-memory.js';
 import { jsonEncoder } from '#src/protocol/encoder-json.js';
 import { msgpackEncoder } from '#src/protocol/encoder-msgpack.js';
-import { EventHead } from '#src/protocol/event.js';
 import type { ServerMessage } from '#src/protocol/messages.js';
 import { encode } from '#src/protocol/msgpack.js';
 import { Topic } from '#src/topic/topic.js';
+import { CANONICAL, JSON_STREAM } from '#src/variant/stream-spec.js';
 import { FakeScheduler } from '../support/fake-scheduler.js';
 import { FakeSink } from '../support/fake-sink.js';
 
@@ -21,7 +23,6 @@ export interface LabStreamOptions extends Partial<StreamOptions> {
   readonly firstSeq?: number;
 }
 
-const head = new EventHead();
 const NO_LIMITS = {
   dataBytes: 2 ** 22,
   frames: 2 ** 13,
@@ -43,16 +44,16 @@ export class LabTopic {
     const spec = { alias, topic: name, epoch: 'e', historyMessages: 100, historyBytes: 2 ** 20 };
     const makeLog = (): [FrameLog, FrameLog] => {
       if (shared === undefined) {
-        const log = FrameLog.plain(NO_LIMITS, firstSeq);
+        const log = new PlainLog(NO_LIMITS, firstSeq);
         return [log, log];
       }
       const memory = allocateSharedLog(shared, firstSeq);
-      return [FrameLog.shared(memory), FrameLog.shared(memory)];
+      return [new SharedLog(memory), new SharedLog(memory)];
     };
     const [writer, reader] = makeLog();
     const [jsonWriter, jsonReader] = makeLog();
-    this.topic = new Topic(spec, writer, head);
-    this.topic.openJson(jsonWriter);
+    this.topic = new Topic(spec, writer);
+    this.topic.openStream(JSON_STREAM, jsonWriter);
     const common = {
       alias,
       topic: name,
@@ -62,14 +63,26 @@ export class LabTopic {
       maxLagMs: 0,
       ...options,
     };
-    this.stream = lab.delivery.addStream({ ...common, isText: false, log: reader });
-    this.jsonStream = lab.delivery.addStream({ ...common, isText: true, log: jsonReader });
+    this.stream = lab.delivery.addStream({ ...common, spec: CANONICAL, log: reader });
+    this.jsonStream = lab.delivery.addStream({ ...common, spec: JSON_STREAM, log: jsonReader });
   }
 
   /** Appends without a word to delivery, as a lane does that has not reported yet. */
   append(value: unknown, origin = 0): number {
     const payload = encode(value);
-    return this.topic.publish(payload, 0, payload.length, false, null, 0, this.#lab.scheduler.nowMs(), 0, origin);
+    return this.topic.publish(
+      {
+        bytes: payload,
+        start: 0,
+        end: payload.length,
+        tail: null,
+        timeMs: 0,
+        monotonicMs: this.#lab.scheduler.nowMs(),
+        origin,
+      },
+      false,
+      0,
+    );
   }
 
   report(): void {
@@ -91,7 +104,19 @@ export class LabTopic {
     const bodyBytes = payload.length - 5;
     payload[0] = 0xc6;
     new DataView(payload.buffer).setUint32(1, bodyBytes);
-    const seq = this.topic.publish(payload, 0, payload.length, false, null, 0, this.#lab.scheduler.nowMs(), 0, 0);
+    const seq = this.topic.publish(
+      {
+        bytes: payload,
+        start: 0,
+        end: payload.length,
+        tail: null,
+        timeMs: 0,
+        monotonicMs: this.#lab.scheduler.nowMs(),
+        origin: 0,
+      },
+      false,
+      0,
+    );
     this.report();
     return seq;
   }

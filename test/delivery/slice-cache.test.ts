@@ -2,8 +2,10 @@
 
 import { describe, expect, it } from 'vitest';
 import { SLICE_MAX_BYTES, SliceCache } from '#src/delivery/slice-cache.js';
-import { FrameLog } from '#src/log/frame-log.js';
+import type { FrameLog } from '#src/log/frame-log.js';
 import { LogSlabs } from '#src/log/log-slabs.js';
+import { PlainLog } from '#src/log/plain-log.js';
+import { SharedLog } from '#src/log/shared-log.js';
 import { allocateSharedLog } from '#src/log/shared-memory.js';
 
 const LIMITS = { dataBytes: 2 ** 20, frames: 1024, retainMs: 0, historyMessages: 3, historyBytes: 2 ** 20 };
@@ -13,7 +15,7 @@ function append(log: FrameLog, bytes: number): void {
   const frame = new Uint8Array(bytes).fill(log.headSeq + 1);
   log.begin(bytes, 1000, 0, 0);
   log.write(frame, 0, bytes);
-  log.commit();
+  log.commit(log.headSeq + 1);
 }
 
 /** The seqs in a slice of frames of `bytes` bytes. */
@@ -28,7 +30,7 @@ function seqsIn(view: Uint8Array, bytes: number): number[] {
 
 describe('the slice cache', () => {
   it('holds the frames from the cursor to the head, and follows the head', () => {
-    const log = FrameLog.plain(LIMITS);
+    const log = new PlainLog(LIMITS);
     const cache = new SliceCache();
     append(log, 10);
     append(log, 10);
@@ -42,7 +44,7 @@ describe('the slice cache', () => {
   });
 
   it('gives the next subscriber at the same cursor the same view', () => {
-    const log = FrameLog.plain(LIMITS);
+    const log = new PlainLog(LIMITS);
     const cache = new SliceCache();
     append(log, 10);
     cache.load(log, 1, []);
@@ -52,7 +54,7 @@ describe('the slice cache', () => {
   });
 
   it('ends a slice at the last frame that fits, and leaves a larger frame to travel alone', () => {
-    const log = FrameLog.plain(LIMITS);
+    const log = new PlainLog(LIMITS);
     const cache = new SliceCache();
     for (let i = 0; i < 4; i++) append(log, 5000);
     expect(cache.load(log, 2, [])).toBe(true);
@@ -63,8 +65,8 @@ describe('the slice cache', () => {
 
   it('is right where the frames lie on both sides of the end of the memory, and after the log moved', () => {
     const slabs = new LogSlabs();
-    const log = FrameLog.plain({ ...LIMITS, slabs });
-    const neighbour = FrameLog.plain({ ...LIMITS, slabs });
+    const log = new PlainLog({ ...LIMITS, slabs });
+    const neighbour = new PlainLog({ ...LIMITS, slabs });
     const cache = new SliceCache();
     for (let step = 1; step <= 200; step++) {
       append(log, 70);
@@ -79,7 +81,7 @@ describe('the slice cache', () => {
 
   it('refuses what a shared log has evicted, and is not changed by what its writer does later', () => {
     const memory = allocateSharedLog({ dataBytes: 256, frames: 16 }, 1);
-    const [writer, reader] = [FrameLog.shared(memory), FrameLog.shared(memory)];
+    const [writer, reader] = [new SharedLog(memory), new SharedLog(memory)];
     const cache = new SliceCache();
     append(writer, 50);
     append(writer, 50);

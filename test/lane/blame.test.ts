@@ -7,6 +7,7 @@ import type { PoisonedMessage } from '#src/lane/supervised-lane.js';
 import { eventTail } from '#src/protocol/event.js';
 import { decode, encode } from '#src/protocol/msgpack.js';
 import { Topic } from '#src/topic/topic.js';
+import { JSON_STREAM } from '#src/variant/stream-spec.js';
 import { noDeaths, SteppedLane } from '../topic/homes.js';
 import { framesOf, LARGE } from '../topic/topic-home.js';
 
@@ -91,7 +92,7 @@ describe('a lane that dies at the same record again and again', () => {
   it('does not die of a message that has no JSON form: its JSON stream has a gap there', () => {
     const { lane, link, acks } = open();
     link.openTopic(SPEC);
-    const json = link.openJson(1, 1);
+    const json = link.openStream(1, JSON_STREAM, 1);
     const broken = { ...message(1), bytes: Uint8Array.of(0xc1), start: 0, end: 1, tail: null };
     expect(link.publish(1, broken)).toBe(PUBLISH_ACCEPTED);
     expect(link.publish(1, message(2))).toBe(PUBLISH_ACCEPTED);

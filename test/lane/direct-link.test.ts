@@ -1,19 +1,27 @@
 // Cold topics that come from a lane: what their subscribers have had no time to get is kept, however old it is.
+
 import { describe, expect, it } from 'vitest';
 import { DirectLink } from '#src/home/direct-link.js';
 import type { OutgoingMessage } from '#src/home/link.js';
-import { FrameLog } from '#src/log/frame-log.js';
+import { SharedLog } from '#src/log/shared-log.js';
 import { allocateSharedLog } from '#src/log/shared-memory.js';
-import { EventHead } from '#src/protocol/event.js';
 import { encode } from '#src/protocol/msgpack.js';
 import { Topic, type TopicSpec } from '#src/topic/topic.js';
+import { JSON_STREAM } from '#src/variant/stream-spec.js';
+import { jsonLogOf, logsWith } from '../topic/topic-home.js';
 
 const RETAIN_MS = 2000;
 const HISTORY = 10;
 const MESSAGES = 50;
 const NOW_MS = 1_800_000_000_000;
 const SIZES = { dataBytes: 16 * 1024, frames: 256 };
-const SPEC: TopicSpec = { alias: 7, topic: 't', epoch: 'e', historyMessages: HISTORY, historyBytes: 16 * 1024 };
+const SPEC: TopicSpec = {
+  alias: 7,
+  topic: 't',
+  epoch: 'e',
+  historyMessages: HISTORY,
+  historyBytes: 16 * 1024,
+};
 
 function newLink(): DirectLink {
   return new DirectLink({
@@ -41,19 +49,21 @@ function message(monotonicMs: number): OutgoingMessage {
 
 /** A topic whose messages were accepted a minute ago, because its lane was dead since, in both dialects. */
 function fromLane() {
-  const log = FrameLog.shared(allocateSharedLog(SIZES, 1));
-  const jsonLog = FrameLog.shared(allocateSharedLog(SIZES, 1));
-  const topic = new Topic(SPEC, log, new EventHead());
-  topic.openJson(jsonLog);
+  const log = new SharedLog(allocateSharedLog(SIZES, 1));
+  const jsonLog = new SharedLog(allocateSharedLog(SIZES, 1));
+  const topic = new Topic(SPEC, log);
+  topic.openStream(JSON_STREAM, jsonLog);
   const { bytes, end } = message(0);
-  for (let n = 0; n < MESSAGES; n++) topic.publish(bytes, 0, end, false, null, 0, NOW_MS - 60_000, 0, 0);
-  return { log, jsonLog };
+  for (let n = 0; n < MESSAGES; n++)
+    topic.publish({ bytes, start: 0, end, tail: null, timeMs: 0, monotonicMs: NOW_MS - 60_000, origin: 0 }, false, 0);
+  return logsWith(log, jsonLog);
 }
 
 describe('a cold topic that came from a lane', () => {
   it('keeps old messages while newer ones follow at once, and for the time that lagging subscribers have', () => {
     const link = newLink();
-    const { log, jsonLog } = link.adoptTopic(SPEC, fromLane());
+    const logs = link.adoptTopic(SPEC, fromLane());
+    const [log, jsonLog] = [logs.log, jsonLogOf(logs)];
     // What was held on its way, over half a minute, is handed on.
     for (let n = 0; n < MESSAGES; n++) link.publish(SPEC.alias, message(NOW_MS - 30_000 + n * 500));
     const tails = (): (number | undefined)[] => [log.tailSeq, jsonLog?.tailSeq];
@@ -66,7 +76,8 @@ describe('a cold topic that came from a lane', () => {
 
   it('then keeps what every cold topic keeps', () => {
     const link = newLink();
-    const { log, jsonLog } = link.adoptTopic(SPEC, fromLane());
+    const logs = link.adoptTopic(SPEC, fromLane());
+    const [log, jsonLog] = [logs.log, jsonLogOf(logs)];
     link.trim(NOW_MS);
     link.trim(NOW_MS + RETAIN_MS);
     expect([log.tailSeq, jsonLog?.tailSeq]).toEqual([MESSAGES - HISTORY + 1, MESSAGES - HISTORY + 1]);
@@ -89,7 +100,7 @@ describe('a cold topic that came from a lane', () => {
     link.adoptTopic(SPEC, fromLane());
     link.leaveTopic(SPEC.alias, (logs) => {
       logs.log.dispose();
-      logs.jsonLog?.dispose();
+      jsonLogOf(logs)?.dispose();
     });
     link.trim(NOW_MS + 3 * RETAIN_MS);
     expect([link.logBytes, link.topicCount]).toEqual([emptyBytes, 0]);

@@ -163,9 +163,10 @@ export class LaneLab {
   dieOf(isDeadly: (payload: unknown) => boolean): void {
     const { threads } = this;
     const { publish } = Topic.prototype;
-    vi.spyOn(Topic.prototype, 'publish').mockImplementation(function (this: Topic, bytes, start, end, ...rest) {
+    vi.spyOn(Topic.prototype, 'publish').mockImplementation(function (this: Topic, message, ...rest) {
+      const { bytes, start, end } = message;
       if (threads.isAtWork && isDeadly(decode(bytes, start, end))) throw new Error('a fault in a topic');
-      return publish.call(this, bytes, start, end, ...rest);
+      return publish.call(this, message, ...rest);
     });
   }
 

@@ -27,7 +27,13 @@ function openLink() {
   const posted: LaneParcel[] = [];
   const lane = new Lane({ memory, parcels: link.parcels, putAside: [] }, () => posted.shift(), scheduler);
   link.attach({ post: (parcel) => posted.push(parcel), wake: () => {}, ready: () => {} });
-  const log = link.openTopic({ alias: 1, topic: 't', epoch: 'e', historyMessages: 10, historyBytes: 4096 });
+  const log = link.openTopic({
+    alias: 1,
+    topic: 't',
+    epoch: 'e',
+    historyMessages: 10,
+    historyBytes: 4096,
+  });
   scheduler.settle();
   lane.step();
   const publish = (mayWaitMs: number): void => {

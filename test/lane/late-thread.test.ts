@@ -4,6 +4,7 @@ import { afterEach, describe, expect, it, vi } from 'vitest';
 import { type OutgoingMessage, PUBLISH_ACCEPTED } from '#src/home/link.js';
 import { encode } from '#src/protocol/msgpack.js';
 import { RingReader, RingWriter } from '#src/ring/ring.js';
+import { JSON_STREAM } from '#src/variant/stream-spec.js';
 import { noDeaths, SteppedLane } from '../topic/homes.js';
 import { LARGE } from '../topic/topic-home.js';
 
@@ -81,9 +82,9 @@ describe('a thread that comes up late', () => {
     const { lane, link } = open();
     link.openTopic({ ...SPEC, alias: 1, topic: 't' });
     lane.settle();
-    link.openJson(1, 1);
-    link.closeJson(1);
-    const log = link.openJson(1, 1);
+    link.openStream(1, JSON_STREAM, 1);
+    link.closeStream(1, JSON_STREAM.key);
+    const log = link.openStream(1, JSON_STREAM, 1);
     lane.threads.alive[0]?.die(new Error('killed'));
     // It looks into the ring before the records of the streams are there.
     lane.threads.alive[0]?.step();
@@ -96,10 +97,10 @@ describe('a thread that comes up late', () => {
   it('leaves a JSON stream alone that has ended and fallen behind', () => {
     const { lane, link } = open({ dataBytes: 4096, frames: 16 });
     const log = link.openTopic({ ...SPEC, alias: 1, topic: 't' });
-    link.openJson(1, 1);
+    link.openStream(1, JSON_STREAM, 1);
     expect(link.publish(1, message(1))).toBe(PUBLISH_ACCEPTED);
     lane.settle();
-    link.closeJson(1);
+    link.closeStream(1, JSON_STREAM.key);
     for (let count = 0; count < 60; count++) expect(link.publish(1, message(2))).toBe(PUBLISH_ACCEPTED);
     lane.turn();
     // The thread deals with all of it and dies before it has reported that; the topic's log reaches less far back.

@@ -2,10 +2,13 @@
 
 import { describe, expect, it } from 'vitest';
 import { SharedLogs } from '#src/lane/shared-logs.js';
-import { FrameLog } from '#src/log/frame-log.js';
+import type { FrameLog } from '#src/log/frame-log.js';
 import { LogBudget } from '#src/log/log-budget.js';
 import type { PlainLogLimits } from '#src/log/log-limits.js';
 import { LogSlabs } from '#src/log/log-slabs.js';
+import { PlainLog } from '#src/log/plain-log.js';
+import { SharedLog } from '#src/log/shared-log.js';
+import { JSON_STREAM } from '#src/variant/stream-spec.js';
 import { SteppedLane } from '../topic/homes.js';
 import { framesOf } from '../topic/topic-home.js';
 
@@ -16,8 +19,12 @@ function append(log: FrameLog, count: number): void {
   for (let i = 0; i < count; i++) {
     log.begin(3, 1000 + i, 0, 0);
     log.write(new Uint8Array([1, 2, 3]), 0, 3);
-    log.commit();
+    log.commit(log.headSeq + 1);
   }
+}
+
+function memoryOf(log: FrameLog): SharedArrayBuffer {
+  return (log as SharedLog).memory;
 }
 
 function plainLog(budget: LogBudget): FrameLog {
@@ -30,7 +37,7 @@ function plainLog(budget: LogBudget): FrameLog {
     budget,
     slabs: new LogSlabs(),
   };
-  return FrameLog.plain(limits);
+  return new PlainLog(limits);
 }
 
 describe('shared logs', () => {
@@ -38,20 +45,20 @@ describe('shared logs', () => {
     const logs = new SharedLogs(SIZES);
     const first = logs.take(1);
     expect(logs.take(1), 'while it is in use').not.toBe(first);
-    append(FrameLog.shared(first), 100);
-    logs.give(FrameLog.shared(first));
+    append(new SharedLog(first), 100);
+    logs.give(new SharedLog(first));
     const again = logs.take(41);
     expect(again).toBe(first);
-    const log = FrameLog.shared(again, 40);
-    expect([log.tailSeq, log.headSeq, log.positionOf(41)]).toEqual([41, 40, 0]);
+    const log = new SharedLog(again);
+    expect([log.tailSeq, log.headSeq, log.positionAt(1)]).toEqual([41, 40, 0]);
     append(log, 2);
-    expect([log.tailSeq, log.headSeq, log.sliceBytes(41, 43)]).toEqual([41, 42, 6]);
+    expect([log.tailSeq, log.headSeq, log.sliceBytes(1, 3)]).toEqual([41, 42, 6]);
   });
 
   it('are kept up to a number', () => {
     const logs = new SharedLogs(SIZES);
     const taken = Array.from({ length: 20 }, () => logs.take(1));
-    for (const memory of taken) logs.give(FrameLog.shared(memory));
+    for (const memory of taken) logs.give(new SharedLog(memory));
     expect(logs.spareCount).toBe(8);
   });
 
@@ -95,14 +102,14 @@ describe('the logs of a lane', () => {
 
   it('are not given back while the lane may still write to them', () => {
     const { lane, link, logs } = open();
-    link.openJson(1, 1);
+    link.openStream(1, JSON_STREAM, 1);
     const spares = logs.spareCount;
-    link.closeJson(1);
+    link.closeStream(1, JSON_STREAM.key);
     lane.turn();
     expect(logs.spareCount).toBe(spares);
     lane.settle();
     expect(logs.spareCount).toBe(spares + 1);
-    link.openJson(1, 1);
+    link.openStream(1, JSON_STREAM, 1);
     link.closeTopic(1);
     lane.turn();
     expect(logs.spareCount, 'the second JSON log took the first one’s memory').toBe(spares);
@@ -112,14 +119,13 @@ describe('the logs of a lane', () => {
 
   it('come back one by one, also when the next one was opened before', () => {
     const { lane, link, logs } = open();
-    const first = link.openJson(1, 1);
-    link.closeJson(1);
-    const second = link.openJson(1, 1);
-    expect(second.memory).not.toBe(first.memory);
+    const first = link.openStream(1, JSON_STREAM, 1);
+    link.closeStream(1, JSON_STREAM.key);
+    const second = link.openStream(1, JSON_STREAM, 1);
+    expect(memoryOf(second)).not.toBe(memoryOf(first));
     lane.settle();
-    expect(link.openTopic({ alias: 2, topic: 'u', epoch: 'e', historyMessages: 10, historyBytes: 1024 }).memory).toBe(
-      first.memory,
-    );
+    const spec = { alias: 2, topic: 'u', epoch: 'e', historyMessages: 10, historyBytes: 1024 };
+    expect(memoryOf(link.openTopic(spec))).toBe(memoryOf(first));
     expect(logs.spareCount).toBe(0);
   });
 });

@@ -3,9 +3,11 @@
 import { afterEach, describe, expect, it, vi } from 'vitest';
 import { REQUEST_CLOSE, REQUEST_OPEN } from '#src/lane/records.js';
 import { FrameLog } from '#src/log/frame-log.js';
+import { SharedLog } from '#src/log/shared-log.js';
 import { decode } from '#src/protocol/msgpack.js';
 import { RingWriter } from '#src/ring/ring.js';
 import { Topic } from '#src/topic/topic.js';
+import { JSON_STREAM } from '#src/variant/stream-spec.js';
 import { framesOf } from '../topic/topic-home.js';
 import { LaneLab, STALL_MS, valuesOf } from './lane-lab.js';
 
@@ -48,7 +50,7 @@ describe('a lane whose thread dies', () => {
       for (let deathAt = 1; deathAt <= 12; deathAt++) {
         const lab = open();
         const log = lab.open();
-        const jsonLog = lab.link.openJson(1, 1);
+        const jsonLog = lab.link.openStream(1, JSON_STREAM, 1);
         const other = lab.open(2);
         const { publish } = Topic.prototype;
         let calls = 0;
@@ -107,7 +109,7 @@ describe('a lane whose thread dies', () => {
     lab.kill();
     const second = lab.open(2);
     lab.publish('second', 2);
-    const jsonLog = lab.link.openJson(2, 1);
+    const jsonLog = lab.link.openStream(2, JSON_STREAM, 1);
     const left: string[] = [];
     lab.link.leaveTopic(1, () => left.push('first'));
     lab.kill();
@@ -116,7 +118,7 @@ describe('a lane whose thread dies', () => {
     lab.settle();
     expect([valuesOf(first), valuesOf(second), left]).toEqual([['first'], ['second'], ['first']]);
     expect(framesOf(jsonLog)).toHaveLength(1);
-    expect(lab.link.parcels.map(({ alias, kind }) => `${alias} ${kind}`)).toEqual(['2 topic', '2 json']);
+    expect(lab.link.parcels.map(({ alias, kind }) => `${alias} ${kind}`)).toEqual(['2 topic', '2 stream']);
   });
 
   it('says how long nothing ran', () => {
@@ -260,18 +262,19 @@ describe('a message of whose JSON form threads die', () => {
   function dieOfJson(lab: LaneLab, jsonLog: FrameLog, seq: number): void {
     const { begin } = FrameLog.prototype;
     vi.spyOn(FrameLog.prototype, 'begin').mockImplementation(function (this: FrameLog, bytes, timeMs, ingress, origin) {
-      const isIt = this.memory === jsonLog.memory && this.headSeq + 1 === seq && ingress === 0;
+      const isIt = memoryOf(this) === memoryOf(jsonLog) && this.headSeq + 1 === seq && ingress === 0;
       if (lab.threads.isAtWork && isIt) throw new Error('a fault in the making of JSON');
       begin.call(this, bytes, timeMs, ingress, origin);
     });
   }
+  const memoryOf = (log: FrameLog): unknown => (log instanceof SharedLog ? log.memory : null);
   const typesOf = (log: FrameLog): string[] =>
     framesOf(log).map(({ bytes }) => (JSON.parse(new TextDecoder().decode(bytes)) as { type: string }).type);
 
   it('is announced to JSON subscribers as missed, after the third death; the message itself is kept', () => {
     const lab = open();
     const log = lab.open();
-    const jsonLog = lab.link.openJson(1, 1);
+    const jsonLog = lab.link.openStream(1, JSON_STREAM, 1);
     lab.settle();
     dieOfJson(lab, jsonLog, 3);
     for (let n = 1; n <= 5; n++) lab.publish(n);
@@ -287,7 +290,7 @@ describe('a message of whose JSON form threads die', () => {
     const log = lab.open();
     for (let n = 1; n <= 5; n++) lab.publish(n);
     lab.settle();
-    const jsonLog = lab.link.openJson(1, 1);
+    const jsonLog = lab.link.openStream(1, JSON_STREAM, 1);
     dieOfJson(lab, jsonLog, 1);
     lab.advance(20);
     expect(typesOf(jsonLog)).toEqual(['gap', 'event', 'event', 'event', 'event']);
@@ -373,7 +376,7 @@ describe('a lane whose threads get nowhere', () => {
     }
     lab.scheduler.settle();
     expectAll(lab, log, 300);
-    const jsonLog = lab.link.openJson(1, 1);
+    const jsonLog = lab.link.openStream(1, JSON_STREAM, 1);
     const left: number[] = [];
     lab.link.leaveTopic(1, (logs) => left.push(logs.log.headSeq));
     lab.scheduler.settle();
@@ -449,15 +452,15 @@ describe('a lane that is asked to stop', () => {
     lab.settle();
     while (lab.accepts('x'.repeat(100)));
     for (let i = 0; i < 10; i++) {
-      lab.link.openJson(1, 1);
-      lab.link.closeJson(1);
+      lab.link.openStream(1, JSON_STREAM, 1);
+      lab.link.closeStream(1, JSON_STREAM.key);
     }
-    lab.link.openJson(1, 1);
+    lab.link.openStream(1, JSON_STREAM, 1);
     // What did not fit is tried again from time to time, not in each turn.
     lab.scheduler.settle();
     expect(lab.scheduler.timerCount).toBe(2);
     lab.close();
-    lab.link.closeJson(1);
+    lab.link.closeStream(1, JSON_STREAM.key);
     lab.scheduler.settle();
     lab.scheduler.advance(100);
     expect([lab.scheduler.timerCount, lab.scheduler.soonCount]).toEqual([0, 0]);

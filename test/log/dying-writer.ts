@@ -1,7 +1,8 @@
 // The writer of a shared log that dies just before one of its stores: to an index field, a byte, or a shared word.
 
 import { vi } from 'vitest';
-import { FrameLog } from '#src/log/frame-log.js';
+import type { FrameLog } from '#src/log/frame-log.js';
+import { SharedLog } from '#src/log/shared-log.js';
 
 class Death extends Error {}
 
@@ -10,12 +11,12 @@ export class DyingWriter {
   #storesLeft: number;
 
   /** Goes on over `memory`, and dies before the store that follows `storesLeft` others. */
-  constructor(memory: SharedArrayBuffer, nearSeq: number | undefined, storesLeft: number) {
+  constructor(memory: SharedArrayBuffer, nearIndex: number, storesLeft: number) {
     this.#storesLeft = storesLeft;
     vi.stubGlobal('Float64Array', this.#watched(Float64Array));
     vi.stubGlobal('Uint8Array', this.#watched(Uint8Array));
     try {
-      this.log = FrameLog.shared(memory, nearSeq);
+      this.log = new SharedLog(memory, nearIndex);
     } finally {
       vi.unstubAllGlobals();
     }

@@ -1,16 +1,16 @@
 // Random histories of frame logs, compared step by step with a model that is an array.
 
 import { describe, expect, it } from 'vitest';
-import { FrameLog } from '#src/log/frame-log.js';
 import { DATA_MIN_BYTES, ENTRY_BYTES, FRAMES_MIN } from '#src/log/layout.js';
 import { LogBudget } from '#src/log/log-budget.js';
 import type { PlainLogLimits } from '#src/log/log-limits.js';
-import { allocateSharedLog } from '#src/log/shared-memory.js';
+import { PlainLog } from '#src/log/plain-log.js';
+import { SharedLog } from '#src/log/shared-log.js';
 import { Random, testSeed } from '../ring/random.js';
-import { LogLab, randomFrameBytes } from './log-lab.js';
+import { LogLab, randomFrameBytes, sharedMemoryAt } from './log-lab.js';
 
 /** The low words of these wrap within a run: signed at 2^31, unsigned at 2^32, and again beyond. */
-const FIRST_SEQS = [1, 2 ** 31 - 100, 2 ** 32 - 100, 2 ** 33 + 2 ** 31 - 100, 2 ** 45 + 17];
+const FIRST_INDEXES = [1, 2 ** 31 - 100, 2 ** 32 - 100, 2 ** 33 + 2 ** 31 - 100, 2 ** 45 + 17];
 const SHARED_SIZES = [
   { dataBytes: 64, frames: 4 },
   { dataBytes: 256, frames: 64 },
@@ -22,26 +22,31 @@ const SHARED_STEPS = 2_000;
 const PLAIN_STEPS = 2_000;
 
 describe('shared log', () => {
-  for (const firstSeq of FIRST_SEQS) {
-    it(`retains exactly what fits and gives back every byte of it, from seq ${firstSeq} on`, () => {
-      const random = new Random(testSeed('shared log') + (firstSeq % 1000));
-      for (const sizes of SHARED_SIZES) runShared(sizes, firstSeq, random);
+  for (const firstIndex of FIRST_INDEXES) {
+    it(`retains exactly what fits and gives back every byte of it, from index ${firstIndex} on`, () => {
+      const random = new Random(testSeed('shared log') + (firstIndex % 1000));
+      for (const sizes of SHARED_SIZES) runShared(sizes, firstIndex, random);
     });
   }
 });
 
-function runShared(sizes: { dataBytes: number; frames: number }, firstSeq: number, random: Random): void {
-  const memory = allocateSharedLog(sizes, firstSeq);
-  const lab = new LogLab(FrameLog.shared(memory), FrameLog.shared(memory), firstSeq, sizes.dataBytes);
+function runShared(sizes: { dataBytes: number; frames: number }, firstIndex: number, random: Random): void {
+  const memory = sharedMemoryAt(sizes, firstIndex);
+  const side = (): SharedLog => new SharedLog(memory, firstIndex);
+  const lab = new LogLab(side(), side(), sizes.dataBytes);
   for (let step = 0; step < SHARED_STEPS; step++) {
     lab.append(randomFrameBytes(random, sizes.dataBytes), random);
     checkSharedTail(lab, sizes);
     if (random.chance(1 / 8)) lab.checkRandomSlice(random);
     if (random.chance(1 / 64)) lab.checkAll();
-    const { tailSeq } = lab.writer;
-    if (random.chance(1 / 32) && tailSeq > firstSeq) {
+    // The reader's view may be old, also in what follows.
+    if (lab.reader.retainedFrames > 0) {
+      lab.checkOldCursor(lab.reader.tailSeq + random.below(lab.reader.headSeq + 1 - lab.reader.tailSeq));
+    }
+    const { tail } = lab.writer;
+    if (random.chance(1 / 32) && tail > firstIndex) {
       // The reader's view may be old: it asks for what it believes to be there.
-      lab.checkEvicted(tailSeq - 1 - random.below(Math.min(2 * sizes.frames, tailSeq - firstSeq)));
+      lab.checkEvicted(tail - 1 - random.below(Math.min(2 * sizes.frames, tail - firstIndex)));
     }
   }
   lab.checkAll();
@@ -49,14 +54,23 @@ function runShared(sizes: { dataBytes: number; frames: number }, firstSeq: numbe
 
 /** The longest run of newest frames that the memory can hold: not one less. */
 function checkSharedTail(lab: LogLab, sizes: { dataBytes: number; frames: number }): void {
-  const { tailSeq } = lab.writer;
-  const frames = lab.headSeq - tailSeq + 1;
-  const bytes = lab.bytesFrom(tailSeq);
+  const { tail } = lab.writer;
+  const frames = lab.head - tail + 1;
+  const bytes = lab.bytesFrom(tail);
   if (bytes > sizes.dataBytes || frames > sizes.frames - 1)
     throw new Error(`${frames} frames, ${bytes} bytes retained`);
-  if (tailSeq === lab.firstSeq) return;
-  const isFull = frames === sizes.frames - 1 || bytes + lab.frame(tailSeq - 1).frameBytes > sizes.dataBytes;
-  if (!isFull) throw new Error(`frame ${tailSeq - 1} was evicted, although it fitted`);
+  if (tail === lab.firstIndex) return;
+  const isFull = frames === sizes.frames - 1 || bytes + lab.frame(tail - 1).frameBytes > sizes.dataBytes;
+  if (!isFull) throw new Error(`frame ${tail - 1} was evicted, although it fitted`);
+}
+
+/** A plain log and its model. */
+class PlainLab extends LogLab {
+  declare writer: PlainLog;
+
+  constructor(log: PlainLog, frameMaxBytes: number) {
+    super(log, log, frameMaxBytes);
+  }
 }
 
 const PLAIN_LIMITS: PlainLogLimits[] = [
@@ -69,7 +83,7 @@ const PLAIN_LIMITS: PlainLogLimits[] = [
 ];
 
 describe('plain log', () => {
-  for (const firstSeq of FIRST_SEQS) {
+  for (const firstSeq of [1, 2 ** 32 - 100, 2 ** 45 + 17]) {
     it(`grows for what it has to keep, forgets the rest when it is trimmed, from seq ${firstSeq} on`, () => {
       const random = new Random(testSeed('plain log') + (firstSeq % 1000));
       for (const limits of PLAIN_LIMITS) runPlain(limits, firstSeq, random);
@@ -78,8 +92,8 @@ describe('plain log', () => {
 });
 
 function runPlain(limits: PlainLogLimits, firstSeq: number, random: Random): void {
-  const log = FrameLog.plain(limits, firstSeq);
-  const lab = new LogLab(log, log, firstSeq, limits.dataBytes);
+  const log = new PlainLog(limits, firstSeq);
+  const lab = new PlainLab(log, limits.dataBytes);
   // Busy and quiet times, so that there is something to grow for and something to give back.
   let pauseMaxMs = 10;
   for (let step = 0; step < PLAIN_STEPS; step++) {
@@ -98,16 +112,16 @@ function runPlain(limits: PlainLogLimits, firstSeq: number, random: Random): voi
 }
 
 /** What history and age keep is retained, as far as the largest sizes allow. */
-function checkKept(lab: LogLab, limits: PlainLogLimits): void {
-  const { tailSeq } = lab.writer;
+function checkKept(lab: PlainLab, limits: PlainLogLimits): void {
+  const { tail } = lab.writer;
   if (lab.writer.dataCapacityBytes > Math.max(limits.dataBytes, DATA_MIN_BYTES)) throw new Error('beyond its limit');
-  if (lab.headSeq - tailSeq + 1 > limits.frames - 1) throw new Error('more frames than its limit');
-  if (tailSeq === lab.firstSeq) return;
-  const evicted = tailSeq - 1;
+  if (lab.head - tail + 1 > limits.frames - 1) throw new Error('more frames than its limit');
+  if (tail === lab.firstIndex) return;
+  const evicted = tail - 1;
   const bytes = lab.bytesFrom(evicted);
-  const fits = bytes <= limits.dataBytes && lab.headSeq - evicted + 1 <= limits.frames - 1;
+  const fits = bytes <= limits.dataBytes && lab.head - evicted + 1 <= limits.frames - 1;
   if (fits && isKept(lab, evicted, limits)) {
-    throw new Error(`frame ${evicted} was evicted: ${lab.headSeq - evicted + 1} newest frames, ${bytes} bytes`);
+    throw new Error(`frame ${evicted} was evicted: ${lab.head - evicted + 1} newest frames, ${bytes} bytes`);
   }
 }
 
@@ -118,13 +132,13 @@ describe('plain logs with a common budget', () => {
     const random = new Random(testSeed('log budget'));
     const budget = new LogBudget(60_000);
     const limits = { dataBytes: 16384, frames: 256, retainMs: 1000, historyMessages: 50, historyBytes: 8192, budget };
-    const labs: LogLab[] = [];
+    const labs: PlainLab[] = [];
     let nowMs = 1_000_000;
     let timesFull = 0;
     for (let step = 0; step < 20_000; step++) {
       if (labs.length < 25 && random.chance(0.01)) {
-        const log = FrameLog.plain(limits);
-        labs.push(new LogLab(log, log, 1, limits.dataBytes));
+        const log = new PlainLog(limits);
+        labs.push(new PlainLab(log, limits.dataBytes));
       }
       const lab = labs[random.below(Math.max(1, labs.length))];
       if (lab === undefined) continue;
@@ -159,9 +173,9 @@ describe('plain logs with a common budget', () => {
       historyBytes: 2 ** 18,
       budget,
     };
-    const lab = (): LogLab => {
-      const log = FrameLog.plain(limits);
-      return new LogLab(log, log, 1, limits.dataBytes);
+    const lab = (): PlainLab => {
+      const log = new PlainLog(limits);
+      return new PlainLab(log, limits.dataBytes);
     };
     const random = new Random(1);
     const modest = Array.from({ length: 20 }, lab);
@@ -185,21 +199,21 @@ describe('plain logs with a common budget', () => {
   });
 });
 
-function isKept(lab: LogLab, seq: number, limits: PlainLogLimits): boolean {
-  if (lab.frame(seq).timeMs > lab.nowMs - limits.retainMs) return true;
-  return lab.headSeq - seq < limits.historyMessages && lab.bytesFrom(seq) <= limits.historyBytes;
+function isKept(lab: LogLab, index: number, limits: PlainLogLimits): boolean {
+  if (lab.frame(index).timeMs > lab.nowMs - limits.retainMs) return true;
+  return lab.head - index < limits.historyMessages && lab.bytesFrom(index) <= limits.historyBytes;
 }
 
-function checkTrim(lab: LogLab, limits: PlainLogLimits, random: Random): void {
+function checkTrim(lab: PlainLab, limits: PlainLogLimits, random: Random): void {
   const { writer } = lab;
   lab.nowMs += random.below(2 * limits.retainMs + 1);
-  let wanted = writer.tailSeq;
-  while (wanted <= lab.headSeq && !isKept(lab, wanted, limits)) wanted++;
+  let wanted = writer.tail;
+  while (wanted <= lab.head && !isKept(lab, wanted, limits)) wanted++;
   writer.trim(lab.nowMs);
-  if (writer.tailSeq !== wanted) throw new Error(`tail ${writer.tailSeq} after a trim, not ${wanted}`);
+  if (writer.tail !== wanted) throw new Error(`tail ${writer.tail} after a trim, not ${wanted}`);
   const isSmall = writer.dataCapacityBytes <= DATA_MIN_BYTES || lab.bytesFrom(wanted) * 4 > writer.dataCapacityBytes;
   if (!isSmall) throw new Error(`${writer.dataCapacityBytes} bytes for ${lab.bytesFrom(wanted)} after a trim`);
-  if (lab.headSeq - wanted + 1 < FRAMES_MIN / 4 && lab.bytesFrom(wanted) * 4 <= DATA_MIN_BYTES && writer.isInflated) {
+  if (lab.head - wanted + 1 < FRAMES_MIN / 4 && lab.bytesFrom(wanted) * 4 <= DATA_MIN_BYTES && writer.isInflated) {
     throw new Error('an all but empty log stays inflated after a trim');
   }
   lab.checkAll();

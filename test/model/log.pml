@@ -1,5 +1,5 @@
 /*
- * Frame log: eviction, the copy, and the second look at the tail (src/log/frame-log.ts), with a writer that may die.
+ * Frame log: eviction, the copy, and the second look at the tail (src/log/shared-log.ts), with a writer that may die.
  *
  * One writer appends FRAMES frames of 1 or 2 bytes to a log of DATA_BYTES bytes and SLOTS index slots, so it laps both.
  * It may die between any two of its stores; a successor then goes on from what lies in shared memory. One reader follows
@@ -18,11 +18,9 @@
 #define DATA_BYTES 4
 #define SLOTS 4
 #define DEATHS 1
-/* Where a log begins that skipTo() is called on (a JSON stream's). */
-#define SKIP_TO 2
 
-#define slot(seq) ((seq) % SLOTS)
-#define mark(seq, life) ((seq) * 2 + (life))
+#define slot(index) ((index) % SLOTS)
+#define mark(index, life) ((index) * 2 + (life))
 
 /* Shared memory. Writer: the lane. Readers: the accept thread. */
 byte headWord = 0;           /* HEAD_WORD */
@@ -43,25 +41,20 @@ inline mayDie() {
   fi
 }
 
-/* #evict: says that everything below is going to be overwritten. */
+/* evict(): says that everything below is going to be overwritten. */
 inline evict() {
   atomic { tailWord = tail; mayDie() }
 }
 
 active proctype Writer() {
-  byte head, tail, seq, lowest, writePosition, bytes, written;
+  byte head, tail, index, lowest, writePosition, bytes, written;
   bit life = 0;
 
 resume:
-  /* FrameLog.shared(): everything that a writer has to know, it finds in shared memory. */
+  /* new SharedLog(): everything that a writer has to know, it finds in shared memory. */
   atomic {
     tail = tailWord;
     head = headWord;
-    /* refresh(): its predecessor died within skipTo(), between the two stores. The log is empty. */
-    if
-    :: head + 1 < tail -> head = tail - 1
-    :: else
-    fi;
 #ifdef BROKEN_RESUME_AT_ZERO
     writePosition = 0
 #else
@@ -69,25 +62,15 @@ resume:
 #endif
   }
 
-  /* skipTo() */
-  if
-  :: head == 0 && tail == 1 ->
-     atomic { position[slot(SKIP_TO)] = writePosition; mayDie() }
-     d_step { head = SKIP_TO - 1; tail = SKIP_TO };
-     evict();
-     atomic { headWord = head; mayDie() }
-  :: true
-  fi;
-
   do
   :: head < FRAMES ->
-     /* begin(): #needsRoom, #makeRoom */
+     /* begin(): #needsRoom, makeRoom */
      if
      :: bytes = 1
      :: bytes = 2
      fi;
      d_step {
-       seq = head + 1;
+       index = head + 1;
        written = 0;
        lowest = 0;
        if
@@ -96,9 +79,9 @@ resume:
        fi;
        do
 #ifdef BROKEN_NO_SLOT_FOR_THE_NEXT
-       :: tail < seq && (position[slot(tail)] < lowest || seq - tail > SLOTS - 1) -> tail++
+       :: tail < index && (position[slot(tail)] < lowest || index - tail > SLOTS - 1) -> tail++
 #else
-       :: tail < seq && (position[slot(tail)] < lowest || seq + 1 - tail > SLOTS - 1) -> tail++
+       :: tail < index && (position[slot(tail)] < lowest || index + 1 - tail > SLOTS - 1) -> tail++
 #endif
        :: else -> break
        od
@@ -109,15 +92,15 @@ resume:
      :: else
      fi;
 #endif
-     atomic { position[slot(seq)] = writePosition; mayDie() }
+     atomic { position[slot(index)] = writePosition; mayDie() }
 
 #ifdef BROKEN_COMMIT_BEFORE_WRITING
-     d_step { headWord = seq; committedLife[seq] = life; committedEnd[seq] = writePosition + bytes };
+     d_step { headWord = index; committedLife[index] = life; committedEnd[index] = writePosition + bytes };
 #endif
      /* write() */
      do
      :: written < bytes ->
-        atomic { data[(writePosition + written) % DATA_BYTES] = mark(seq, life); written++; mayDie() }
+        atomic { data[(writePosition + written) % DATA_BYTES] = mark(index, life); written++; mayDie() }
      :: else -> break
      od;
 #ifdef BROKEN_EVICT_AFTER_OVERWRITING
@@ -128,9 +111,9 @@ resume:
 #endif
 
      /* commit() */
-     atomic { writePosition = writePosition + bytes; position[slot(seq + 1)] = writePosition; mayDie() }
+     atomic { writePosition = writePosition + bytes; position[slot(index + 1)] = writePosition; mayDie() }
      atomic {
-       d_step { head = seq; headWord = seq; committedLife[seq] = life; committedEnd[seq] = writePosition };
+       d_step { head = index; headWord = index; committedLife[index] = life; committedEnd[index] = writePosition };
        mayDie() }
   :: else -> goto done
   od;
@@ -138,7 +121,7 @@ resume:
 dead:
   true;
   /* Nothing of what only the dead thread knew is left. */
-  d_step { head = 0; tail = 0; seq = 0; lowest = 0; writePosition = 0; bytes = 0; written = 0; life = 1 };
+  d_step { head = 0; tail = 0; index = 0; lowest = 0; writePosition = 0; bytes = 0; written = 0; life = 1 };
   goto resume;
 
 done:
@@ -156,24 +139,24 @@ inline checkSlice() {
     assert(cursor >= 1 && until > cursor && until <= headWord + 1);
     assert(length == committedEnd[until - 1] - committedEnd[cursor - 1]);
     at = 0;
-    seq = cursor;
+    index = cursor;
     do
     :: at < length ->
        do
-       :: committedEnd[cursor - 1] + at >= committedEnd[seq] -> seq++
+       :: committedEnd[cursor - 1] + at >= committedEnd[index] -> index++
        :: else -> break
        od;
-       assert(target[at] == mark(seq, committedLife[seq]));
+       assert(target[at] == mark(index, committedLife[index]));
        at++
     :: else -> break
     od;
     at = 0;
-    seq = 0
+    index = 0
   }
 }
 
 active proctype Reader() {
-  byte cursor = 1, viewHead = 0, viewTail = 1, until, from, at, seq;
+  byte cursor = 1, viewHead = 0, viewTail = 1, until, from, at, index;
   short length;
   byte target[DATA_BYTES];
 

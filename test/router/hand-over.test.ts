@@ -206,7 +206,7 @@ describe('a topic that moves', () => {
         lab.settle();
         expect(lab.lanes.links.map(({ topicCount }) => topicCount)).toEqual([0, to === 1 ? 1 : 0]);
         // The JSON streams have given their memory back.
-        expect(topicOf(lab).jsonStream).toBe(null);
+        expect(topicOf(lab).streamOf('json')).toBe(undefined);
       }
     }
   });

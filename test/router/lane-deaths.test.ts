@@ -18,9 +18,10 @@ function open(): RouterLab {
 /** Homes die of this payload, as long as they are in lanes. */
 function dieOf(lab: RouterLab, deadly: string): void {
   const { publish } = Topic.prototype;
-  vi.spyOn(Topic.prototype, 'publish').mockImplementation(function (this: Topic, bytes, start, end, ...rest) {
+  vi.spyOn(Topic.prototype, 'publish').mockImplementation(function (this: Topic, message, ...rest) {
+    const { bytes, start, end } = message;
     if (decode(bytes, start, end) === deadly && lab.topics.find(this.spec.topic)?.isHot) throw new Error(deadly);
-    return publish.call(this, bytes, start, end, ...rest);
+    return publish.call(this, message, ...rest);
   });
 }
 

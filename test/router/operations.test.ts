@@ -123,7 +123,7 @@ for (const [home, options, prefix] of [
       const lab = new RouterLab(options);
       lab.client().send({ type: 'publish', topic: `${prefix}a`, payload: 'x' });
       lab.settle();
-      const openJson = vi.spyOn(lab.topics.find(`${prefix}a`)!.link, 'openJson');
+      const openStream = vi.spyOn(lab.topics.find(`${prefix}a`)!.link, 'openStream');
       const text = lab.jsonClient();
       for (let n = 0; n < 10; n++) {
         text.sendJson({ type: 'subscribe', topic: `${prefix}a`, last_n: 1 });
@@ -131,7 +131,7 @@ for (const [home, options, prefix] of [
         text.sendJson({ type: 'unsubscribe', topic: `${prefix}a` });
         if (n === 5) while (!lab.topics.sweep());
       }
-      expect(openJson).toHaveBeenCalledTimes(1);
+      expect(openStream).toHaveBeenCalledTimes(1);
       lab.topics.delete(`${prefix}a`);
       expect(lab.delivery.load.streams).toBe(0);
     });

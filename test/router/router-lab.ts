@@ -43,7 +43,7 @@ export interface RouterLabOptions {
   readonly coldLogsMaxBytes?: number;
 }
 
-const DEFAULTS = {
+export const DEFAULTS = {
   historyMessages: 100,
   historyBytes: 2 ** 20,
   maxDelayMs: 0,

@@ -199,7 +199,11 @@ for (const [home, prefix] of [
         const subscriber = new LocalSubscriber(topic, handlers, () => {});
         const consumer = lab.delivery.addConsumer(subscriber, msgpackEncoder);
         const current = lab.topics.declare(topic);
-        lab.delivery.subscribe(consumer, lab.topics.streamOf(current, false), { cursor: 1, policy: 0, delayMs: -1 });
+        lab.delivery.subscribe(consumer, lab.topics.streamOf(current, consumer.spec), {
+          cursor: 1,
+          policy: 0,
+          delayMs: -1,
+        });
       };
       subscribe('first');
       subscribe('second');

@@ -1,11 +1,11 @@
 // Lanes and hand-over with one rule broken on purpose: each has to be found by the simulation.
 
-import type { TopicLogs } from '#src/home/link.js';
 import { Lane } from '#src/lane/lane.js';
 import { LaneLink } from '#src/lane/lane-link.js';
 import { Replay } from '#src/lane/replay.js';
 import { SharedLogs } from '#src/lane/shared-logs.js';
-import { FrameLog } from '#src/log/frame-log.js';
+import type { FrameLog } from '#src/log/frame-log.js';
+import { SharedLog } from '#src/log/shared-log.js';
 import { LeavingTopic } from '#src/moves/leaving-topic.js';
 import { RingReader } from '#src/ring/ring.js';
 import { faults } from './faults.js';
@@ -52,13 +52,14 @@ export const BROKEN_VARIANTS: readonly BrokenVariant[] = [
     apply: () =>
       faults.replace(LaneLink.prototype, 'leaveTopic', (original) => {
         return function (this: LaneLink, ...[alias, onLeft]: Parameters<LaneLink['leaveTopic']>): void {
-          const logOf = (kind: 'topic' | 'json'): FrameLog | null => {
-            const parcel = this.parcels.findLast((other) => other.kind === kind && other.alias === alias);
-            return parcel === undefined ? null : FrameLog.shared(parcel.memory, parcel.headSeq);
-          };
-          const logs = { log: logOf('topic'), jsonLog: logOf('json') } as TopicLogs;
+          const its = this.parcels.filter((parcel) => parcel.alias === alias);
+          const logs = its.map(({ memory, head }) => new SharedLog(memory, head));
+          const derived = its.flatMap(({ kind, spec }, at) =>
+            kind === 'stream' ? [{ spec, log: logs[at] as FrameLog }] : [],
+          );
+          const canonical = logs[its.findIndex(({ kind }) => kind === 'topic')] as FrameLog;
           original.apply(this, [alias, () => {}] as never);
-          onLeft(logs);
+          onLeft({ log: canonical, derived });
         };
       }),
   },
@@ -81,11 +82,11 @@ export const BROKEN_VARIANTS: readonly BrokenVariant[] = [
           return original.apply(this, operands);
         };
       });
-      faults.replace(LaneLink.prototype, 'closeJson', (original) => {
-        return function (this: LaneLink, ...operands: Parameters<LaneLink['closeJson']>): void {
-          const parcel = this.parcels.findLast(({ kind, alias }) => kind === 'json' && alias === operands[0]);
+      faults.replace(LaneLink.prototype, 'closeStream', (original) => {
+        return function (this: LaneLink, ...operands: Parameters<LaneLink['closeStream']>): void {
+          const parcel = this.parcels.findLast(({ kind, alias }) => kind === 'stream' && alias === operands[0]);
           original.apply(this, operands as never);
-          if (parcel !== undefined) sharedLogs?.give(FrameLog.shared(parcel.memory, parcel.headSeq));
+          if (parcel !== undefined) sharedLogs?.give(new SharedLog(parcel.memory, parcel.head));
         };
       });
     },

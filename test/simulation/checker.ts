@@ -5,6 +5,7 @@ import type { TopicEntry } from '#src/directory/topic-entry.js';
 import type { SharedLogs } from '#src/lane/shared-logs.js';
 import type { PoisonedMessage } from '#src/lane/supervised-lane.js';
 import type { FrameLog } from '#src/log/frame-log.js';
+import { SharedLog } from '#src/log/shared-log.js';
 import { isoTime } from '#src/protocol/json-event.js';
 import { faults } from './faults.js';
 import { numberIn, numberOf, type Payload } from './payload.js';
@@ -255,7 +256,7 @@ export class Checker {
       return memory;
     };
     sharedLogs.give = (log) => {
-      const { memory } = log;
+      const memory = memoryOf(log);
       if (memory !== null) {
         if (this.#spareMemory.has(memory)) this.fail('the memory of a log was given back twice');
         this.#spareMemory.add(memory);
@@ -266,7 +267,8 @@ export class Checker {
 
   /** A log that is in use: nobody else may have its memory. */
   inUse(log: FrameLog, what: string): void {
-    if (log.memory !== null && this.#spareMemory.has(log.memory)) this.fail(`${what}, whose memory was given back`);
+    const memory = memoryOf(log);
+    if (memory !== null && this.#spareMemory.has(memory)) this.fail(`${what}, whose memory was given back`);
   }
 
   // ---- the end -----------------------------------------------------------------------------------------------------
@@ -289,13 +291,19 @@ export class Checker {
       const { headSeq } = entry.log;
       if (headSeq !== messages.length)
         this.fail(`${name}: ${messages.length} messages were accepted, ${headSeq} are there`);
-      for (const log of [entry.log, entry.jsonStream?.log]) {
-        if (log == null || log.memory === null) continue;
+      for (const log of new Set([entry.log, ...entry.streams.map((stream) => stream.log)])) {
+        const memory = memoryOf(log);
+        if (memory === null) continue;
         this.inUse(log, `a log of ${name}`);
-        const other = users.get(log.memory);
+        const other = users.get(memory);
         if (other !== undefined) this.fail(`${name} and ${other} share the memory of a log`);
-        users.set(log.memory, name);
+        users.set(memory, name);
       }
     }
   }
+}
+
+/** Null: it is no shared log. */
+function memoryOf(log: FrameLog): SharedArrayBuffer | null {
+  return log instanceof SharedLog ? log.memory : null;
 }

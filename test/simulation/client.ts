@@ -332,7 +332,7 @@ export class Client implements Sink {
   #gap(topic: string | undefined, fromSeq: number, toSeq: number, reason: string): void {
     const following = this.#following(topic, `a gap from ${fromSeq}`);
     const { entry } = following.record;
-    const stream = this.#isText ? entry.jsonStream : entry.stream;
+    const stream = entry.streamOf(this.session.consumer.spec.key);
     this.#world.trace(() => `${this.name}: gap ${fromSeq}–${toSeq} of ${topic} (${reason})`);
     this.#world.checker.gap(following, this.number, fromSeq, toSeq, reason, stream?.log ?? entry.log);
   }

@@ -81,9 +81,9 @@ export class Faults {
       };
     });
     this.replace(FrameLog.prototype, 'noteAttempt', (original) => {
-      return function (this: FrameLog): unknown {
-        const attempts = original.call(this) as number;
-        if (attempts >= POISON_DEATHS) faults.leftOutOfJson.add(this.headSeq + 1);
+      return function (this: FrameLog, seq: number): unknown {
+        const attempts = original.call(this, seq as never) as number;
+        if (attempts >= POISON_DEATHS) faults.leftOutOfJson.add(seq);
         return attempts;
       };
     });
@@ -141,7 +141,7 @@ export class Faults {
     return new LaneFault(`${isHang ? 'hung' : 'died'} ${when} ${label}`, isHang);
   }
 
-  #beforePublish([bytes, start, end]: Parameters<Topic['publish']>): void {
+  #beforePublish([{ bytes, start, end }]: Parameters<Topic['publish']>): void {
     if (this.poison.size === 0) return;
     const number = numberIn(bytes, start, end);
     const effect = this.poison.get(number);

@@ -1,6 +1,8 @@
 // A life of the engine, all of it drawn from one number: how it is built, what happens, in which order. At the end the
 // engine stops, and nothing may be left.
 
+import type { Stream } from '#src/delivery/stream.js';
+import { CANONICAL } from '#src/variant/stream-spec.js';
 import { Random } from '../ring/random.js';
 import { Actions, type Crowd, TOPICS, type Trouble } from './actions.js';
 import { faults } from './faults.js';
@@ -154,7 +156,7 @@ function parcelsNeeded({ lanes, topics, checker }: World): void {
   for (const { number, link } of lanes.lanes) {
     const needed = [...topics.entries()]
       .filter(({ lane }) => lane === number)
-      .flatMap(({ spec, jsonStream }) => (jsonStream === null ? [spec.alias] : [spec.alias, spec.alias]));
+      .flatMap(({ spec, streams }) => [spec.alias, ...derivedOf(streams).map(() => spec.alias)]);
     const live = link.parcels.map(({ alias }) => alias);
     if (live.toSorted().join() !== needed.toSorted().join()) {
       checker.fail(`lane ${number} has parcels of topics ${live}, and needs those of ${needed}`);
@@ -252,4 +254,8 @@ function end(world: World): void {
   if (world.coldLink.logBytes !== 0) checker.fail(`cold logs take ${world.coldLink.logBytes} bytes without a topic`);
   if (loop.timerCount > 0) checker.fail(`${loop.timerCount} timers are left`);
   if (threads.alive.length > 0) checker.fail(`${threads.alive.length} threads are left`);
+}
+
+function derivedOf(streams: readonly Stream[]): readonly Stream[] {
+  return streams.filter(({ options }) => options.spec.key !== CANONICAL.key);
 }

@@ -180,13 +180,13 @@ describe('CPU', () => {
 
 describe('memory', () => {
   it('a cold log doubles until it holds its history, or two seconds', () => {
-    // 100 messages × (24 + 104) bytes = 12,800 → 16 KiB; 101 entries → 128 × 32 bytes.
+    // 100 messages × (24 + 104) bytes = 12,800 → 16 KiB; 101 entries → 128 × 40 bytes.
     expect(coldLogBytes(group({ bytes: 104, ratePerSecond: 1 }), settings, Number.POSITIVE_INFINITY)).toBe(
-      16_384 + 4096,
+      16_384 + 5120,
     );
-    // 2 s × 200/s = 400 messages = 51,200 bytes → 64 KiB; 401 entries → 512 × 32 bytes.
+    // 2 s × 200/s = 400 messages = 51,200 bytes → 64 KiB; 401 entries → 512 × 40 bytes.
     expect(coldLogBytes(group({ bytes: 104, ratePerSecond: 200 }), settings, Number.POSITIVE_INFINITY)).toBe(
-      65_536 + 16_384,
+      65_536 + 20_480,
     );
     expect(coldLogBytes(group({ ratePerSecond: 0 }), settings, Number.POSITIVE_INFINITY)).toBe(0);
     expect(coldLogBytes(group({ bytes: 10, ratePerSecond: 1 }), settings, 2)).toBe(0);
@@ -199,7 +199,7 @@ describe('memory', () => {
       settings,
     };
     const { memoryBytes, earlyMemoryBytes } = processNeeds(hot, 1, coefficients, CONDITIONS_DEFAULT);
-    const logs = 500 * (hotLogBytes(hot.topics[0]!, settings, Number.POSITIVE_INFINITY) - 50 * (88 + 32));
+    const logs = 500 * (hotLogBytes(hot.topics[0]!, settings, Number.POSITIVE_INFINITY) - 50 * (88 + 40));
     const rings = 2 * settings.ringBytes - 10 * 2500 * (2 * 32 + 64);
     expect(memoryBytes - earlyMemoryBytes).toBeCloseTo(logs + rings, 0);
     expect(earlyMemoryBytes).toBeLessThan(0.2 * 2 ** 30);
@@ -213,14 +213,14 @@ describe('memory', () => {
         coefficients,
         CONDITIONS_DEFAULT,
       ).memoryBytes;
-    // 18 of the 50 topics have a JSON client at most; 100 messages × 246 bytes → 32 KiB, 101 entries → 128 × 32 bytes.
-    expect(needs(true) - needs(false)).toBe(coefficients.jsonProcessBytes + 18 * (32_768 + 4096));
+    // 18 of the 50 topics have a JSON client at most; 100 messages × 246 bytes → 32 KiB, 101 entries → 128 × 40 bytes.
+    expect(needs(true) - needs(false)).toBe(coefficients.jsonProcessBytes + 18 * (32_768 + 5120));
   });
 
   it('a hot log fills with time up to its bounds', () => {
     const hot = group({ home: 'hot', bytes: 104, ratePerSecond: 100 });
-    expect(hotLogBytes(hot, settings, 10)).toBe(1000 * 128 + 1000 * 32);
-    expect(hotLogBytes(hot, settings, Number.POSITIVE_INFINITY)).toBe(4 * 2 ** 20 + 16_384 * 32);
+    expect(hotLogBytes(hot, settings, 10)).toBe(1000 * 128 + 1000 * 40);
+    expect(hotLogBytes(hot, settings, Number.POSITIVE_INFINITY)).toBe(4 * 2 ** 20 + 16_384 * 40);
   });
 });
 

@@ -129,7 +129,13 @@ export class ThreadedLane implements TopicHome {
 
   async ready(): Promise<this> {
     await this.set.start();
-    this.link.openTopic({ alias: this.#probe, topic: 'probe', epoch: '', historyMessages: 0, historyBytes: 0 });
+    this.link.openTopic({
+      alias: this.#probe,
+      topic: 'probe',
+      epoch: '',
+      historyMessages: 0,
+      historyBytes: 0,
+    });
     return this;
   }
 

@@ -2,15 +2,18 @@
 
 import { expect, it } from 'vitest';
 import type { TopicLogs } from '#src/home/link.js';
-import { EVICTED, FrameLog } from '#src/log/frame-log.js';
+import { EVICTED, type FrameLog } from '#src/log/frame-log.js';
+import { PlainLog } from '#src/log/plain-log.js';
+import { SharedLog } from '#src/log/shared-log.js';
 import { allocateSharedLog } from '#src/log/shared-memory.js';
-import { EventHead, eventTail } from '#src/protocol/event.js';
+import { eventTail } from '#src/protocol/event.js';
 import { eventToJson } from '#src/protocol/json-event.js';
 import { encode } from '#src/protocol/msgpack.js';
 import { readHistory } from '#src/topic/history.js';
 import { Topic, type TopicSpec } from '#src/topic/topic.js';
+import { JSON_STREAM } from '#src/variant/stream-spec.js';
 import { Random, testSeed } from '../ring/random.js';
-import { expectAccepted, framesOf, type HomeLab, LARGE, type OpenLab } from './topic-home.js';
+import { expectAccepted, framesOf, type HomeLab, jsonLogOf, LARGE, logsWith, type OpenLab } from './topic-home.js';
 
 /** What a topic brings along: frames in plain memory as from the accept thread, or in shared memory as from a lane. */
 const KINDS = ['plain', 'shared'] as const;
@@ -19,8 +22,8 @@ type Kind = (typeof KINDS)[number];
 const TIME_MS = 1_600_000_000_000;
 
 function emptyLog(kind: Kind, firstSeq: number, { dataBytes, frames } = LARGE): FrameLog {
-  if (kind === 'shared') return FrameLog.shared(allocateSharedLog({ dataBytes, frames }, firstSeq));
-  return FrameLog.plain(
+  if (kind === 'shared') return new SharedLog(allocateSharedLog({ dataBytes, frames }, firstSeq));
+  return new PlainLog(
     { dataBytes, frames, retainMs: 3_600_000, historyMessages: 1e6, historyBytes: 2 ** 30 },
     firstSeq,
   );
@@ -38,25 +41,27 @@ function pastOf(lab: HomeLab, spec: TopicSpec, kind: Kind, messages: number, opt
   const { jsonFrames = -1, jsonFirstSeq = 1, sizes } = options;
   const log = emptyLog(kind, 1, sizes);
   const jsonLog = jsonFrames < 0 ? null : emptyLog(kind, jsonFirstSeq, sizes);
-  const topic = new Topic(spec, log, new EventHead());
+  const topic = new Topic(spec, log);
   for (let seq = 1; seq <= messages; seq++) {
     const payload = encode(`message ${seq}`);
     const sent = seq % 3 === 0 ? { id: `id-${seq}`, origin: seq } : {};
     const tail = sent.id === undefined ? null : eventTail(sent.id);
     // As from a ring: positions that mean nothing in another one.
-    topic.publish(payload, 0, payload.length, tail !== null, tail, TIME_MS + seq, seq, seq * 1e6, sent.origin ?? 0);
+    const { length: end } = payload;
+    const message = { bytes: payload, start: 0, end, tail, timeMs: TIME_MS + seq, monotonicMs: seq };
+    topic.publish({ ...message, origin: sent.origin ?? 0 }, tail !== null, seq * 1e6);
     lab.accepted.get(spec.alias)!.push({ payload, timeMs: TIME_MS + seq, monotonicMs: seq, request: 0, sent });
     if (jsonLog === null || seq - jsonFirstSeq + 1 !== jsonFrames) continue;
-    topic.openJson(jsonLog);
-    topic.closeJson();
+    topic.openStream(JSON_STREAM, jsonLog);
+    topic.closeStream(JSON_STREAM.key);
   }
-  return { log, jsonLog };
+  return logsWith(log, jsonLog);
 }
 
 /** The JSON stream has the same messages as the canonical one, from its first one on. */
-function expectJson(spec: TopicSpec, { log, jsonLog }: TopicLogs, firstSeq: number): void {
-  const canonical = new Map(framesOf(log).map((frame) => [frame.seq, frame]));
-  const frames = framesOf(jsonLog!);
+function expectJson(spec: TopicSpec, logs: TopicLogs, firstSeq: number): void {
+  const canonical = new Map(framesOf(logs.log).map((frame) => [frame.seq, frame]));
+  const frames = framesOf(jsonLogOf(logs)!);
   expect(frames.map(({ seq }) => seq)).toEqual([...canonical.keys()].filter((seq) => seq >= firstSeq));
   for (const { seq, bytes, origin, monotonicMs } of frames) {
     const wanted = canonical.get(seq)!;
@@ -78,7 +83,7 @@ export function describeMoving(openLab: OpenLab): void {
   it('leave with everything that was accepted before', async () => {
     const lab = await openLab();
     const { spec } = lab.open();
-    lab.home.link.openJson(spec.alias, 1);
+    lab.home.link.openStream(spec.alias, JSON_STREAM, 1);
     for (let i = 0; i < 50; i++) lab.publish(spec.alias, i, { isAcked: i % 2 === 0, id: `m${i}`, origin: i });
     const logs = await leave(lab, spec.alias);
     expectAccepted(lab, spec.alias, logs.log);
@@ -106,8 +111,8 @@ export function describeMoving(openLab: OpenLab): void {
       const spec = lab.spec();
       const past = pastOf(lab, spec, kind, 40);
       const before = framesOf(past.log);
-      const { log, jsonLog } = lab.home.link.adoptTopic(spec, past);
-      expect(jsonLog).toBe(null);
+      const { log, derived } = lab.home.link.adoptTopic(spec, past);
+      expect(derived).toEqual([]);
       expect(framesOf(log), 'at once').toEqual(before);
       for (let i = 0; i < 40; i++) lab.publish(spec.alias, i, { isAcked: true, id: `new ${i}` });
       await lab.home.settle();
@@ -137,12 +142,12 @@ export function describeMoving(openLab: OpenLab): void {
       lab.publish(spec.alias, 'new');
       await lab.home.settle();
       expectJson(spec, logs, 31);
-      lab.home.link.closeJson(spec.alias);
+      lab.home.link.closeStream(spec.alias, JSON_STREAM.key);
       lab.publish(spec.alias, 'newer');
       await lab.home.settle();
-      const jsonLog = lab.home.link.openJson(spec.alias, 41);
+      const jsonLog = lab.home.link.openStream(spec.alias, JSON_STREAM, 41);
       await lab.home.settle();
-      expectJson(spec, { log: logs.log, jsonLog }, 41);
+      expectJson(spec, logsWith(logs.log, jsonLog), 41);
     });
 
     it(`offer the same history as before (${kind})`, async () => {
@@ -194,7 +199,7 @@ export function describeMoving(openLab: OpenLab): void {
       const spec = lab.spec();
       const logs = lab.home.link.adoptTopic(spec, pastOf(lab, spec, kind, 0, { jsonFrames: 0 }));
       await lab.home.settle();
-      expect([logs.log.headSeq, logs.jsonLog!.headSeq]).toEqual([0, 0]);
+      expect([logs.log.headSeq, jsonLogOf(logs)!.headSeq]).toEqual([0, 0]);
       lab.publish(spec.alias, 'first', { isAcked: true });
       await lab.home.settle();
       expectAccepted(lab, spec.alias, logs.log);
@@ -207,39 +212,39 @@ export function describeMoving(openLab: OpenLab): void {
     const { link } = lab.home;
     const stays = lab.open({ historyMessages: 4000 });
     const { spec, log } = lab.open({ historyMessages: 4000 });
-    let logs: TopicLogs = { log, jsonLog: null };
+    let logs = logsWith(log, null);
     for (let round = 0; round < 30; round++) {
       for (let count = random.below(30); count > 0; count--) {
         await lab.publishAnyway(spec.alias, random.u32(), { isAcked: random.chance(0.5) });
         await lab.publishAnyway(stays.spec.alias, random.u32(), { isAcked: random.chance(0.5) });
       }
-      if (logs.jsonLog === null && random.chance(0.3)) {
-        logs = { log: logs.log, jsonLog: link.openJson(spec.alias, 1) };
-      } else if (logs.jsonLog !== null && random.chance(0.3)) {
-        link.closeJson(spec.alias);
-        logs = { log: logs.log, jsonLog: null };
+      if (logs.derived.length === 0 && random.chance(0.3)) {
+        logs = logsWith(logs.log, link.openStream(spec.alias, JSON_STREAM, 1));
+      } else if (logs.derived.length > 0 && random.chance(0.3)) {
+        link.closeStream(spec.alias, JSON_STREAM.key);
+        logs = logsWith(logs.log, null);
       }
       if (random.chance(0.3)) await lab.home.settle();
       const left = await leave(lab, spec.alias);
-      expect(left.jsonLog === null).toBe(logs.jsonLog === null);
+      expect(left.derived.length).toBe(logs.derived.length);
       logs = link.adoptTopic(spec, left);
     }
     await lab.home.settle();
     expectAccepted(lab, spec.alias, logs.log);
     expectAccepted(lab, stays.spec.alias, stays.log);
     expect(framesOf(logs.log)).toHaveLength(lab.accepted.get(spec.alias)!.length);
-    if (logs.jsonLog !== null) expectJson(spec, logs, 1);
+    if (logs.derived.length > 0) expectJson(spec, logs, 1);
   });
 
   it('leave also while their JSON stream ends', async () => {
     const lab = await openLab();
     const { spec } = lab.open();
-    lab.home.link.openJson(spec.alias, 1);
+    lab.home.link.openStream(spec.alias, JSON_STREAM, 1);
     lab.publish(spec.alias, 1);
-    lab.home.link.closeJson(spec.alias);
+    lab.home.link.closeStream(spec.alias, JSON_STREAM.key);
     lab.publish(spec.alias, 2, { isAcked: true });
-    const { log, jsonLog } = await leave(lab, spec.alias);
-    expect(jsonLog).toBe(null);
+    const { log, derived } = await leave(lab, spec.alias);
+    expect(derived).toEqual([]);
     expectAccepted(lab, spec.alias, log);
   });
 }

@@ -4,6 +4,7 @@ import { afterEach, describe, expect, it } from 'vitest';
 import { EventView } from '#src/protocol/event.js';
 import { eventToJson } from '#src/protocol/json-event.js';
 import { readHistory } from '#src/topic/history.js';
+import { JSON_STREAM } from '#src/variant/stream-spec.js';
 import { Random, testSeed } from '../ring/random.js';
 import { describeMoving } from './moving-suite.js';
 import { expectAccepted, framesOf, HomeLab, type HomeSizes, type OpenHome, type OpenLab } from './topic-home.js';
@@ -162,7 +163,7 @@ function describeJson(openLab: OpenLab): void {
     for (const value of ['a', { b: 1 }, new Uint8Array([1, 2, 3])])
       lab.publish(spec.alias, value, { id: 'm', origin: 5 });
     await lab.home.settle();
-    const jsonLog = lab.home.link.openJson(spec.alias, 2);
+    const jsonLog = lab.home.link.openStream(spec.alias, JSON_STREAM, 2);
     lab.publish(spec.alias, 'later');
     await lab.home.settle();
     const canonical = framesOf(log);
@@ -179,7 +180,7 @@ function describeJson(openLab: OpenLab): void {
   it('have one from before the first message on, too', async () => {
     const lab = await openLab();
     const { spec } = lab.open();
-    const jsonLog = lab.home.link.openJson(spec.alias, 1);
+    const jsonLog = lab.home.link.openStream(spec.alias, JSON_STREAM, 1);
     await lab.home.settle();
     expect([jsonLog.tailSeq, jsonLog.headSeq]).toEqual([1, 0]);
     lab.publish(spec.alias, 'first');
@@ -194,7 +195,7 @@ function describeJson(openLab: OpenLab): void {
       await lab.publishAnyway(spec.alias, i);
     }
     await lab.home.settle();
-    const jsonLog = lab.home.link.openJson(spec.alias, 3);
+    const jsonLog = lab.home.link.openStream(spec.alias, JSON_STREAM, 3);
     await lab.home.settle();
     log.refresh();
     expect(framesOf(jsonLog).map(({ seq }) => seq)).toEqual(framesOf(log).map(({ seq }) => seq));
@@ -204,14 +205,14 @@ function describeJson(openLab: OpenLab): void {
   it('append nothing to a closed JSON stream, and start a new one', async () => {
     const lab = await openLab();
     const { spec, log } = lab.open();
-    const first = lab.home.link.openJson(spec.alias, 1);
+    const first = lab.home.link.openStream(spec.alias, JSON_STREAM, 1);
     lab.publish(spec.alias, 1);
-    lab.home.link.closeJson(spec.alias);
+    lab.home.link.closeStream(spec.alias, JSON_STREAM.key);
     lab.publish(spec.alias, 2);
     await lab.home.settle();
     first.refresh();
     expect(first.headSeq).toBe(1);
-    const second = lab.home.link.openJson(spec.alias, 2);
+    const second = lab.home.link.openStream(spec.alias, JSON_STREAM, 2);
     // The first one's memory may be the second one's now: nobody reads it any more.
     lab.publish(spec.alias, 3);
     await lab.home.settle();
@@ -222,7 +223,7 @@ function describeJson(openLab: OpenLab): void {
   it('announce a message whose JSON form is too large for its log', async () => {
     const lab = await openLab({ dataBytes: 4096, frames: 64 });
     const { spec, log } = lab.open();
-    const jsonLog = lab.home.link.openJson(spec.alias, 1);
+    const jsonLog = lab.home.link.openStream(spec.alias, JSON_STREAM, 1);
     lab.publish(spec.alias, 'small');
     // A control character is one byte of MessagePack and six of JSON.
     lab.publish(spec.alias, '\u0001'.repeat(1000));
@@ -237,7 +238,7 @@ function describeJson(openLab: OpenLab): void {
   it('transcode any payload that is one MessagePack value', async () => {
     const lab = await openLab();
     const { spec, log } = lab.open();
-    const jsonLog = lab.home.link.openJson(spec.alias, 1);
+    const jsonLog = lab.home.link.openStream(spec.alias, JSON_STREAM, 1);
     const nested = (depth: number): unknown => (depth === 0 ? 1 : [nested(depth - 1)]);
     const values = [
       Number.NaN,
@@ -261,7 +262,7 @@ function describeLife(openLab: OpenLab): void {
     const lab = await openLab();
     const { link } = lab.home;
     const [gone, stays] = [lab.open(), lab.open()];
-    link.openJson(gone.spec.alias, 1);
+    link.openStream(gone.spec.alias, JSON_STREAM, 1);
     for (const { spec } of [gone, stays]) lab.publish(spec.alias, 'before', { isAcked: true });
     link.closeTopic(gone.spec.alias);
     lab.publish(stays.spec.alias, 'after', { isAcked: true });
@@ -280,8 +281,8 @@ function describeLife(openLab: OpenLab): void {
     for (let round = 0; round < 300; round++) {
       const { spec, log } = lab.open();
       await lab.publishAnyway(spec.alias, round);
-      const jsonLog = lab.home.link.openJson(spec.alias, 1);
-      if (round % 2 === 0) lab.home.link.closeJson(spec.alias);
+      const jsonLog = lab.home.link.openStream(spec.alias, JSON_STREAM, 1);
+      if (round % 2 === 0) lab.home.link.closeStream(spec.alias, JSON_STREAM.key);
       if (round % 50 === 0) {
         await lab.home.settle();
         expectAccepted(lab, spec.alias, log);

@@ -7,11 +7,13 @@ import {
   type OutgoingMessage,
   PUBLISH_ACCEPTED,
   PUBLISH_FULL,
+  type TopicLogs,
 } from '#src/home/link.js';
 import { EVICTED, type FrameLog } from '#src/log/frame-log.js';
 import { EventView, eventTail } from '#src/protocol/event.js';
 import { encode } from '#src/protocol/msgpack.js';
 import type { TopicSpec } from '#src/topic/topic.js';
+import { JSON_STREAM } from '#src/variant/stream-spec.js';
 
 export interface HomeSizes {
   /** Largest sizes of a log. */
@@ -88,6 +90,7 @@ export class HomeLab {
       alias,
       topic: `t/${alias}`,
       epoch: `e${alias}`,
+      firstSeq: 1,
       historyMessages: 100,
       historyBytes: 2 ** 20,
       ...limits,
@@ -143,14 +146,23 @@ export class HomeLab {
   }
 }
 
+/** The log of a topic's JSON stream, if it has one. */
+export function jsonLogOf({ derived }: TopicLogs): FrameLog | null {
+  return derived.find(({ spec }) => spec.key === JSON_STREAM.key)?.log ?? null;
+}
+
+export function logsWith(log: FrameLog, jsonLog: FrameLog | null): TopicLogs {
+  return { log, derived: jsonLog === null ? [] : [{ spec: JSON_STREAM, log: jsonLog }] };
+}
+
 /** The frames that a log retains, as bytes. */
 export function framesOf(log: FrameLog): { seq: number; bytes: Uint8Array; origin: number; monotonicMs: number }[] {
   log.refresh();
   const frames = [];
-  for (let seq = log.tailSeq; seq <= log.headSeq; seq++) {
-    const bytes = new Uint8Array(log.sliceBytes(seq, seq + 1));
-    expect(log.copy(seq, seq + 1, bytes, 0)).not.toBe(EVICTED);
-    frames.push({ seq, bytes, origin: log.originOf(seq), monotonicMs: log.timeOf(seq) });
+  for (let index = log.tail; index <= log.head; index++) {
+    const bytes = new Uint8Array(log.sliceBytes(index, index + 1));
+    expect(log.copy(index, index + 1, bytes, 0)).not.toBe(EVICTED);
+    frames.push({ seq: log.seqAt(index), bytes, origin: log.originAt(index), monotonicMs: log.timeAt(index) });
   }
   return frames;
 }

@@ -6,11 +6,14 @@ import { Delivery } from '../../../dist/delivery/delivery.js';
 import { SEND_OK, type Sink } from '../../../dist/delivery/sink.js';
 import type { Stream } from '../../../dist/delivery/stream.js';
 import { DELAY_OF_STREAM, POLICY_DROP_OLDEST } from '../../../dist/delivery/subscription-table.js';
-import { FrameLog } from '../../../dist/log/frame-log.js';
+import type { FrameLog } from '../../../dist/log/frame-log.js';
+import { PlainLog } from '../../../dist/log/plain-log.js';
+import { SharedLog } from '../../../dist/log/shared-log.js';
 import { allocateSharedLog } from '../../../dist/log/shared-memory.js';
 import { jsonEncoder } from '../../../dist/protocol/encoder-json.js';
 import { msgpackEncoder } from '../../../dist/protocol/encoder-msgpack.js';
 import type { Loop } from '../../../dist/time/loop.js';
+import { CANONICAL, JSON_STREAM } from '../../../dist/variant/stream-spec.js';
 import { type Group, type Stopwatch, type TimeBench, verify, type Work } from '../bench.js';
 
 const FRAME = new Uint8Array(85).fill(0x61);
@@ -112,10 +115,10 @@ class Turns {
     this.#scheduler.isRushed = () => this.#delivery.counters.flushes > this.#flushesBefore;
     const { isHot, isText } = setup;
     const openLog = (): FrameLog =>
-      isHot ? FrameLog.shared(allocateSharedLog(SHARED_SIZES, 1)) : FrameLog.plain(PLAIN_LIMITS);
+      isHot ? new SharedLog(allocateSharedLog(SHARED_SIZES, 1)) : new PlainLog(PLAIN_LIMITS);
     this.#streams = Array.from({ length: setup.streams }, (_, index) =>
       this.#delivery.addStream({
-        ...{ alias: index + 1, topic: `topic-${index}`, isText, isHot, log: openLog() },
+        ...{ alias: index + 1, topic: `topic-${index}`, spec: isText ? JSON_STREAM : CANONICAL, isHot, log: openLog() },
         ...{ maxDelayMs: 0, maxLagMessages: 0, maxLagMs: 0 },
       }),
     );
@@ -137,7 +140,7 @@ class Turns {
       for (let frame = 0; frame < this.#setup.frames; frame++) {
         log.begin(FRAME.length, EPOCH_MS, 0, 0);
         log.write(FRAME, 0, FRAME.length);
-        log.commit();
+        log.commit(log.headSeq + 1);
       }
       this.#delivery.headMoved(stream);
     }

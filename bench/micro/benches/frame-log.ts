@@ -1,6 +1,8 @@
 // Frame log: what a topic's home does per message, and what delivery does per slice.
 
-import { EVICTED, FrameLog } from '../../../dist/log/frame-log.js';
+import { EVICTED, type FrameLog } from '../../../dist/log/frame-log.js';
+import { PlainLog } from '../../../dist/log/plain-log.js';
+import { SharedLog } from '../../../dist/log/shared-log.js';
 import { allocateSharedLog } from '../../../dist/log/shared-memory.js';
 import { type Group, type TimeBench, verify, type Work } from '../bench.js';
 
@@ -24,8 +26,8 @@ const SLICE_MAX_BYTES = 15 * 1024;
 type Home = 'shared' | 'plain';
 
 function openLog(home: Home): FrameLog {
-  if (home === 'plain') return FrameLog.plain(PLAIN_LIMITS);
-  return FrameLog.shared(allocateSharedLog({ dataBytes: LOG_BYTES, frames: LOG_FRAMES }, 1));
+  if (home === 'plain') return new PlainLog(PLAIN_LIMITS);
+  return new SharedLog(allocateSharedLog({ dataBytes: LOG_BYTES, frames: LOG_FRAMES }, 1));
 }
 
 /** A frame in two pieces, as topics write them, a millisecond after the one before. Its last byte is its seq's. */
@@ -35,7 +37,8 @@ function append(log: FrameLog, head: Uint8Array, payload: Uint8Array): number {
   payload[payload.length - 1] = seq;
   log.write(head, 0, head.length);
   log.write(payload, 0, payload.length);
-  return log.commit();
+  log.commit(seq);
+  return seq;
 }
 
 function pieces(frameBytes: number): [head: Uint8Array, payload: Uint8Array] {
@@ -56,7 +59,7 @@ function appending(home: Home, frameBytes: number): Work {
   const copy = new Uint8Array(frameBytes);
   verify(log.copy(seq, seq + 1, copy, 0) === frameBytes, 'the frame has another length');
   verify(Buffer.compare(copy, Buffer.concat([head, payload])) === 0, 'the frame has other bytes');
-  verify(log.timeOf(seq) === EPOCH_MS + seq, 'the frame has another time');
+  verify(log.timeAt(seq) === EPOCH_MS + seq, 'the frame has another time');
   return {
     run(times: number): number {
       const before = log.headSeq;
@@ -131,7 +134,7 @@ function finding(): Work {
       for (let time = 0; time < times; time++) {
         at = (at + 7919) % retainedFrames;
         const seq = tailSeq + at;
-        sum += log.positionOf(seq) - (seq - 1) * 64 + (log.timeOf(seq) - EPOCH_MS - seq) + 1;
+        sum += log.positionAt(seq) - (seq - 1) * 64 + (log.timeAt(seq) - EPOCH_MS - seq) + 1;
       }
       return sum;
     },
@@ -163,8 +166,8 @@ function fitting(): Work {
 /** A reader learns of new frames: what delivery does per stream and turn. */
 function refreshing(): Work {
   const memory = allocateSharedLog({ dataBytes: LOG_BYTES, frames: LOG_FRAMES }, 1);
-  const writer = FrameLog.shared(memory);
-  const reader = FrameLog.shared(memory);
+  const writer = new SharedLog(memory);
+  const reader = new SharedLog(memory);
   fill(writer, 3, 64);
   return {
     run(times: number): number {

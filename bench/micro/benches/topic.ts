@@ -1,10 +1,12 @@
 // Topic: publishing one message, by the number of streams that it is encoded for.
 
 import { pack } from 'msgpackr';
-import { FrameLog } from '../../../dist/log/frame-log.js';
+import type { FrameLog } from '../../../dist/log/frame-log.js';
+import { SharedLog } from '../../../dist/log/shared-log.js';
 import { allocateSharedLog } from '../../../dist/log/shared-memory.js';
-import { EventHead, EventView } from '../../../dist/protocol/event.js';
+import { EventView } from '../../../dist/protocol/event.js';
 import { Topic } from '../../../dist/topic/topic.js';
+import { JSON_STREAM } from '../../../dist/variant/stream-spec.js';
 import { type Group, type TimeBench, verify, type Work } from '../bench.js';
 import { PAYLOADS, type PayloadName, VERSIONS, versionsOf } from './payloads.js';
 
@@ -14,38 +16,49 @@ const TIME_MS = 1_700_000_000_000;
 const SPEC = { alias: 77, topic: 'prices:AAPL', epoch: 'e', historyMessages: 100, historyBytes: 2 ** 20 };
 const MASK = VERSIONS - 1;
 
-const openLog = (): FrameLog => FrameLog.shared(allocateSharedLog(LOG_SIZES, 1));
+const openLog = (): FrameLog => new SharedLog(allocateSharedLog(LOG_SIZES, 1));
 
 function lastFrame(log: FrameLog): Uint8Array {
-  const seq = log.headSeq;
-  const frame = new Uint8Array(log.sliceBytes(seq, seq + 1));
-  log.copy(seq, seq + 1, frame, 0);
+  const { head } = log;
+  const frame = new Uint8Array(log.sliceBytes(head, head + 1));
+  log.copy(head, head + 1, frame, 0);
   return frame;
 }
 
 /** 1 stream: MessagePack only; 2: a JSON subscriber is there as well. */
 class Publishing implements Work {
-  readonly #topic = new Topic(SPEC, openLog(), new EventHead());
+  readonly #topic = new Topic(SPEC, openLog());
   readonly #payloads: Uint8Array[];
+  readonly #message = {
+    bytes: new Uint8Array(0) as Uint8Array,
+    start: 0,
+    end: 0,
+    tail: null,
+    timeMs: TIME_MS,
+    monotonicMs: TIME_MS,
+    origin: 0,
+  };
   #at = 0;
 
   constructor(payload: PayloadName, streams: 1 | 2) {
     this.#payloads = versionsOf((version) => new Uint8Array(pack(PAYLOADS[payload](version))));
-    if (streams === 2) this.#topic.openJson(openLog());
+    if (streams === 2) this.#topic.openStream(JSON_STREAM, openLog());
     this.#verifyOne(payload);
   }
 
   run(times: number): number {
     const { log } = this.#topic;
+    const message = this.#message;
     const before = log.headSeq;
     let last = before;
     for (let time = 0; time < times; time++) {
       const payload = this.#payloads[this.#at]!;
       this.#at = (this.#at + 1) & MASK;
-      last = this.#topic.publish(payload, 0, payload.length, false, null, TIME_MS, TIME_MS, 0, 0);
+      message.bytes = payload;
+      message.end = payload.length;
+      last = this.#topic.publish(message, false, 0);
     }
-    const { jsonLog } = this.#topic;
-    return jsonLog === null || jsonLog.headSeq === last ? last - before : -1;
+    return this.#topic.derived.every((stream) => stream.log.headSeq === last) ? last - before : -1;
   }
 
   expected(times: number): number {
@@ -59,11 +72,11 @@ class Publishing implements Work {
     verify(view.read(frame, 0, frame.length) && view.seq === 2 && view.time === TIME_MS, 'not the EVENT it should be');
     const bytes = frame.subarray(view.payloadStart, view.payloadEnd);
     verify(Buffer.compare(bytes, this.#payloads[1]!) === 0, 'the payload is another one');
-    const { jsonLog } = this.#topic;
-    if (jsonLog === null) return;
-    const event = JSON.parse(Buffer.from(lastFrame(jsonLog)).toString()) as { seq: number; message: object };
-    const json = JSON.stringify({ payload: PAYLOADS[payload](1) });
-    verify(event.seq === 2 && JSON.stringify(event.message) === json, 'not the JSON event it should be');
+    const [json] = this.#topic.derived;
+    if (json === undefined) return;
+    const event = JSON.parse(Buffer.from(lastFrame(json.log)).toString()) as { seq: number; message: object };
+    const wanted = JSON.stringify({ payload: PAYLOADS[payload](1) });
+    verify(event.seq === 2 && JSON.stringify(event.message) === wanted, 'not the JSON event it should be');
   }
 }
 

@@ -274,7 +274,10 @@ export abstract class FrameLog {
 
   /** The smallest cursor that gets frame `index` next; behind the head, the one that gets what comes next. */
   firstSeqAt(index: number): number {
-    return this.index[this.entryOf(index) + FIRST_SEQ_FIELD];
+    const seq = this.index[this.entryOf(index) + FIRST_SEQ_FIELD];
+    // Small integers are kept as such: V8 boxes what comes out of a Float64Array wherever it is not used at once.
+    const small = seq | 0;
+    return small === seq ? small : seq;
   }
 
   /** Seq of frame `index`. */

@@ -27,6 +27,9 @@ import { sizesFor } from './log-sizes.js';
 
 const ATTEMPTS_RADIX = ATTEMPTS_MAX + 1;
 
+/** Where the next byte of the frame goes that this thread is making: one at a time, from `begin` to `commit`. */
+let writePosition = 0;
+
 /** Result of `copy` when the writer evicted a part of the slice during the copy. */
 export const EVICTED = -1;
 
@@ -44,9 +47,9 @@ export abstract class FrameLog {
   /** Oldest retained frame. */
   tail = 1;
   /** Seq of the newest frame that there ever was. */
-  abstract readonly headSeq: number;
+  headSeq: number;
   /** The smallest cursor that nothing is lost to. */
-  abstract readonly tailSeq: number;
+  tailSeq: number;
 
   // The fields of its `LogMemory`, here for one look-up less on the hot path.
   protected bytes: Uint8Array;
@@ -55,16 +58,16 @@ export abstract class FrameLog {
   protected entryBase: number;
   protected dataMask: number;
   protected frameMask: number;
-  /** Writer: where the next byte goes; equals the head's end outside `begin … commit`. */
-  protected writePosition = 0;
 
-  protected constructor(memory: LogMemory) {
+  protected constructor(memory: LogMemory, firstSeq: number) {
     this.bytes = memory.bytes;
     this.index = memory.index;
     this.dataBase = memory.dataBase;
     this.entryBase = memory.entryBase;
     this.dataMask = memory.dataMask;
     this.frameMask = memory.frameMask;
+    this.headSeq = firstSeq - 1;
+    this.tailSeq = firstSeq;
   }
 
   get dataCapacityBytes(): number {
@@ -125,11 +128,10 @@ export abstract class FrameLog {
    */
   begin(frameBytes: number, timeMs: number, ingressPosition: number, origin: number): void {
     if (!this.canHold(frameBytes)) throw new RangeError(`frame of ${frameBytes} bytes: ask canHold() first`);
-    const position = this.writePosition;
-    if (this.#needsRoom(position + frameBytes)) this.makeRoom(frameBytes, timeMs);
+    writePosition = this.endPosition;
+    if (this.#needsRoom(writePosition + frameBytes)) this.makeRoom(frameBytes, timeMs);
     const entry = this.entryOf(this.head + 1);
     const index = this.index;
-    index[entry + POSITION_FIELD] = position;
     index[entry + TIME_FIELD] = timeMs;
     index[entry + INGRESS_FIELD] = ingressPosition;
     index[entry + ORIGIN_FIELD] = origin;
@@ -141,8 +143,8 @@ export abstract class FrameLog {
     const mask = this.dataMask;
     const length = end - start;
     const base = this.dataBase;
-    const at = this.writePosition & mask;
-    this.writePosition += length;
+    const at = writePosition & mask;
+    writePosition += length;
     if (at + length > mask + 1) {
       const first = mask + 1 - at;
       copyBytes(source, start, start + first, bytes, base + at);
@@ -154,8 +156,9 @@ export abstract class FrameLog {
 
   /** Hot path: the frame is complete; publishes it. @param seq its message's, larger than `headSeq` */
   commit(seq: number): void {
-    this.#endFrame(seq + 1, this.head + 2);
+    this.#endFrame(writePosition, seq + 1, this.head + 2);
     this.head++;
+    this.headSeq = seq;
     this.publishHead();
   }
 
@@ -163,14 +166,16 @@ export abstract class FrameLog {
   skipTo(firstSeq: number): void {
     if (firstSeq <= this.headSeq) throw new RangeError(`skipTo ${firstSeq} in a log that ends with ${this.headSeq}`);
     this.evict(this.head + 1);
-    this.#endFrame(firstSeq, this.head + 1);
+    this.#endFrame(this.endPosition, firstSeq, this.head + 1);
+    this.headSeq = firstSeq - 1;
+    this.tailSeq = firstSeq;
     this.publishHead();
   }
 
-  /** Where the next frame starts, in bytes and in seqs. */
-  #endFrame(firstSeq: number, next: number): void {
+  /** Where frame `next` will start, in bytes and in seqs. */
+  #endFrame(position: number, firstSeq: number, next: number): void {
     const entry = this.entryOf(next);
-    this.index[entry + POSITION_FIELD] = this.writePosition;
+    this.index[entry + POSITION_FIELD] = position;
     this.index[entry + FIRST_SEQ_FIELD] = firstSeq;
   }
 
@@ -226,8 +231,8 @@ export abstract class FrameLog {
       const at = this.entryOf(index) + INGRESS_FIELD;
       if (this.index[at] > 0) this.index[at] = 0;
     }
-    this.writePosition = from.positionAt(until);
     this.head = from.head;
+    this.headSeq = from.headSeq;
     this.evict(tail);
     // Publishes all of it at once.
     this.publishHead();
@@ -275,7 +280,7 @@ export abstract class FrameLog {
   /** The smallest cursor that gets frame `index` next; behind the head, the one that gets what comes next. */
   firstSeqAt(index: number): number {
     const seq = this.index[this.entryOf(index) + FIRST_SEQ_FIELD];
-    // Small integers are kept as such: V8 boxes what comes out of a Float64Array wherever it is not used at once.
+    // Small integers as such: V8 would box what comes out of a Float64Array in every field that it is kept in.
     const small = seq | 0;
     return small === seq ? small : seq;
   }
@@ -288,6 +293,11 @@ export abstract class FrameLog {
   /** Absolute byte position at which frame `index` starts; behind the head the end of the log. */
   positionAt(index: number): number {
     return this.index[this.entryOf(index) + POSITION_FIELD];
+  }
+
+  /** Where the next frame will start. */
+  protected get endPosition(): number {
+    return this.positionAt(this.head + 1);
   }
 
   /** When frame `index` was accepted, on the monotonic clock (ms): what it says to others stands in the frame. */
@@ -356,7 +366,7 @@ export abstract class FrameLog {
   /** Evicts until a frame of this size has room. */
   protected makeRoomByEvicting(frameBytes: number): void {
     const next = this.head + 1;
-    const lowest = this.writePosition + frameBytes - (this.dataMask + 1);
+    const lowest = this.endPosition + frameBytes - (this.dataMask + 1);
     let tail = this.tail;
     while (tail < next && (this.positionAt(tail) < lowest || next + 1 - tail > this.frameMask)) tail++;
     if (tail !== this.tail) this.evict(tail);
@@ -368,7 +378,7 @@ export abstract class FrameLog {
 
   protected place(): LogMemory {
     const { index, bytes, entryBase, dataBase, frameMask, dataMask } = this;
-    return { index, bytes, entryBase, dataBase, frameMask, dataMask, slab: null };
+    return { index, bytes, entryBase, dataBase, frameMask, dataMask };
   }
 
   /** Hot path. Index field at which the entry of frame `index` begins. */

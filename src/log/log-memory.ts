@@ -1,7 +1,7 @@
 /** Log memory: where the index and the data of one frame log lie, and copying frames from one such place to another. */
 
 import { DATA_MIN_BYTES, ENTRY_BYTES, ENTRY_FIELDS, FRAMES_MIN, POSITION_FIELD } from './layout.js';
-import { type LogSlab, type LogSlabs, slotDataBase, slotEntryBase } from './log-slabs.js';
+import { type LogSlabs, slotDataBase, slotEntryBase } from './log-slabs.js';
 
 export interface LogMemory {
   readonly index: Float64Array;
@@ -12,8 +12,6 @@ export interface LogMemory {
   /** Sizes − 1. */
   readonly frameMask: number;
   readonly dataMask: number;
-  /** The slab in which a log lives that is as small as it can be. */
-  readonly slab: LogSlab | null;
 }
 
 /** Memory of a plain log: a slot of a slab for the smallest, a buffer of its own, index first, for all others. */
@@ -26,14 +24,14 @@ export function plainMemory(dataBytes: number, frames: number, slabs: LogSlabs |
     const { index, bytes } = slab;
     return {
       ...{ index, bytes, entryBase: slotEntryBase(slot), dataBase: slotDataBase(slot) },
-      ...{ frameMask, dataMask, slab },
+      ...{ frameMask, dataMask },
     };
   }
   const indexBytes = frames * ENTRY_BYTES;
   const memory = new ArrayBuffer(indexBytes + dataBytes);
   const index = new Float64Array(memory, 0, frames * ENTRY_FIELDS);
   const bytes = new Uint8Array(memory, indexBytes, dataBytes);
-  return { index, bytes, entryBase: 0, dataBase: 0, frameMask, dataMask, slab: null };
+  return { index, bytes, entryBase: 0, dataBase: 0, frameMask, dataMask };
 }
 
 /** Copies the frames `first … until − 1` and their entries, and the entry of `until`. The target has room. */

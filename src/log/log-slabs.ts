@@ -50,11 +50,6 @@ export function slotEntryBase(slot: number): number {
   return slot * SLOT_FIELDS;
 }
 
-/** The slot whose first index field this is. */
-export function slotOf(entryBase: number): number {
-  return entryBase / SLOT_FIELDS;
-}
-
 /** First data byte of a slot. */
 export function slotDataBase(slot: number): number {
   return slot * DATA_MIN_BYTES;
@@ -64,6 +59,8 @@ export function slotDataBase(slot: number): number {
 export class LogSlabs {
   /** Slabs with room. */
   readonly #open = new Set<LogSlab>();
+  /** All of them, by what their logs know them by: a log has no field for it. */
+  readonly #byIndex = new Map<Float64Array, LogSlab>();
 
   /** A slab with room: `take` a slot at once. */
   slabWithRoom(): LogSlab {
@@ -73,13 +70,18 @@ export class LogSlabs {
     }
     const slab = new LogSlab();
     this.#open.add(slab);
+    this.#byIndex.set(slab.index, slab);
     return slab;
   }
 
-  /** Gives a slot back; an empty slab goes, unless it is the only one with room. */
-  give(slab: LogSlab, slot: number): void {
-    slab.give(slot);
-    if (slab.isEmpty && this.#open.size > 1) this.#open.delete(slab);
-    else this.#open.add(slab);
+  /** A log leaves its memory; if that is a slot, it is free, and an empty slab goes, unless it is the only one with room. */
+  giveBack(index: Float64Array, entryBase: number): void {
+    const slab = this.#byIndex.get(index);
+    if (slab === undefined) return;
+    slab.give(entryBase / SLOT_FIELDS);
+    this.#open.add(slab);
+    if (!slab.isEmpty || this.#open.size === 1) return;
+    this.#open.delete(slab);
+    this.#byIndex.delete(index);
   }
 }

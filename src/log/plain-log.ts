@@ -5,32 +5,20 @@ import { DATA_MIN_BYTES, FIRST_SEQ_FIELD, FRAMES_MIN, isPowerOfTwo } from './lay
 import { isKept, type PlainLogLimits } from './log-limits.js';
 import { copyFrames, type LogMemory, plainMemory } from './log-memory.js';
 import { halfOf, memoryOf, SMALLEST, sizeFor, sizesFor } from './log-sizes.js';
-import { type LogSlab, slotOf } from './log-slabs.js';
 
 export class PlainLog extends FrameLog {
   /** Null once it is disposed of. */
   #limits: PlainLogLimits | null;
-  #slab: LogSlab | null;
 
   constructor(limits: PlainLogLimits, firstSeq = 1) {
     if (!isPowerOfTwo(limits.dataBytes) || !isPowerOfTwo(limits.frames) || limits.frames < FRAMES_MIN) {
       throw new RangeError(`log sizes must be powers of two: ${limits.dataBytes} bytes, ${limits.frames} frames`);
     }
     const memory = plainMemory(Math.min(DATA_MIN_BYTES, limits.dataBytes), FRAMES_MIN, limits.slabs);
-    super(memory);
+    super(memory, firstSeq);
     this.#limits = limits;
-    this.#slab = memory.slab;
     this.index[this.entryOf(1) + FIRST_SEQ_FIELD] = firstSeq;
     limits.budget?.opened(this);
-  }
-
-  // No fields: there may be 100,000 such logs.
-  get headSeq(): number {
-    return this.firstSeqAt(this.head + 1) - 1;
-  }
-
-  get tailSeq(): number {
-    return this.firstSeqAt(this.tail);
   }
 
   get frameMaxBytes(): number {
@@ -69,7 +57,7 @@ export class PlainLog extends FrameLog {
     let { tail } = this;
     while (tail <= this.head && !isKept(this, tail, nowMs, limits)) tail++;
     this.evict(tail);
-    const usedBytes = this.writePosition - this.positionAt(tail);
+    const usedBytes = this.endPosition - this.positionAt(tail);
     const usedFrames = this.retainedFrames + 1;
     let { dataBytes, frames } = this.sizes();
     while (dataBytes > DATA_MIN_BYTES && usedBytes * 4 <= dataBytes) dataBytes /= 2;
@@ -96,8 +84,7 @@ export class PlainLog extends FrameLog {
   /** Its memory no longer counts. */
   dispose(): void {
     this.#limits?.budget?.closed(this);
-    if (this.#slab !== null) this.#limits?.slabs?.give(this.#slab, slotOf(this.entryBase));
-    this.#slab = null;
+    this.#limits?.slabs?.giveBack(this.index, this.entryBase);
     this.#limits = null;
   }
 
@@ -110,6 +97,7 @@ export class PlainLog extends FrameLog {
 
   protected evict(tail: number): void {
     this.tail = tail;
+    this.tailSeq = this.firstSeqAt(tail);
   }
 
   protected publishHead(): void {}
@@ -124,7 +112,7 @@ export class PlainLog extends FrameLog {
     while (tail < next && !isKept(this, tail, timeMs, limits)) tail++;
     this.evict(tail);
     if (tail < next) {
-      const neededBytes = this.writePosition + frameBytes - this.positionAt(tail);
+      const neededBytes = this.endPosition + frameBytes - this.positionAt(tail);
       while (dataBytes < neededBytes && dataBytes < limits.dataBytes) dataBytes *= 2;
       while (next + 1 - tail > frames - 1 && frames < limits.frames) frames *= 2;
     }
@@ -153,7 +141,7 @@ export class PlainLog extends FrameLog {
     const memory = plainMemory(dataBytes, frames, this.#limits?.slabs);
     copyFrames(this.place(), memory, tail, this.head + 1);
     const oldBytes = this.memoryBytes;
-    if (this.#slab !== null) this.#limits?.slabs?.give(this.#slab, slotOf(this.entryBase));
+    this.#limits?.slabs?.giveBack(this.index, this.entryBase);
     this.#moveTo(memory);
     this.evict(tail);
     this.#limits?.budget?.resized(this, oldBytes);
@@ -162,7 +150,7 @@ export class PlainLog extends FrameLog {
   /** Oldest of the retained frames that fit into these sizes together with all newer ones. */
   #tailWithin({ dataBytes, frames }: LogSizes): number {
     const until = this.head + 1;
-    const lowest = this.writePosition - dataBytes;
+    const lowest = this.endPosition - dataBytes;
     let { tail } = this;
     while (tail < until && (this.positionAt(tail) < lowest || until - tail > frames - 1)) tail++;
     return tail;
@@ -175,6 +163,5 @@ export class PlainLog extends FrameLog {
     this.dataBase = memory.dataBase;
     this.frameMask = memory.frameMask;
     this.dataMask = memory.dataMask;
-    this.#slab = memory.slab;
   }
 }

@@ -17,8 +17,6 @@ import {
 } from './layout.js';
 
 export class SharedLog extends FrameLog {
-  headSeq = 0;
-  tailSeq = 1;
   readonly #words: Int32Array<SharedArrayBuffer>;
 
   /**
@@ -33,12 +31,11 @@ export class SharedLog extends FrameLog {
     const index = new Float64Array(memory, HEADER_BYTES, frames * ENTRY_FIELDS);
     const bytes = new Uint8Array(memory, HEADER_BYTES + frames * ENTRY_BYTES, dataBytes);
     const place = { index, bytes, entryBase: 0, dataBase: 0, frameMask: frames - 1, dataMask: dataBytes - 1 };
-    super({ ...place, slab: null });
+    super(place, 1);
     this.#words = new Int32Array(memory, 0, HEADER_BYTES / Int32Array.BYTES_PER_ELEMENT);
     this.head = nearIndex;
     this.tail = nearIndex;
     this.refresh();
-    this.writePosition = this.positionAt(this.head + 1);
   }
 
   /** With which it can be opened elsewhere. */
@@ -93,14 +90,13 @@ export class SharedLog extends FrameLog {
 
   protected evict(tail: number): void {
     this.tail = tail;
+    this.tailSeq = this.firstSeqAt(tail);
     // Says that everything below `tail` may be overwritten from now on, before it is: an exchange and not a store, so
     // that no later write to data or index can become visible before it. Pairs with `isStillRetained` and `refresh`.
     Atomics.exchange(this.#words, TAIL_WORD, tail | 0);
   }
 
   protected publishHead(): void {
-    this.headSeq = this.firstSeqAt(this.head + 1) - 1;
-    this.tailSeq = this.firstSeqAt(this.tail);
     // Publishes the frame's bytes and index entries. Pairs with the load in `refresh`.
     Atomics.store(this.#words, HEAD_WORD, this.head | 0);
   }

@@ -1,4 +1,4 @@
-/** Engine: the one place where the parts are built, wired, started and stopped. */
+/** Engine: what an application has of ringcast: starts and stops the core and the gateway, and hands calls on to them. */
 
 import { EventEmitter } from 'node:events';
 import { availableParallelism } from 'node:os';
@@ -71,14 +71,14 @@ export class Engine extends EventEmitter<EngineEvents> {
       onFault: fault,
       beforeTurn: () => this.#gateway.flushReplies(),
     });
-    const { router, delivery, topics, publishing } = this.#core;
+    const { router, delivery, topics } = this.#core;
     const gatewayOptions = { ...config, openFilesMax: openFilesMax() };
     const gatewayEvents = { onWarning: (text: string) => this.#warn(text), onFault: fault };
     this.#gateway = new Gateway(gatewayOptions, router, delivery, hooks, loop, gatewayEvents);
     this.#local = new LocalPublishing({
       maxPayloadBytes: config.maxPayloadBytes,
       topics,
-      publishing,
+      publishing: router.publishing,
       loop,
       onFault: fault,
       isRunning: () => this.#state === 'running',
@@ -261,7 +261,7 @@ export class Engine extends EventEmitter<EngineEvents> {
     this.#statsFeed.stop();
     // Of a lane that did not get that far in time. Before the connections end: who published them is to hear of it.
     const problem = 'the engine was stopped before the message had got its number; it may be lost';
-    this.#core.publishing.pendingAcks.refuseAll(new RingcastError('SHUTTING_DOWN', problem));
+    this.#core.router.publishing.pendingAcks.refuseAll(new RingcastError('SHUTTING_DOWN', problem));
     this.#gateway.flushReplies();
     const closed = this.#gateway.close(deadlineMs);
     for (const { sink } of this.#core.delivery.consumers()) sink.end(1001, 'SHUTTING_DOWN');

@@ -175,9 +175,13 @@ export class Flusher {
       return slice.until > log.headSeq;
     }
     const from = log.indexOf(cursor);
-    const until = this.#untilFull(log, from, log.head + 1);
-    if (until === from) return false;
-    const bytes = log.sliceBytes(from, until);
+    let until = log.head + 1;
+    let bytes = log.sliceBytes(from, until);
+    if (this.#bufferBytes + bytes > SLICE_MAX_BYTES) {
+      until = this.#untilFull(log, from, until);
+      if (until === from) return false;
+      bytes = log.sliceBytes(from, until);
+    }
     const next = log.firstSeqAt(until);
     if (!this.#append(stream, from, until, bytes)) return false;
     this.#advance(consumer, stream, row, next, until - from, bytes);
@@ -194,9 +198,14 @@ export class Flusher {
       return true;
     }
     const from = log.indexOf(cursor);
-    const until = this.#untilFull(log, from, Math.min(log.head + 1, from + TEXT_FRAMES_MAX - ends.length));
+    let until = Math.min(log.head + 1, from + TEXT_FRAMES_MAX - ends.length);
     if (until <= from) return false;
-    const bytes = log.sliceBytes(from, until);
+    let bytes = log.sliceBytes(from, until);
+    if (this.#bufferBytes + bytes > SLICE_MAX_BYTES) {
+      until = this.#untilFull(log, from, until);
+      if (until === from) return false;
+      bytes = log.sliceBytes(from, until);
+    }
     const knownEnds = ends.length;
     // Read before the copy, which tells whether the writer has overwritten any of it meanwhile.
     const shift = this.#bufferBytes - log.positionAt(from);
@@ -215,9 +224,8 @@ export class Flusher {
     return next > log.headSeq;
   }
 
-  /** How far the slice from `from` goes that still fits into the buffer; one frame always does if that is empty. */
+  /** The slice up to `until` is too large: how far it fits into the buffer. One frame always does if that is empty. */
   #untilFull(log: FrameLog, from: number, until: number): number {
-    if (this.#bufferBytes + log.sliceBytes(from, until) <= SLICE_MAX_BYTES) return until;
     const fitting = Math.min(until, log.fit(from, SLICE_MAX_BYTES - this.#bufferBytes));
     const isFull = this.#bufferBytes > 0 && this.#bufferBytes + log.sliceBytes(from, fitting) > SLICE_MAX_BYTES;
     return isFull ? from : fitting;

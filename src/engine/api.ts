@@ -50,7 +50,7 @@ export interface EngineStats {
 export interface TopicStats extends TopicFigures {
   /** Names this life of the topic. */
   readonly epoch: string;
-  /** The newest message's number, 0: there has been none. It follows `messages` when the topic's home has numbered them. */
+  /** The newest message's number; one less than the first one's (0, unless the topic was given another): there has been none. It follows `messages` when the topic's home has numbered them. */
   readonly seq: number;
 }
 

@@ -15,7 +15,6 @@ import type { LaneEvents } from '../lane/supervised-lane.js';
 import { HandOver } from '../moves/hand-over.js';
 import { HomeKeeper, type HomeOptions } from '../moves/home-keeper.js';
 import type { Hooks } from '../router/hooks.js';
-import type { Publishing } from '../router/publishing.js';
 import { Router, type RouterOptions } from '../router/router.js';
 import type { Clock, Loop } from '../time/loop.js';
 import { Sweeps } from './sweeps.js';
@@ -52,7 +51,6 @@ export class Core {
   readonly lanes: LaneSet;
   readonly topics: TopicDirectory;
   readonly router: Router;
-  readonly publishing: Publishing;
   readonly handOver: HandOver;
   readonly keeper: HomeKeeper;
   readonly sweeps: Sweeps;
@@ -67,8 +65,8 @@ export class Core {
     this.coldLink = new DirectLink(options.cold);
     const links: LinkEvents = {
       onHead: (alias) => this.topics.headMovedOf(alias),
-      onAck: (request, seq) => this.publishing.onAck(request, seq),
-      onPutAside: (request) => this.publishing.onPutAside(request),
+      onAck: (request, seq) => this.router.publishing.onAck(request, seq),
+      onPutAside: (request) => this.router.publishing.onPutAside(request),
     };
     const laneEvents = { ...world.laneEvents, onDegraded: this.#degradedBy(world.laneEvents) };
     this.lanes = new LaneSet(options.lanes, world.threads, loop, world.laneClock, links, laneEvents);
@@ -78,8 +76,14 @@ export class Core {
       onFault,
       onActive: (entry) => this.keeper.watch(entry),
     });
-    this.publishing = this.router.publishing;
-    this.handOver = new HandOver(this.topics, homes, this.lanes.sharedLogs, this.delivery, this.publishing, loop);
+    this.handOver = new HandOver(
+      this.topics,
+      homes,
+      this.lanes.sharedLogs,
+      this.delivery,
+      this.router.publishing,
+      loop,
+    );
     this.keeper = new HomeKeeper(options.homes, this.topics, this.handOver, this.lanes, loop);
     this.sweeps = new Sweeps(loop, SWEEP_MS, [
       () => this.topics.sweep(),

@@ -43,7 +43,8 @@ export class Figures {
 
   engineStats(): EngineStats {
     const { core, gateway, local } = this.#sources;
-    const { topics, publishing, delivery, coldLink, handOver } = core;
+    const { topics, delivery, coldLink, handOver } = core;
+    const { publishing } = core.router;
     const { load, counters } = delivery;
     return {
       connections: gateway.connectionCount,
@@ -75,7 +76,8 @@ export class Figures {
 
   engineCounts(): EngineCounts {
     const { core, gateway } = this.#sources;
-    const { topics, publishing, delivery, handOver } = core;
+    const { topics, delivery, handOver } = core;
+    const { publishing } = core.router;
     const { load, counters } = delivery;
     return {
       uptimeMs: this.#nowMs() - this.#startedAtMs,

@@ -20,6 +20,8 @@ export interface DirectLinkOptions {
   readonly retainMs: number;
 }
 
+type ColdTopic = Topic<PlainLog>;
+
 /**
  * A topic that came from a lane. For a while its logs keep everything: messages that waited for a dead lane are old when
  * they arrive, and nobody has had the time to read them.
@@ -40,14 +42,14 @@ export class DirectLink implements HomeLink {
   readonly #options: DirectLinkOptions;
   readonly #budget: LogBudget;
   readonly #slabs = new LogSlabs();
-  readonly #topics = new Map<number, Topic>();
+  readonly #topics = new Map<number, ColdTopic>();
   readonly #limitsByHistory = new Map<string, PlainLogLimits>();
   /** Topics whose logs may have something to give back: they have grown, and something came since the last look. */
-  readonly #inflated = new Set<Topic>();
+  readonly #inflated = new Set<ColdTopic>();
   /** How far the `trim` under way has got; null: none is. */
-  #trimming: Iterator<Topic> | null = null;
+  #trimming: Iterator<ColdTopic> | null = null;
   /** Topics that came from a lane a short while ago. */
-  readonly #arrived = new Map<Topic, Arrival>();
+  readonly #arrived = new Map<ColdTopic, Arrival>();
 
   constructor(options: DirectLinkOptions) {
     this.#options = options;
@@ -68,10 +70,10 @@ export class DirectLink implements HomeLink {
     topic.log.takeOver(from.log);
     this.#arrived.set(topic, { limits, untilMs: 0 });
     this.#inflated.add(topic);
-    for (const { spec, log } of from.derived) {
-      const copy = new PlainLog(limits);
-      copy.takeOver(log);
-      topic.openStream(spec, copy);
+    for (const stream of from.derived) {
+      const log = new PlainLog(limits);
+      log.takeOver(stream.log);
+      topic.openStream(stream.spec, log);
     }
     return topic;
   }
@@ -101,13 +103,13 @@ export class DirectLink implements HomeLink {
     this.#forget(topic);
   }
 
-  #open(spec: TopicSpec, limits: PlainLogLimits, firstSeq = 1): Topic {
+  #open(spec: TopicSpec, limits: PlainLogLimits, firstSeq = 1): ColdTopic {
     const topic = new Topic(spec, new PlainLog(limits, firstSeq));
     this.#topics.set(spec.alias, topic);
     return topic;
   }
 
-  #forget(topic: Topic): void {
+  #forget(topic: ColdTopic): void {
     this.#inflated.delete(topic);
     this.#arrived.delete(topic);
     this.#topics.delete(topic.spec.alias);
@@ -151,9 +153,9 @@ export class DirectLink implements HomeLink {
   }
 
   /** Returns how many bytes were moved for it, about. */
-  #trimTopic(topic: Topic, nowMs: number): number {
+  #trimTopic(topic: ColdTopic, nowMs: number): number {
     const beforeBytes = this.#budget.usedBytes;
-    const mayLagStill = this.#isArriving(topic, nowMs) || !plain(topic.log).isIdle(nowMs);
+    const mayLagStill = this.#isArriving(topic, nowMs) || !topic.log.isIdle(nowMs);
     for (const log of logsOf(topic)) log.trim(nowMs);
     // What is left is history: nothing to look at again before the next message.
     if (!mayLagStill) this.#inflated.delete(topic);
@@ -161,7 +163,7 @@ export class DirectLink implements HomeLink {
   }
 
   /** Lets logs keep only what those of every cold topic do, once there was time to read them. */
-  #isArriving(topic: Topic, nowMs: number): boolean {
+  #isArriving(topic: ColdTopic, nowMs: number): boolean {
     const arrival = this.#arrived.get(topic);
     if (arrival === undefined) return false;
     const { retainMs } = this.#options;
@@ -187,23 +189,20 @@ export class DirectLink implements HomeLink {
     return limits;
   }
 
-  #topic(alias: number): Topic {
+  #topic(alias: number): ColdTopic {
     const topic = this.#topics.get(alias);
     if (topic === undefined) throw new Error(`no topic with alias ${alias} in this home`);
     return topic;
   }
 }
 
-/** Logs of cold topics are plain ones. */
-function plain(log: FrameLog): PlainLog {
-  return log as PlainLog;
-}
-
-function logsOf({ log, derived }: Topic): PlainLog[] {
-  return [plain(log), ...derived.map((stream) => plain(stream.log))];
+function logsOf({ log, derived }: ColdTopic): PlainLog[] {
+  return [log, ...derived.map((stream) => stream.log)];
 }
 
 /** Hot path: per message. */
-function isInflated({ log, derived }: Topic): boolean {
-  return plain(log).isInflated || (derived.length > 0 && derived.some((stream) => plain(stream.log).isInflated));
+function isInflated({ log, derived }: ColdTopic): boolean {
+  if (log.isInflated) return true;
+  for (const stream of derived) if (stream.log.isInflated) return true;
+  return false;
 }

@@ -27,6 +27,21 @@ export interface OutgoingMessage extends TopicMessage {
   request: number;
 }
 
+/** Without a payload, to be filled. */
+export function blankMessage(): OutgoingMessage {
+  return {
+    bytes: new Uint8Array(0),
+    start: 0,
+    end: 0,
+    tail: null,
+    timeMs: 0,
+    monotonicMs: 0,
+    origin: 0,
+    mayWaitMs: 0,
+    request: 0,
+  };
+}
+
 /** The logs of a topic. Whoever is handed them owns them: nobody else writes to them, or reads them for long. */
 export interface TopicLogs {
   /** Of the canonical stream. */

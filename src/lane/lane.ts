@@ -9,6 +9,7 @@
 import type { RecordableHistogram } from 'node:perf_hooks';
 import { LaneCounters } from '../counters/lane-counters.js';
 import { TopicBusyWriter } from '../counters/topic-busy.js';
+import { blankMessage } from '../home/link.js';
 import { SharedLog } from '../log/shared-log.js';
 import { allocateDoorbell, Doorbell } from '../ring/doorbell.js';
 import { allocateRing, RING_FULL, RingReader, RingWriter } from '../ring/ring.js';
@@ -94,15 +95,7 @@ export class Lane {
   readonly #newestStarted: number;
   readonly #replay: Replay;
   /** Filled for each message. Its tail, if it has one, lies behind the payload. */
-  readonly #message = {
-    bytes: new Uint8Array(0) as Uint8Array,
-    start: 0,
-    end: 0,
-    tail: null,
-    timeMs: 0,
-    monotonicMs: 0,
-    origin: 0,
-  };
+  readonly #message = blankMessage();
   /** Topics whose heads moved in this batch. */
   readonly #moved = new Set<number>();
   /** Topic of the last message, and its alias: mostly the next message is for it too. */

@@ -128,9 +128,12 @@ export abstract class FrameLog {
    */
   begin(frameBytes: number, timeMs: number, ingressPosition: number, origin: number): void {
     if (!this.canHold(frameBytes)) throw new RangeError(`frame of ${frameBytes} bytes: ask canHold() first`);
-    writePosition = this.endPosition;
-    if (this.#needsRoom(writePosition + frameBytes)) this.makeRoom(frameBytes, timeMs);
-    const entry = this.entryOf(this.head + 1);
+    let entry = this.entryOf(this.head + 1);
+    writePosition = this.index[entry + POSITION_FIELD];
+    if (this.#needsRoom(writePosition + frameBytes)) {
+      this.makeRoom(frameBytes, timeMs);
+      entry = this.entryOf(this.head + 1);
+    }
     const index = this.index;
     index[entry + TIME_FIELD] = timeMs;
     index[entry + INGRESS_FIELD] = ingressPosition;

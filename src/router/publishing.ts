@@ -4,7 +4,7 @@ import type { Delivery } from '../delivery/delivery.js';
 import type { TopicDirectory } from '../directory/topic-directory.js';
 import { NO_ROW, type TopicEntry } from '../directory/topic-entry.js';
 import { RingcastError } from '../errors.js';
-import { type LinkEvents, type OutgoingMessage, PUBLISH_ACCEPTED, PUBLISH_FULL } from '../home/link.js';
+import { blankMessage, type LinkEvents, type OutgoingMessage, PUBLISH_ACCEPTED, PUBLISH_FULL } from '../home/link.js';
 import { eventTail } from '../protocol/event.js';
 import type { ClientFrame, PublishOptions } from '../protocol/messages.js';
 import type { Loop } from '../time/loop.js';
@@ -35,17 +35,7 @@ export class Publishing implements Omit<LinkEvents, 'onHead'> {
   readonly #clock: Pick<Loop, 'epochMs'>;
   readonly #onActive: (entry: TopicEntry) => void;
   /** Filled for each message and handed to its home, which copies what it keeps. */
-  readonly #outgoing: OutgoingMessage = {
-    bytes: new Uint8Array(0),
-    start: 0,
-    end: 0,
-    tail: null,
-    timeMs: 0,
-    monotonicMs: 0,
-    origin: 0,
-    mayWaitMs: 0,
-    request: 0,
-  };
+  readonly #outgoing = blankMessage();
 
   /** @param onActive a topic without a load meter was published to */
   constructor(
@@ -196,6 +186,15 @@ export class Publishing implements Omit<LinkEvents, 'onHead'> {
     };
   }
 
+  /** The name behind an alias that the connection was given by a SUBSCRIBE, or null. */
+  #topicOfSubscription(session: Session, alias: number): string | null {
+    const entry = this.#topics.findAlias(alias);
+    const stream = entry?.streamOf(session.consumer.spec.key);
+    if (entry === undefined || stream === undefined || !this.#delivery.isSubscribed(session.consumer, stream))
+      return null;
+    return entry.spec.topic;
+  }
+
   // ---- the process itself ------------------------------------------------------------------------------------------
 
   /**
@@ -257,15 +256,6 @@ export class Publishing implements Omit<LinkEvents, 'onHead'> {
   /** A message that was accepted has not got through. */
   onRefused(request: number, error: RingcastError): void {
     this.pendingAcks.settle(request, error);
-  }
-
-  /** The name behind an alias that the connection was given by a SUBSCRIBE, or null. */
-  #topicOfSubscription(session: Session, alias: number): string | null {
-    const entry = this.#topics.findAlias(alias);
-    const stream = entry?.streamOf(session.consumer.spec.key);
-    if (entry === undefined || stream === undefined || !this.#delivery.isSubscribed(session.consumer, stream))
-      return null;
-    return entry.spec.topic;
   }
 }
 

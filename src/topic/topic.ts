@@ -40,12 +40,12 @@ export interface TopicMessage {
 }
 
 /** A stream that is derived from the canonical one, with its log. */
-export interface DerivedLog {
+export interface DerivedLog<Log extends FrameLog = FrameLog> {
   readonly spec: StreamSpec;
-  readonly log: FrameLog;
+  readonly log: Log;
 }
 
-interface DerivedStream extends DerivedLog {
+interface DerivedStream<Log extends FrameLog> extends DerivedLog<Log> {
   readonly variant: Variant;
 }
 
@@ -53,25 +53,25 @@ interface DerivedStream extends DerivedLog {
 const DERIVE_ATTEMPTS_MAX = 3;
 
 /** Scratch of this thread: frames are made one after the other. */
-const head = new EventHead();
+const eventHead = new EventHead();
 
-const NO_STREAMS: readonly DerivedStream[] = [];
+const NO_STREAMS: readonly DerivedStream<never>[] = [];
 
 /** A message has no form in a stream. */
 const NO_FORM = Symbol('no form');
 
 /** Writer: the topic's home. Readers: none; what others need is in the logs. */
-export class Topic {
+export class Topic<Log extends FrameLog = FrameLog> {
   readonly spec: TopicSpec;
-  readonly log: FrameLog;
-  #derived = NO_STREAMS;
+  readonly log: Log;
+  #derived: readonly DerivedStream<Log>[] = NO_STREAMS;
 
-  constructor(spec: TopicSpec, log: FrameLog) {
+  constructor(spec: TopicSpec, log: Log) {
     this.spec = spec;
     this.log = log;
   }
 
-  get derived(): readonly DerivedLog[] {
+  get derived(): readonly DerivedLog<Log>[] {
     return this.#derived;
   }
 
@@ -84,10 +84,10 @@ export class Topic {
     const { log } = this;
     const { bytes, start, end, tail } = message;
     const seq = log.headSeq + 1;
-    const headBytes = head.write(this.spec.alias, seq, message.timeMs, hasTail);
+    const headBytes = eventHead.write(this.spec.alias, seq, message.timeMs, hasTail);
     const frameBytes = headBytes + (end - start) + (tail === null ? 0 : tail.length);
     log.begin(frameBytes, message.monotonicMs, ingressPosition, message.origin);
-    log.write(head.bytes, 0, headBytes);
+    log.write(eventHead.bytes, 0, headBytes);
     log.write(bytes, start, end);
     if (tail !== null) log.write(tail, 0, tail.length);
     log.commit(seq);
@@ -99,13 +99,13 @@ export class Topic {
    * Begins a derived stream, or goes on with one: `log` is given what the canonical log retains and it lacks, then follows.
    * @param onFrame called before each of these frames
    */
-  openStream(spec: StreamSpec, log: FrameLog, onFrame: () => void = () => {}): void {
+  openStream(spec: StreamSpec, log: Log, onFrame: () => void = () => {}): void {
     const canonical = this.log;
     const stream = { spec, log, variant: variantOf(spec) };
     if (log.attemptSeq < canonical.tailSeq) log.skipTo(canonical.tailSeq);
     for (let index = canonical.indexOf(log.attemptSeq); index <= canonical.head; index++) {
       onFrame();
-      this.#derive(stream, index);
+      this.#derive(stream, index, this.#frameAt(index));
     }
     this.#derived = [...this.#derived, stream];
   }
@@ -115,17 +115,19 @@ export class Topic {
   }
 
   #deriveNewest(): void {
-    for (const stream of this.#derived) this.#derive(stream, this.log.head);
+    const { head } = this.log;
+    const frame = this.#frameAt(head);
+    for (const stream of this.#derived) this.#derive(stream, head, frame);
   }
 
   /**
    * The message is in the canonical log by now: whoever fails here would fail again and again. So nothing may. What has no
    * form, or none that the log can hold, or one that threads died of making, is announced as missed.
    */
-  #derive({ log, variant }: DerivedStream, index: number): void {
+  #derive({ log, variant }: DerivedStream<Log>, index: number, canonicalFrame: Uint8Array): void {
     const canonical = this.log;
     const seq = canonical.seqAt(index);
-    const frame = log.noteAttempt(seq) < DERIVE_ATTEMPTS_MAX ? this.#frameOf(variant, index) : NO_FORM;
+    const frame = log.noteAttempt(seq) < DERIVE_ATTEMPTS_MAX ? this.#form(variant, canonicalFrame) : NO_FORM;
     if (frame === null) {
       log.notePassed(seq);
       return;
@@ -142,12 +144,15 @@ export class Topic {
     log.commit(seq);
   }
 
-  #frameOf(variant: Variant, index: number): Uint8Array | typeof NO_FORM | null {
-    const { log, spec } = this;
-    const frame = new Uint8Array(log.sliceBytes(index, index + 1));
-    log.copy(index, index + 1, frame, 0);
+  #frameAt(index: number): Uint8Array {
+    const frame = new Uint8Array(this.log.sliceBytes(index, index + 1));
+    this.log.copy(index, index + 1, frame, 0);
+    return frame;
+  }
+
+  #form(variant: Variant, canonicalFrame: Uint8Array): Uint8Array | typeof NO_FORM | null {
     try {
-      return variant.derive(spec, frame);
+      return variant.derive(this.spec, canonicalFrame);
     } catch {
       return NO_FORM;
     }

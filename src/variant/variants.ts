@@ -13,7 +13,7 @@ import type { StreamSpec } from './stream-spec.js';
 export interface Variant {
   /**
    * The frame of a message in this stream, made of its canonical one; null: the message is none of this stream's. Throws
-   * when it has no form here: then `gap` takes its place.
+   * when it has no form here: then `gap` takes its place. The canonical frame is shared by all variants, and not kept.
    */
   derive(topic: StreamRef, frame: Uint8Array): Uint8Array | null;
   /** Tells a subscriber that it misses message `seq`, which has no form here, or one too large for the stream's log. */

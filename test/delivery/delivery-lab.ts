@@ -16,6 +16,7 @@ import { Topic } from '#src/topic/topic.js';
 import { CANONICAL, JSON_STREAM } from '#src/variant/stream-spec.js';
 import { FakeScheduler } from '../support/fake-scheduler.js';
 import { FakeSink } from '../support/fake-sink.js';
+import { outgoing } from '../support/outgoing.js';
 
 export interface LabStreamOptions extends Partial<StreamOptions> {
   /** A shared log of these sizes, whose writer the test can let run ahead of the reader. */
@@ -69,20 +70,12 @@ export class LabTopic {
 
   /** Appends without a word to delivery, as a lane does that has not reported yet. */
   append(value: unknown, origin = 0): number {
-    const payload = encode(value);
-    return this.topic.publish(
-      {
-        bytes: payload,
-        start: 0,
-        end: payload.length,
-        tail: null,
-        timeMs: 0,
-        monotonicMs: this.#lab.scheduler.nowMs(),
-        origin,
-      },
-      false,
-      0,
-    );
+    return this.#append(encode(value), origin);
+  }
+
+  #append(payload: Uint8Array, origin = 0): number {
+    const monotonicMs = this.#lab.scheduler.nowMs();
+    return this.topic.publish(outgoing(payload, { monotonicMs, origin }), false, 0);
   }
 
   report(): void {
@@ -104,19 +97,7 @@ export class LabTopic {
     const bodyBytes = payload.length - 5;
     payload[0] = 0xc6;
     new DataView(payload.buffer).setUint32(1, bodyBytes);
-    const seq = this.topic.publish(
-      {
-        bytes: payload,
-        start: 0,
-        end: payload.length,
-        tail: null,
-        timeMs: 0,
-        monotonicMs: this.#lab.scheduler.nowMs(),
-        origin: 0,
-      },
-      false,
-      0,
-    );
+    const seq = this.#append(payload);
     this.report();
     return seq;
   }

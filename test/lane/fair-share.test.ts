@@ -4,6 +4,7 @@ import { describe, expect, it } from 'vitest';
 import { type OutgoingMessage, PUBLISH_ACCEPTED, PUBLISH_FULL } from '#src/home/link.js';
 import { FairShare } from '#src/lane/fair-share.js';
 import { encode } from '#src/protocol/msgpack.js';
+import { outgoing } from '../support/outgoing.js';
 import { SteppedLane } from '../topic/homes.js';
 import { LARGE } from '../topic/topic-home.js';
 
@@ -12,18 +13,7 @@ const FLOOD = 1;
 const QUIET = 2;
 
 function message(timeMs: number): OutgoingMessage {
-  const bytes = encode('x'.repeat(20));
-  return {
-    bytes,
-    start: 0,
-    end: bytes.length,
-    tail: null,
-    timeMs,
-    monotonicMs: timeMs,
-    origin: 0,
-    mayWaitMs: 0,
-    request: 0,
-  };
+  return outgoing(encode('x'.repeat(20)), { timeMs, monotonicMs: timeMs });
 }
 
 function openLane(topics: number) {

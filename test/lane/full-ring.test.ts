@@ -3,44 +3,24 @@
 import { afterEach, describe, expect, it } from 'vitest';
 import { type OutgoingMessage, PUBLISH_ACCEPTED, PUBLISH_FULL } from '#src/home/link.js';
 import type { LaneDeath } from '#src/lane/supervised-lane.js';
-import type { FrameLog } from '#src/log/frame-log.js';
-import { EventView } from '#src/protocol/event.js';
-import { decode, encode } from '#src/protocol/msgpack.js';
+import { encode } from '#src/protocol/msgpack.js';
 import { JSON_STREAM } from '#src/variant/stream-spec.js';
 import { Random, testSeed } from '../ring/random.js';
+import { outgoing } from '../support/outgoing.js';
 import { noDeaths, SteppedLane, ThreadedLane } from '../topic/homes.js';
 import { framesOf, LARGE } from '../topic/topic-home.js';
+import { valuesOf } from './lane-lab.js';
 
 const RING_BYTES = 4096;
 const SPEC = { epoch: 'e', historyMessages: 100, historyBytes: 2 ** 20 };
 
 function message(value: unknown, request = 0): OutgoingMessage {
-  const bytes = encode(value);
-  return {
-    bytes,
-    start: 0,
-    end: bytes.length,
-    tail: null,
-    timeMs: 1,
-    monotonicMs: 1,
-    origin: 0,
-    mayWaitMs: 0,
-    request,
-  };
+  return outgoing(encode(value), { timeMs: 1, monotonicMs: 1, request });
 }
 
 const notPutAside = (request: number): void => {
   throw new Error(`message ${request} was put aside`);
 };
-
-/** The payloads that the log retains. */
-function valuesOf(log: FrameLog): unknown[] {
-  const view = new EventView();
-  return framesOf(log).map(({ bytes }) => {
-    if (!view.read(bytes, 0, bytes.length)) throw new Error('not an EVENT');
-    return decode(bytes, view.payloadStart, view.payloadEnd);
-  });
-}
 
 describe('a full request ring', () => {
   const lanes: SteppedLane[] = [];

@@ -2,7 +2,7 @@
 
 import { expect, vi } from 'vitest';
 import { LaneCounters } from '#src/counters/lane-counters.js';
-import { type OutgoingMessage, PUBLISH_ACCEPTED } from '#src/home/link.js';
+import { PUBLISH_ACCEPTED } from '#src/home/link.js';
 import type { LaneMemory, LaneStart } from '#src/lane/lane.js';
 import { LaneSet } from '#src/lane/lane-set.js';
 import type { RunningLane } from '#src/lane/pool.js';
@@ -13,6 +13,7 @@ import { decode, encode } from '#src/protocol/msgpack.js';
 import { RingReader } from '#src/ring/ring.js';
 import { Topic } from '#src/topic/topic.js';
 import { FakeScheduler } from '../support/fake-scheduler.js';
+import { outgoing } from '../support/outgoing.js';
 import { type SteppedThread, SteppedThreads } from '../support/stepped-threads.js';
 import { framesOf, LARGE } from '../topic/topic-home.js';
 
@@ -95,19 +96,7 @@ export class LaneLab {
 
   /** The same; false: the ring is full. */
   accepts(payload: unknown, alias = 1): boolean {
-    const bytes = encode(payload);
-    const request = ++this.#lastRequest;
-    const message: OutgoingMessage = {
-      bytes,
-      start: 0,
-      end: bytes.length,
-      tail: null,
-      timeMs: 1,
-      monotonicMs: 1,
-      origin: 0,
-      mayWaitMs: 0,
-      request,
-    };
+    const message = outgoing(encode(payload), { timeMs: 1, monotonicMs: 1, request: ++this.#lastRequest });
     return this.link.publish(alias, message) === PUBLISH_ACCEPTED;
   }
 

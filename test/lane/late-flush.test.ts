@@ -4,7 +4,6 @@ import { createHistogram } from 'node:perf_hooks';
 import { describe, expect, it } from 'vitest';
 import { allocateLaneCounters } from '#src/counters/lane-counters.js';
 import { allocateTopicBusy } from '#src/counters/topic-busy.js';
-import type { OutgoingMessage } from '#src/home/link.js';
 import { allocateLaneRings, Lane, type LaneMemory } from '#src/lane/lane.js';
 import { LaneLink } from '#src/lane/lane-link.js';
 import type { LaneParcel } from '#src/lane/parcels.js';
@@ -12,6 +11,7 @@ import { SharedLogs } from '#src/lane/shared-logs.js';
 import { encode } from '#src/protocol/msgpack.js';
 import { allocateDoorbell } from '#src/ring/doorbell.js';
 import { FakeScheduler } from '../support/fake-scheduler.js';
+import { outgoing } from '../support/outgoing.js';
 
 function openLink() {
   const memory: LaneMemory = {
@@ -37,19 +37,7 @@ function openLink() {
   scheduler.settle();
   lane.step();
   const publish = (mayWaitMs: number): void => {
-    const bytes = encode('x');
-    const message = {
-      bytes,
-      start: 0,
-      end: bytes.length,
-      tail: null,
-      timeMs: 1,
-      monotonicMs: 1,
-      origin: 0,
-      request: 0,
-      mayWaitMs,
-    };
-    link.publish(1, message satisfies OutgoingMessage);
+    link.publish(1, outgoing(encode('x'), { timeMs: 1, monotonicMs: 1, mayWaitMs }));
   };
   /** How many messages the lane has appended, given a chance to. */
   const appended = (): number => {

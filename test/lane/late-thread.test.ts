@@ -5,6 +5,7 @@ import { type OutgoingMessage, PUBLISH_ACCEPTED } from '#src/home/link.js';
 import { encode } from '#src/protocol/msgpack.js';
 import { RingReader, RingWriter } from '#src/ring/ring.js';
 import { JSON_STREAM } from '#src/variant/stream-spec.js';
+import { outgoing } from '../support/outgoing.js';
 import { noDeaths, SteppedLane } from '../topic/homes.js';
 import { LARGE } from '../topic/topic-home.js';
 
@@ -12,18 +13,7 @@ const RING_BYTES = 4096;
 const SPEC = { epoch: 'e', historyMessages: 100, historyBytes: 2 ** 20 };
 
 function message(request: number): OutgoingMessage {
-  const bytes = encode(request);
-  return {
-    bytes,
-    start: 0,
-    end: bytes.length,
-    tail: null,
-    timeMs: 1,
-    monotonicMs: 1,
-    origin: 0,
-    mayWaitMs: 0,
-    request,
-  };
+  return outgoing(encode(request), { timeMs: 1, monotonicMs: 1, request });
 }
 
 describe('a thread that comes up late', () => {

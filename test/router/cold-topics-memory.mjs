@@ -62,9 +62,10 @@ const core = new Core(
     beforeTurn: () => {},
   },
 );
-const { topics, publishing, coldLink } = core;
+const { topics, router, coldLink } = core;
 
-const publish = (topic) => publishing.publishLocally(topics.obtain(topic), payload, undefined, loop.nowMs(), null);
+const publish = (topic) =>
+  router.publishing.publishLocally(topics.obtain(topic), payload, undefined, loop.nowMs(), null);
 
 // Whatever is made once is made before.
 publish('warm-up');

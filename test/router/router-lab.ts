@@ -21,6 +21,7 @@ import type { Hooks } from '#src/router/hooks.js';
 import type { AckCallback } from '#src/router/pending-acks.js';
 import { Session } from '#src/router/session.js';
 import type { Clock } from '#src/time/loop.js';
+import { CoreParts } from '../support/core-parts.js';
 import { FakeScheduler } from '../support/fake-scheduler.js';
 import { FakeSink } from '../support/fake-sink.js';
 import { SteppedThreads } from '../support/stepped-threads.js';
@@ -66,24 +67,19 @@ const encoder = new TextEncoder();
 /** What happened to a lane: `died 0`, `recovered 0`. */
 type LaneReport = string;
 
-export class RouterLab {
+export class RouterLab extends CoreParts {
   readonly scheduler = new FakeScheduler();
   /** The threads of the lanes: they run when the lab settles. */
   readonly threads: SteppedThreads;
-  readonly delivery: Core['delivery'];
-  readonly coldLink: Core['coldLink'];
-  readonly lanes: Core['lanes'];
-  readonly topics: Core['topics'];
-  readonly router: Core['router'];
-  readonly handOver: Core['handOver'];
-  readonly keeper: Core['keeper'];
+  readonly core: Core;
   readonly faults: unknown[] = [];
   readonly laneReports: LaneReport[] = [];
 
   constructor(options: RouterLabOptions = {}) {
+    super();
     const laneClock = options.laneClock ?? this.scheduler;
     this.threads = new SteppedThreads(laneClock);
-    const core = new Core(coreOptions(options), {
+    this.core = new Core(coreOptions(options), {
       hooks: options.hooks ?? {},
       loop: this.scheduler,
       threads: this.threads,
@@ -97,13 +93,6 @@ export class RouterLab {
       onFault: (fault) => this.faults.push(fault),
       beforeTurn: () => {},
     });
-    this.delivery = core.delivery;
-    this.coldLink = core.coldLink;
-    this.lanes = core.lanes;
-    this.topics = core.topics;
-    this.router = core.router;
-    this.handOver = core.handOver;
-    this.keeper = core.keeper;
     for (const lane of this.lanes.lanes) lane.start();
   }
 

@@ -10,6 +10,7 @@ import type { LaneSetOptions } from '#src/lane/lane-set.js';
 import type { LaneDeath } from '#src/lane/supervised-lane.js';
 import type { HotSettings } from '#src/moves/load-meter.js';
 import { overloaded } from '#src/router/refusals.js';
+import { CoreParts } from '../support/core-parts.js';
 import { Checker, type Message, type TopicRecord } from './checker.js';
 import type { Client } from './client.js';
 import { faults, LaneFault } from './faults.js';
@@ -61,19 +62,12 @@ function coreOptions(shape: Shape): CoreOptions {
   };
 }
 
-export class World {
+export class World extends CoreParts {
   readonly shape: Shape;
   readonly loop: Loop;
   readonly checker: Checker;
   readonly threads: SimulatedThreads;
   readonly core: Core;
-  readonly delivery: Core['delivery'];
-  readonly coldLink: Core['coldLink'];
-  readonly lanes: Core['lanes'];
-  readonly topics: Core['topics'];
-  readonly router: Core['router'];
-  readonly handOver: Core['handOver'];
-  readonly keeper: Core['keeper'];
   readonly clients = new Set<Client>();
   /** Everything that anybody wanted to publish. */
   readonly messages: Message[] = [];
@@ -96,6 +90,7 @@ export class World {
 
   /** @param log takes what happens, in words; null: nobody wants to know. */
   constructor(shape: Shape, log: string[] | null) {
+    super();
     this.shape = shape;
     this.#log = log;
     this.loop = new Loop(shape.busyShare);
@@ -122,13 +117,6 @@ export class World {
       onFault: (fault) => this.checker.fail(`a fault that nobody is told of: ${fault}`),
       beforeTurn: () => {},
     });
-    this.delivery = this.core.delivery;
-    this.coldLink = this.core.coldLink;
-    this.lanes = this.core.lanes;
-    this.topics = this.core.topics;
-    this.router = this.core.router;
-    this.handOver = this.core.handOver;
-    this.keeper = this.core.keeper;
     this.checker.watchMemory(this.lanes.sharedLogs);
     faults.onLaneWrite = (log) => this.checker.inUse(log, 'a lane writes to a log');
     this.#watchMoves();

@@ -9,6 +9,7 @@ import type { LaneEvents } from '#src/lane/supervised-lane.js';
 import { encode } from '#src/protocol/msgpack.js';
 import type { Scheduler } from '#src/time/loop.js';
 import { createMonotonicClock } from '#src/time/monotonic.js';
+import { outgoing } from '../support/outgoing.js';
 import { SteppedThreads, testClock } from '../support/stepped-threads.js';
 import type { HomeSizes, OpenHome, TopicHome } from './topic-home.js';
 
@@ -141,18 +142,7 @@ export class ThreadedLane implements TopicHome {
 
   /** The lane takes requests in their order: when it has acknowledged this one, it is done with those before. */
   async settle(): Promise<void> {
-    const payload = encode(null);
-    const message = {
-      bytes: payload,
-      start: 0,
-      end: 1,
-      tail: null,
-      timeMs: 0,
-      monotonicMs: 0,
-      origin: 0,
-      mayWaitMs: 0,
-      request: this.#probe,
-    };
+    const message = outgoing(encode(null), { request: this.#probe });
     while (this.link.publish(this.#probe, message) < 0) await new Promise((resolve) => setImmediate(resolve));
     await new Promise<void>((resolve) => this.#probed.push(resolve));
   }

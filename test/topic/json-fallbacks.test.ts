@@ -10,6 +10,7 @@ import { allocateSharedLog } from '#src/log/shared-memory.js';
 import { encode } from '#src/protocol/msgpack.js';
 import { Topic } from '#src/topic/topic.js';
 import { JSON_STREAM } from '#src/variant/stream-spec.js';
+import { outgoing } from '../support/outgoing.js';
 
 const NAME = 'n'.repeat(250);
 const SPEC = { alias: 7, topic: NAME, epoch: 'e', historyMessages: 100, historyBytes: 2 ** 20 };
@@ -17,12 +18,7 @@ const SPEC = { alias: 7, topic: NAME, epoch: 'e', historyMessages: 100, historyB
 function topicWith(log: FrameLog): { publish: (value: unknown) => void; topic: Topic } {
   const topic = new Topic(SPEC, log);
   const publish = (value: unknown): void => {
-    const bytes = encode(value);
-    topic.publish(
-      { bytes, start: 0, end: bytes.length, tail: null, timeMs: 1000, monotonicMs: 1000, origin: 0 },
-      false,
-      0,
-    );
+    topic.publish(outgoing(encode(value), { timeMs: 1000, monotonicMs: 1000 }), false, 0);
   };
   return { publish, topic };
 }

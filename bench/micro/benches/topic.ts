@@ -1,6 +1,7 @@
 // Topic: publishing one message, by the number of streams that it is encoded for.
 
 import { pack } from 'msgpackr';
+import { blankMessage } from '../../../dist/home/link.js';
 import type { FrameLog } from '../../../dist/log/frame-log.js';
 import { SharedLog } from '../../../dist/log/shared-log.js';
 import { allocateSharedLog } from '../../../dist/log/shared-memory.js';
@@ -29,15 +30,7 @@ function lastFrame(log: FrameLog): Uint8Array {
 class Publishing implements Work {
   readonly #topic = new Topic(SPEC, openLog());
   readonly #payloads: Uint8Array[];
-  readonly #message = {
-    bytes: new Uint8Array(0) as Uint8Array,
-    start: 0,
-    end: 0,
-    tail: null,
-    timeMs: TIME_MS,
-    monotonicMs: TIME_MS,
-    origin: 0,
-  };
+  readonly #message = { ...blankMessage(), timeMs: TIME_MS, monotonicMs: TIME_MS };
   #at = 0;
 
   constructor(payload: PayloadName, streams: 1 | 2) {

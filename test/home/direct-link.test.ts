@@ -8,6 +8,7 @@ import { allocateSharedLog } from '#src/log/shared-memory.js';
 import { encode } from '#src/protocol/msgpack.js';
 import { Topic, type TopicSpec } from '#src/topic/topic.js';
 import { JSON_STREAM } from '#src/variant/stream-spec.js';
+import { outgoing } from '../support/outgoing.js';
 import { jsonLogOf, logsWith } from '../topic/topic-home.js';
 
 const RETAIN_MS = 2000;
@@ -33,18 +34,7 @@ function newLink(): DirectLink {
 }
 
 function message(monotonicMs: number): OutgoingMessage {
-  const bytes = encode('x');
-  return {
-    bytes,
-    start: 0,
-    end: bytes.length,
-    tail: null,
-    timeMs: 0,
-    monotonicMs,
-    origin: 0,
-    request: 0,
-    mayWaitMs: 0,
-  };
+  return outgoing(encode('x'), { monotonicMs });
 }
 
 /** A topic whose messages were accepted a minute ago, because its lane was dead since, in both dialects. */
@@ -53,9 +43,7 @@ function fromLane() {
   const jsonLog = new SharedLog(allocateSharedLog(SIZES, 1));
   const topic = new Topic(SPEC, log);
   topic.openStream(JSON_STREAM, jsonLog);
-  const { bytes, end } = message(0);
-  for (let n = 0; n < MESSAGES; n++)
-    topic.publish({ bytes, start: 0, end, tail: null, timeMs: 0, monotonicMs: NOW_MS - 60_000, origin: 0 }, false, 0);
+  for (let n = 0; n < MESSAGES; n++) topic.publish(message(NOW_MS - 60_000), false, 0);
   return logsWith(log, jsonLog);
 }
 

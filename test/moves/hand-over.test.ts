@@ -8,7 +8,7 @@ import { Feed, move, moveAndArrive, open, pinned, range, seqsOf, subscribe, TOPI
 const HELD_MAX_BYTES = 2 ** 20;
 const HOMES = [COLD, 0, 1];
 
-import type { RouterLab } from './router-lab.js';
+import type { RouterLab } from '../router/router-lab.js';
 
 /** JSON streams without subscribers end with the second sweep. */
 function endIdleJson(lab: RouterLab): void {

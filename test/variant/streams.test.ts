@@ -6,9 +6,9 @@ import { COLD } from '#src/home/placement.js';
 import { EventView } from '#src/protocol/event.js';
 import type { StreamSpec } from '#src/variant/stream-spec.js';
 import { VARIANTS } from '#src/variant/variants.js';
+import { Feed, move, open, range, seqsOf, TOPIC, topicOf } from '../moves/move-lab.js';
 import { Random, testSeed } from '../ring/random.js';
-import { Feed, move, open, range, seqsOf, TOPIC, topicOf } from './move-lab.js';
-import { DEFAULTS, type RouterClient, type RouterLab } from './router-lab.js';
+import { DEFAULTS, type RouterClient, type RouterLab } from '../router/router-lab.js';
 
 const FIRST_SEQ = 2 ** 40;
 const START = { epoch: 'given', firstSeq: FIRST_SEQ };

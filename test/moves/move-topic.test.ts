@@ -2,8 +2,8 @@
 
 import { describe, expect, it } from 'vitest';
 import { COLD, type Home } from '#src/home/placement.js';
+import { RouterLab } from '../router/router-lab.js';
 import { open, pinned, TOPIC, topicOf } from './move-lab.js';
-import { RouterLab } from './router-lab.js';
 
 describe('moves by call', () => {
   it('pin the topic to its home, until it is `auto` again', async () => {

@@ -3,7 +3,7 @@
 import { expect } from 'vitest';
 import type { Home } from '#src/home/placement.js';
 import { encode } from '#src/protocol/msgpack.js';
-import { publishLocally, type RouterClient, RouterLab, type RouterLabOptions } from './router-lab.js';
+import { publishLocally, type RouterClient, RouterLab, type RouterLabOptions } from '../router/router-lab.js';
 
 export const TOPIC = 't';
 

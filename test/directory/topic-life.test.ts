@@ -3,7 +3,7 @@
 import { describe, expect, it } from 'vitest';
 import { LocalSubscriber } from '#src/local/local-subscriber.js';
 import { msgpackEncoder } from '#src/protocol/encoder-msgpack.js';
-import { RouterLab } from './router-lab.js';
+import { RouterLab } from '../router/router-lab.js';
 
 const HOT = [{ match: 'hot:*', home: 'hot' as const }];
 

@@ -4,8 +4,8 @@ import { describe, expect, it } from 'vitest';
 import type { TopicEntry } from '#src/directory/topic-entry.js';
 import { COLD, type Home } from '#src/home/placement.js';
 import { encode } from '#src/protocol/msgpack.js';
+import { publishLocally, type RouterClient, RouterLab, type RouterLabOptions } from '../router/router-lab.js';
 import { pinned } from './move-lab.js';
-import { publishLocally, type RouterClient, RouterLab, type RouterLabOptions } from './router-lab.js';
 
 const PROMOTE_AFTER_MS = 500;
 const DEMOTE_AFTER_MS = 2000;

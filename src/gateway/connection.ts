@@ -1,33 +1,30 @@
 /**
- * Connection: one WebSocket. Reads frames for the router, and is the sink that delivery sends through.
+ * Connection: one client. Reads its frames for the router, and answers them.
  *
  * Bytes that uWebSockets.js lends are used up or copied before its callback returns. Messages wait in a backlog while a
  * hook is asked, while the peer does not read its answers, and while others have their turn; they are handled in order.
  */
 
-import { SEND_BLOCKED, SEND_OK, SEND_REFUSED, type SendResult, type Sink } from '../delivery/sink.js';
+import { SEND_BLOCKED, SEND_REFUSED, type Sink } from '../delivery/sink.js';
 import { ERROR_TABLE, type ErrorCode } from '../errors.js';
 import type { FrameEncoder } from '../protocol/encoder.js';
 import { type FrameReader, OP, READ_END, READ_FRAME, READ_MALFORMED } from '../protocol/messages.js';
 import type { Session } from '../router/session.js';
-import { peerAddress } from './address.js';
 import { Backlog } from './backlog.js';
 import type { HeartbeatTarget } from './heartbeat.js';
 import { HANDLE, type Intake, type Worker } from './intake.js';
+import { CLOSED, entered, type LifeState, NEW, OPEN, SERVING } from './life-cycle.js';
+import { Socket, type SocketHost } from './socket.js';
+import type { Reader } from './unread-answers.js';
 import type { Codec, UrlSubscription } from './upgrade-url.js';
-import { UWS_BACKPRESSURE, UWS_SENT, type WebSocket } from './uws.js';
+import type { WebSocket } from './uws.js';
 
 /** What connections share; one per gateway. */
-export interface ConnectionHost {
+export interface ConnectionHost extends SocketHost {
   readonly maxPayloadBytes: number;
-  /** Behind so many bytes a ping is sent (idle-timer.ts). */
-  readonly pingEveryBytes: number;
-  /** From so many unsent bytes on, uWebSockets.js refuses what is sent. */
-  readonly unsentMaxBytes: number;
   readonly readers: Readonly<Record<Codec, FrameReader>>;
   readonly encoders: Readonly<Record<Codec, FrameEncoder>>;
   readonly intake: Intake<Connection>;
-  nowMs(): number;
   /** The answer is queued with the connection's replies: a WELCOME. */
   openSession(connection: Connection, request: ConnectionRequest, codec: Codec): Session;
   beginBatch(): void;
@@ -49,20 +46,17 @@ export interface ConnectionHost {
   fault(fault: unknown): void;
 }
 
-/** Close reasons are at most 123 bytes (RFC 6455, 5.5). */
-const REASON_MAX_BYTES = 123;
 /** Unread answers from which on a connection's further messages wait until it has read. */
 export const UNREAD_MAX_BYTES = 64 * 1024;
 /** PUBLISH frames between two looks at the clock; all others may cost more than a look. */
 const PUBLISHES_PER_CLOCK_READ = 16;
 
-/** Flags of a connection's state. */
-const IS_TEXT = 1;
-const IS_HANDLING = 2;
+/** Flags. One of its messages is being handled. */
+const IS_HANDLING = 1;
 /** Its messages wait for a hook's answer. */
-const AWAITS_HOOK = 4;
+const AWAITS_HOOK = 2;
 /** Its messages wait until it has read its answers. */
-const AWAITS_READING = 8;
+const AWAITS_READING = 4;
 
 /** What is known of a connection when it is upgraded; forgotten once its session has begun. */
 export interface ConnectionRequest {
@@ -75,31 +69,20 @@ export interface ConnectionRequest {
   readonly context: unknown;
 }
 
-/** What the package's types leave out. */
-interface FragmentSender {
-  sendFirstFragment(part: Uint8Array, isBinary: boolean): number;
-  sendFragment(part: Uint8Array): number;
-  sendLastFragment(part: Uint8Array): number;
-}
-
 /**
  * Writer and reader: the accept thread. There may be 100,000 of them: what is only needed now and then is in objects of
- * its own, and times are int32, which V8 keeps in the object.
+ * its own.
  */
-export class Connection implements Sink, HeartbeatTarget, Worker {
+export class Connection extends Socket implements Sink, HeartbeatTarget, Worker, Reader {
   session: Session | null = null;
-  isOpen = false;
-  lastReceivedMs = 0;
-  lastPingMs = 0;
   heartbeatIndex = 0;
   /** What of its answers was unread at most when the host was told last; events, of which there is one message, do not count. */
   unreadBytes = 0;
 
   readonly #host: ConnectionHost;
   #request: ConnectionRequest | null;
-  #state = 0;
-  #bytesSincePing = 0;
-  #ws: WebSocket<unknown> | null = null;
+  #life: LifeState = NEW;
+  #flags = 0;
   /** Answers that wait to share a write, and their bytes. */
   #replies: Uint8Array[] | null = null;
   #replyBytes = 0;
@@ -107,15 +90,20 @@ export class Connection implements Sink, HeartbeatTarget, Worker {
   #backlog: Backlog | null = null;
 
   constructor(host: ConnectionHost, request: ConnectionRequest) {
+    super(host);
     this.#host = host;
     this.#request = request;
+  }
+
+  get isOpen(): boolean {
+    return this.#life === SERVING || this.#life === OPEN;
   }
 
   // ---- socket events -----------------------------------------------------------------------------------------------
 
   opened(ws: WebSocket<unknown>, nowMs: number): void {
-    this.#ws = ws;
-    this.isOpen = true;
+    this.#life = entered(OPEN, this.#life);
+    this.attach(ws);
     this.lastReceivedMs = nowMs | 0;
     this.lastPingMs = nowMs | 0;
     const { codec, topics } = this.#request as ConnectionRequest;
@@ -123,9 +111,9 @@ export class Connection implements Sink, HeartbeatTarget, Worker {
     try {
       const session = this.#sessionFor(codec);
       this.#host.beginBatch();
-      this.#state |= IS_HANDLING;
+      this.#flags |= IS_HANDLING;
       this.#subscribeByUrl(session, topics);
-      this.#state &= ~IS_HANDLING;
+      this.#flags &= ~IS_HANDLING;
       this.flushReplies();
     } catch (fault) {
       this.#failed(fault);
@@ -164,8 +152,8 @@ export class Connection implements Sink, HeartbeatTarget, Worker {
       const bytes = this.bufferedBytes;
       if (this.unreadBytes > 0) this.#host.unread(this, Math.min(this.unreadBytes, bytes));
       if (bytes === 0 && this.session !== null) this.#host.drained(this.session);
-      if ((this.#state & AWAITS_READING) === 0 || bytes > UNREAD_MAX_BYTES) return;
-      this.#state &= ~AWAITS_READING;
+      if ((this.#flags & AWAITS_READING) === 0 || bytes > UNREAD_MAX_BYTES) return;
+      this.#flags &= ~AWAITS_READING;
       this.#host.intake.resumeLater(this);
     } catch (fault) {
       this.#failed(fault);
@@ -174,21 +162,12 @@ export class Connection implements Sink, HeartbeatTarget, Worker {
 
   /** The socket is gone. */
   closed(): void {
-    this.isOpen = false;
-    this.#ws = null;
+    this.#life = entered(CLOSED, this.#life);
+    this.detach();
+    this.#request = null;
     this.#replies = null;
     this.#forgetBacklog();
     if (this.unreadBytes > 0) this.#host.unread(this, 0);
-  }
-
-  /** Bytes that wait in user space because the peer does not read. */
-  get bufferedBytes(): number {
-    return this.#ws?.getBufferedAmount() ?? 0;
-  }
-
-  /** Text form of the peer's address; empty when the socket is gone. */
-  get remoteAddress(): string {
-    return this.#ws === null ? '' : peerAddress(this.#ws.getRemoteAddressAsText());
   }
 
   // ---- reading -----------------------------------------------------------------------------------------------------
@@ -196,7 +175,7 @@ export class Connection implements Sink, HeartbeatTarget, Worker {
   /** Returns how many of the bytes need not be handled again: less than all when the rest has to wait. */
   #handle(bytes: Uint8Array, isBinary: boolean, deadlineMs: number): number {
     const session = this.#sessionFor(isBinary ? 'msgpack' : 'json');
-    this.#state |= IS_HANDLING;
+    this.#flags |= IS_HANDLING;
     this.#host.beginBatch();
     let handled = bytes.length;
     if (bytes.length > this.#host.maxPayloadBytes) {
@@ -213,10 +192,10 @@ export class Connection implements Sink, HeartbeatTarget, Worker {
     } else {
       handled = this.#readFrames(session, bytes, deadlineMs);
     }
-    this.#state &= ~IS_HANDLING;
+    this.#flags &= ~IS_HANDLING;
     if (!this.isOpen) return handled;
     // What a full home refused is told once per message, also when its last part comes a turn later.
-    if (handled === bytes.length || (this.#state & AWAITS_HOOK) !== 0) this.#host.endBatch(session);
+    if (handled === bytes.length || (this.#flags & AWAITS_HOOK) !== 0) this.#host.endBatch(session);
     this.flushReplies();
     return handled;
   }
@@ -260,9 +239,10 @@ export class Connection implements Sink, HeartbeatTarget, Worker {
   /** The session; begun with this codec if there is none yet. */
   #sessionFor(codec: Codec): Session {
     if (this.session !== null) return this.session;
+    this.#life = entered(SERVING, this.#life);
     const request = this.#request as ConnectionRequest;
     this.#request = null;
-    if (codec === 'json') this.#state |= IS_TEXT;
+    this.isText = codec === 'json';
     this.session = this.#host.openSession(this, request, codec);
     return this.session;
   }
@@ -286,16 +266,16 @@ export class Connection implements Sink, HeartbeatTarget, Worker {
 
   /** Whether the next frame has to wait for something else than its turn. */
   #mustWait(): boolean {
-    if ((this.#state & (AWAITS_HOOK | AWAITS_READING)) !== 0) return true;
+    if ((this.#flags & (AWAITS_HOOK | AWAITS_READING)) !== 0) return true;
     if (this.unreadBytes <= UNREAD_MAX_BYTES || this.bufferedBytes <= UNREAD_MAX_BYTES) return false;
-    this.#state |= AWAITS_READING;
+    this.#flags |= AWAITS_READING;
     return true;
   }
 
   #awaitHook(pending: Promise<void>): void {
-    this.#state |= AWAITS_HOOK;
+    this.#flags |= AWAITS_HOOK;
     const settled = (): void => {
-      this.#state &= ~AWAITS_HOOK;
+      this.#flags &= ~AWAITS_HOOK;
       if (this.isOpen && this.#backlog !== null) this.#host.intake.resume(this);
     };
     pending.then(settled, (fault: unknown) => {
@@ -364,7 +344,7 @@ export class Connection implements Sink, HeartbeatTarget, Worker {
 
   /** The boundary around everything that a peer can cause: whatever throws costs this connection, and nobody else anything. */
   #failed(fault: unknown): void {
-    this.#state &= ~IS_HANDLING;
+    this.#flags &= ~IS_HANDLING;
     this.#host.fault(fault);
     if (!this.isOpen) return;
     try {
@@ -387,7 +367,7 @@ export class Connection implements Sink, HeartbeatTarget, Worker {
       return;
     }
     this.#replies = [message];
-    if ((this.#state & IS_HANDLING) === 0) this.#host.scheduleReplies(this);
+    if ((this.#flags & IS_HANDLING) === 0) this.#host.scheduleReplies(this);
   }
 
   flushReplies(): void {
@@ -396,9 +376,8 @@ export class Connection implements Sink, HeartbeatTarget, Worker {
     const bytes = this.#replyBytes;
     this.#replies = null;
     this.#replyBytes = 0;
-    const isText = this.session.consumer.encoder.isText;
-    const result = isText
-      ? this.#sendTexts(replies)
+    const result = this.isText
+      ? this.sendAll(replies)
       : this.send(replies.length === 1 ? replies[0] : concatenated(replies));
     if (result === SEND_BLOCKED) {
       this.#host.blocked(this.session);
@@ -406,78 +385,6 @@ export class Connection implements Sink, HeartbeatTarget, Worker {
     } else if (result === SEND_REFUSED)
       this.end(ERROR_TABLE.SLOW_CONSUMER.closeCode, 'SLOW_CONSUMER answers are not read');
   }
-
-  #sendTexts(messages: readonly Uint8Array[]): SendResult {
-    let result: SendResult = SEND_OK;
-    this.#ws?.cork(() => {
-      for (const message of messages) result = Math.max(result, this.send(message)) as SendResult;
-    });
-    return result;
-  }
-
-  // ---- sink --------------------------------------------------------------------------------------------------------
-
-  /** Hot path: per flush. */
-  send(message: Uint8Array): SendResult {
-    const ws = this.#ws;
-    if (ws === null) return SEND_REFUSED;
-    const isText = (this.#state & IS_TEXT) !== 0;
-    this.#bytesSincePing += message.length;
-    if (this.#bytesSincePing < this.#host.pingEveryBytes) return resultOf(ws.send(message, !isText));
-    this.#bytesSincePing = 0;
-    this.lastPingMs = this.#host.nowMs() | 0;
-    const result = this.#sendInParts(ws, message, isText);
-    ws.ping();
-    return resultOf(result);
-  }
-
-  /** With pings between the parts of a large message: a slow link takes minutes for it, and answers nothing before its end. */
-  #sendInParts(ws: WebSocket<unknown>, message: Uint8Array, isText: boolean): number {
-    const { pingEveryBytes, unsentMaxBytes } = this.#host;
-    const isWhole = message.length <= pingEveryBytes;
-    // A part in the middle must not be refused.
-    if (isWhole || ws.getBufferedAmount() + message.length > unsentMaxBytes) return ws.send(message, !isText);
-    const parts = ws as unknown as FragmentSender;
-    parts.sendFirstFragment(message.subarray(0, pingEveryBytes), !isText);
-    let start = pingEveryBytes;
-    for (; start + pingEveryBytes < message.length; start += pingEveryBytes) {
-      ws.ping();
-      parts.sendFragment(message.subarray(start, start + pingEveryBytes));
-    }
-    ws.ping();
-    return parts.sendLastFragment(message.subarray(start));
-  }
-
-  sendEach(bytes: Uint8Array, ends: readonly number[]): SendResult {
-    if (ends.length === 1) return this.send(bytes.subarray(0, ends[0]));
-    return this.#sendTexts(ends.map((end, index) => bytes.subarray(index === 0 ? 0 : ends[index - 1], end)));
-  }
-
-  end(closeCode: number, reason: string): void {
-    this.#ws?.end(closeCode, truncated(reason));
-  }
-
-  /** Cuts the connection without a close frame. */
-  cut(): void {
-    this.#ws?.close();
-  }
-
-  // ---- heartbeat ---------------------------------------------------------------------------------------------------
-
-  ping(): void {
-    // A peer that does not read will not answer either: more bytes would only wait with the others.
-    if (this.bufferedBytes === 0) this.#ws?.ping();
-  }
-
-  timedOut(): void {
-    if (this.bufferedBytes === 0) this.end(1001, 'idle: nothing was received within idleTimeoutMs');
-    else this.cut();
-  }
-}
-
-function resultOf(status: number): SendResult {
-  if (status === UWS_SENT) return SEND_OK;
-  return status === UWS_BACKPRESSURE ? SEND_BLOCKED : SEND_REFUSED;
 }
 
 function concatenated(parts: readonly Uint8Array[]): Uint8Array {
@@ -488,11 +395,4 @@ function concatenated(parts: readonly Uint8Array[]): Uint8Array {
     at += part.length;
   }
   return whole;
-}
-
-/** The longest prefix of whole characters that a close frame can carry. */
-function truncated(reason: string): string {
-  let text = reason;
-  while (Buffer.byteLength(text) > REASON_MAX_BYTES) text = text.slice(0, -1);
-  return text;
 }

@@ -12,8 +12,8 @@ import {
 import { type EngineConfig, memoryBound, parseConfig } from '#src/config.js';
 import { allocateTopicBusy } from '#src/counters/topic-busy.js';
 import { SLICE_MAX_BYTES } from '#src/delivery/slice-cache.js';
-import { UNREAD_TOTAL_MAX_BYTES } from '#src/gateway/gateway.js';
 import { HELD_BACK_TOTAL_MAX_BYTES, heldBackMaxBytes } from '#src/gateway/intake.js';
+import { UNREAD_TOTAL_MAX_BYTES } from '#src/gateway/unread-answers.js';
 import { allocateLaneRings } from '#src/lane/lane.js';
 import { SharedLogs } from '#src/lane/shared-logs.js';
 import { LOG_MIN_BYTES } from '#src/log/log-budget.js';

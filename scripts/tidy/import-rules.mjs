@@ -8,7 +8,7 @@ const MAY_IMPORT = {
   protocol: [],
   ring: [],
   log: [],
-  counters: [],
+  counters: ['protocol'],
   time: [],
   variant: ['protocol'],
   topic: ['protocol', 'log', 'variant'],

@@ -57,7 +57,7 @@ export const SLICE_OF_LOG_MIN_BYTES = 64 * 1024;
 /** Payloads that a topic on its way between two homes holds back, beyond its first message. */
 export const HELD_MAX_BYTES = 1024 * 1024;
 /** The newest report on what goes on, in shared memory, twice. */
-export const STATS_BOARD_BYTES = 1024 * 1024;
+export const STATS_BOARD_BYTES = 2 * 1024 * 1024;
 /** Node.js itself: code, V8's own, the accept thread's young generation. */
 export const PROCESS_BASE_BYTES = 96 * 1024 * 1024;
 

@@ -7,7 +7,7 @@
  */
 import { availableParallelism } from 'node:os';
 import { z } from 'zod';
-import { TOPIC_MAX_BYTES } from '../protocol/messages.js';
+import { SLOW_CONSUMER_POLICIES, TOPIC_MAX_BYTES } from '../protocol/messages.js';
 import { topicNameProblem } from '../protocol/topic-name.js';
 import {
   autoOrDuration,
@@ -63,8 +63,6 @@ function keyWithoutDefault<Schema extends z.ZodType>(kind: Kind<Schema>, notes: 
   registry.set(kind.schema, { kind, notes });
   return kind.schema;
 }
-
-export const SLOW_CONSUMER_POLICIES = ['drop_oldest', 'disconnect', 'conflate'] as const;
 
 /** What a rule may set for its topics is what the whole engine has as a default: the same kinds serve both. */
 const perTopic = {

@@ -1,11 +1,14 @@
 /**
  * Stats report: what the engine tells about itself, as a value. Published on `$stats`, shown by `ringcast top`, kept in
- * shared memory for other threads (`stats-board.ts`).
+ * shared memory for other threads (`stats-board.ts`); `engine.stats()` is its first part.
  *
  * Messages are counted once, as published; deliveries once per subscriber. Counters run since the start of what they
  * count. Rates of the engine and of lanes are means over about a second, rates of topics exponentially weighted means with
  * a time constant of half a second: those by which topics are moved.
  */
+
+import type { GapReason } from '../protocol/messages.js';
+import { encode } from '../protocol/msgpack.js';
 
 export interface StatsReport {
   /** When it was taken (ms since the epoch). */
@@ -21,18 +24,28 @@ export interface StatsReport {
   readonly slowest: readonly ConsumerFigures[];
 }
 
+/** What is there now, and counters since the start. */
 export interface EngineFigures {
   /** Since the start (ms). */
   readonly uptimeMs: number;
-  /** WebSocket connections, and of them those that do not read what is sent to them. */
+  /** WebSocket connections. */
   readonly connections: number;
+  /** Of connections and of this process: those that wait to be flushed, that wait for their delay, that do not read. */
+  readonly readyConnections: number;
+  readonly waitingConnections: number;
   readonly blockedConnections: number;
+  /** Of connections and of this process. */
   readonly subscriptions: number;
   /** The hot ones included. */
   readonly topics: number;
   readonly hotTopics: number;
+  /** Topics with subscribers, those with subscribers of both codecs twice. */
+  readonly streams: number;
+  /** Bytes that the logs of cold topics take. */
+  readonly coldLogBytes: number;
   /** Part of the time that the accept thread is busy, 0–1. */
   readonly utilisation: number;
+  /** Rates are means over the second that was measured last. */
   readonly messagesPerSecond: number;
   readonly deliveriesPerSecond: number;
   /** Bytes of the frames that were delivered. */
@@ -40,14 +53,24 @@ export interface EngineFigures {
   /** Messages accepted, and messages refused with OVERLOADED. */
   readonly messages: number;
   readonly overloadedMessages: number;
+  /** Messages of this process that were refused, for whatever reason: by `send`, or by a promise that may have been left alone. */
+  readonly refusedPublishes: number;
+  /** Publishers that wait for a lane to number their message. */
+  readonly pendingAcks: number;
+  /** Messages × subscribers they were sent to, and the bytes of their frames. */
   readonly deliveries: number;
   readonly deliveredBytes: number;
-  /** Messages that subscribers were told they missed. */
+  /** Messages that subscribers were told they missed, and how often for which reason. */
   readonly lostMessages: number;
+  readonly gaps: GapCounts;
   /** Connections ended by the policy `disconnect`. */
   readonly slowDisconnects: number;
-  /** Topics that changed their home. */
+  readonly badFrames: number;
+  /** Upgrades that were refused: by `onConnect`, `maxConnections`, or for a URL that makes no sense. */
+  readonly refusedConnections: number;
+  /** Topics that changed their home, and those that are on their way now. */
   readonly moves: number;
+  readonly movingTopics: number;
 }
 
 /** `restarting`: its thread has ended, the next one is being started. `degraded`: given up, its topics move elsewhere. */
@@ -80,19 +103,12 @@ export interface LaneFigures {
   readonly poisonedMessages: number;
 }
 
-/** How often subscribers were told of messages that they missed, by the reason that GAP frames give. */
-export interface GapCounts {
-  /** The log no longer had what they were to get next. */
-  readonly lapped: number;
-  /** Older than `maxLagMs`. */
-  readonly max_lag_ms: number;
-  /** Further behind than `maxLagMessages`. */
-  readonly max_lag_messages: number;
-  /** Skipped by the policy `conflate`. */
-  readonly conflated: number;
-  /** Without a JSON form that could be sent: JSON subscribers only. */
-  readonly too_large: number;
-}
+/**
+ * How often subscribers were told of messages that they missed, by the reason that GAP frames give. `lapped`: the log no
+ * longer had what they were to get next. `max_lag_ms`, `max_lag_messages`: further behind than the topic allows.
+ * `conflated`: skipped by that policy. `too_large`: without a JSON form that could be sent, JSON subscribers only.
+ */
+export type GapCounts = Readonly<Record<GapReason, number>>;
 
 export interface TopicFigures {
   readonly topic: string;
@@ -131,4 +147,23 @@ export interface ConsumerFigures {
   readonly lagMs: number;
   /** Whether its connection takes nothing at the moment. */
   readonly isBlocked: boolean;
+}
+
+/**
+ * The report as MessagePack, with the first of its topics and consumers: as many as the limits allow and as `fits`, which
+ * is asked with a number of bytes. Null: it does not fit without them either.
+ */
+export function encodeReport(
+  report: StatsReport,
+  topicsMax: number,
+  consumersMax: number,
+  fits: (bytes: number) => boolean,
+): Uint8Array | null {
+  for (let part = 1; part > 0.01; part /= 2) {
+    const topics = report.topics.slice(0, topicsMax * part);
+    const slowest = report.slowest.slice(0, consumersMax * part);
+    const bytes = encode({ ...report, topics, slowest });
+    if (fits(bytes.length)) return bytes;
+  }
+  return null;
 }

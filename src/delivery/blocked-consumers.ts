@@ -5,9 +5,10 @@
 
 import type { Loop } from '../time/loop.js';
 import type { Consumer } from './consumer.js';
-import { isLate } from './slow-consumer.js';
+import type { OnSlow } from './flusher.js';
+import { judge, POLICY_DISCONNECT } from './slow-consumer.js';
 import type { Stream } from './stream.js';
-import { NONE, POLICY_DISCONNECT, type SubscriptionTable } from './subscription-table.js';
+import { NONE, type SubscriptionTable } from './subscription-table.js';
 
 /** How often limits are enforced on consumers that neither drain nor get anything new. */
 const SWEEP_MS = 250;
@@ -19,23 +20,18 @@ export class BlockedConsumers {
   readonly #table: SubscriptionTable;
   readonly #streams: readonly (Stream | null)[];
   readonly #loop: Loop;
-  readonly #onLate: (consumer: Consumer, late: Stream) => void;
+  readonly #onSlow: OnSlow;
   readonly #consumers = new Set<Consumer>();
   #sweep: Iterator<Consumer> | null = null;
   #cancelTimer: (() => void) | null = null;
   #isClosed = false;
 
-  /** @param onLate ends a consumer that is too far behind with a subscription whose policy is to disconnect. */
-  constructor(
-    table: SubscriptionTable,
-    streams: readonly (Stream | null)[],
-    loop: Loop,
-    onLate: (consumer: Consumer, late: Stream) => void,
-  ) {
+  /** @param onSlow is told of one that is too far behind with a subscription whose policy is to disconnect */
+  constructor(table: SubscriptionTable, streams: readonly (Stream | null)[], loop: Loop, onSlow: OnSlow) {
     this.#table = table;
     this.#streams = streams;
     this.#loop = loop;
-    this.#onLate = onLate;
+    this.#onSlow = onSlow;
   }
 
   get count(): number {
@@ -88,13 +84,12 @@ export class BlockedConsumers {
         return;
       }
       rows += 1 + consumer.subscriptionCount;
-      const late = this.#lateSubscription(consumer, nowMs);
-      if (late !== null) this.#onLate(consumer, late);
+      this.#judge(consumer, nowMs);
     }
     this.#loop.soon(() => this.#continue());
   }
 
-  #lateSubscription(consumer: Consumer, nowMs: number): Stream | null {
+  #judge(consumer: Consumer, nowMs: number): void {
     const table = this.#table;
     for (const head of [consumer.coldHead, consumer.hotHead]) {
       for (let row = head; row !== NONE; row = table.next[row]) {
@@ -102,9 +97,11 @@ export class BlockedConsumers {
         const stream = this.#streams[table.stream[row]] as Stream;
         stream.log.refresh();
         stream.updateFloor(nowMs);
-        if (isLate(stream, table.cursor[row], table.askedUntil[row])) return stream;
+        const verdict = judge(stream, table.cursor[row], table.askedUntil[row], POLICY_DISCONNECT);
+        if (verdict.kind !== 'disconnect') continue;
+        this.#onSlow(consumer, stream, verdict.reason);
+        return;
       }
     }
-    return null;
   }
 }

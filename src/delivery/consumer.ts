@@ -41,7 +41,7 @@ export class Consumer {
   wheelPrevious: Consumer | null = null;
   dueMs = 0;
 
-  deliveredMessages = 0;
+  deliveries = 0;
   lostMessages = 0;
 
   constructor(slot: number, number: number, sink: Sink, encoder: FrameEncoder) {

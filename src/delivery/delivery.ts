@@ -14,7 +14,7 @@ import { AutoDelay } from './auto-delay.js';
 import { BlockedConsumers } from './blocked-consumers.js';
 import { BLOCKED, CLOSED, Consumer, READY_COLD, READY_HOT, WAITING } from './consumer.js';
 import { DelayWheel } from './delay-wheel.js';
-import { type FlushCounters, Flusher } from './flusher.js';
+import { type FlushCounters, Flusher, type OnSlow } from './flusher.js';
 import { LagScan } from './lag-scan.js';
 import { Removals } from './removals.js';
 import {
@@ -69,6 +69,7 @@ const STREAMS_PER_CLOCK_READ = 16;
 export class Delivery {
   readonly table = new SubscriptionTable();
   readonly autoDelay: AutoDelay;
+  readonly counters: FlushCounters;
   /** Streams with subscribers. */
   usedStreams = 0;
 
@@ -102,10 +103,16 @@ export class Delivery {
     this.#loop = loop;
     this.#events = events;
     this.#budgetMs = options.budgetMs;
+    const onSlow: OnSlow = (consumer, { options }, reason) => {
+      this.counters.slowDisconnects++;
+      this.#end(consumer, `${options.topic}: ${reason}`);
+    };
     this.#flusher = new Flusher(this.table, this.#streams, {
-      onSlow: (consumer, reason) => this.#end(consumer, reason),
+      onSlow,
+      onRefused: (consumer) => this.#end(consumer, 'send buffer limit'),
       onFault: (consumer, fault) => this.#fail(consumer, fault),
     });
+    this.counters = this.#flusher.counters;
     this.#wheel = new DelayWheel(loop.nowMs());
     this.#removals = new Removals(
       this.table,
@@ -116,10 +123,7 @@ export class Delivery {
         this.#freeConsumerSlots.push(slot);
       },
     );
-    this.#blocked = new BlockedConsumers(this.table, this.#streams, loop, (consumer, { options }) => {
-      this.counters.slowDisconnects++;
-      this.#end(consumer, options.topic);
-    });
+    this.#blocked = new BlockedConsumers(this.table, this.#streams, loop, onSlow);
     this.autoDelay = new AutoDelay(() => loop.busyMs(), loop.nowMs());
   }
 
@@ -286,10 +290,6 @@ export class Delivery {
     this.#cancelTimer?.();
     this.#cancelTimer = null;
     this.#blocked.close();
-  }
-
-  get counters(): FlushCounters {
-    return this.#flusher.counters;
   }
 
   /** How much waits where; all zero when nothing is going on. */

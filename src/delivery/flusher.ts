@@ -9,6 +9,7 @@ import { EVICTED, type FrameLog } from '../log/frame-log.js';
 import { GAP_MARK } from '../log/layout.js';
 import type { GapReason } from '../protocol/messages.js';
 import { BLOCKED, CLOSED, type Consumer } from './consumer.js';
+import { DeliveryCounters } from './delivery-counters.js';
 import { linkIdle, unlinkPending } from './row-lists.js';
 import { SEND_BLOCKED, SEND_REFUSED } from './sink.js';
 import { SLICE_MAX_BYTES, type SliceCache } from './slice-cache.js';
@@ -19,36 +20,27 @@ import { NONE, type SubscriptionTable } from './subscription-table.js';
 /** Frames per message for consumers that get one message per frame. */
 const TEXT_FRAMES_MAX = 128;
 
-export interface FlushCounters {
-  deliveredMessages: number;
-  deliveredBytes: number;
-  /** Messages that subscribers were told they missed. */
-  lostMessages: number;
-  gaps: Record<string, number>;
-  flushes: number;
-  refusedSends: number;
-  slowDisconnects: number;
+export class FlushCounters extends DeliveryCounters {
+  flushes = 0;
+  refusedSends = 0;
+  slowDisconnects = 0;
 }
+
+/** Ends a consumer that is too slow for a stream's policy. */
+export type OnSlow = (consumer: Consumer, stream: Stream, reason: GapReason) => void;
 
 /** What becomes of consumers; afterwards they are closed and have no subscriptions. */
 export interface FlushVerdicts {
-  /** It is too slow. */
-  onSlow(consumer: Consumer, reason: string): void;
+  readonly onSlow: OnSlow;
+  /** Its transport has not taken what was sent. */
+  onRefused(consumer: Consumer): void;
   /** Its transport, or what is done here for it, threw. */
   onFault(consumer: Consumer, fault: unknown): void;
 }
 
 /** Writer and reader: the accept thread. */
 export class Flusher {
-  readonly counters: FlushCounters = {
-    deliveredMessages: 0,
-    deliveredBytes: 0,
-    lostMessages: 0,
-    gaps: {},
-    flushes: 0,
-    refusedSends: 0,
-    slowDisconnects: 0,
-  };
+  readonly counters = new FlushCounters();
 
   readonly #table: SubscriptionTable;
   readonly #streams: readonly (Stream | null)[];
@@ -133,7 +125,7 @@ export class Flusher {
     if (result === SEND_REFUSED) {
       // The cursors have moved past what was refused: going on would hide a loss.
       this.counters.refusedSends++;
-      this.#verdicts.onSlow(consumer, 'send buffer limit');
+      this.#verdicts.onRefused(consumer);
       return false;
     }
     return consumer.isPending;
@@ -282,10 +274,10 @@ export class Flusher {
   #advance(consumer: Consumer, stream: Stream, row: number, until: number, messages: number, bytes: number): void {
     const table = this.#table;
     table.cursor[row] = until;
-    consumer.deliveredMessages += messages;
-    stream.counters.deliveredMessages += messages;
+    consumer.deliveries += messages;
+    stream.counters.deliveries += messages;
     stream.counters.deliveredBytes += bytes;
-    this.counters.deliveredMessages += messages;
+    this.counters.deliveries += messages;
     this.counters.deliveredBytes += bytes;
     if (until <= stream.log.headSeq) return;
     unlinkPending(table, consumer, row);
@@ -302,8 +294,7 @@ export class Flusher {
     if (verdict.kind === 'disconnect') {
       // What was gathered before has been counted as delivered, and so it is: the next flush ends the connection.
       if (this.#bufferBytes > 0) return false;
-      this.counters.slowDisconnects++;
-      this.#verdicts.onSlow(consumer, `${stream.options.topic}: ${verdict.reason}`);
+      this.#verdicts.onSlow(consumer, stream, verdict.reason);
       return false;
     }
     if (verdict.nextCursor === cursor) return true;
@@ -319,9 +310,7 @@ export class Flusher {
   }
 
   #countGaps(consumer: Consumer, stream: Stream, reason: GapReason, count: number, lost: number): void {
-    const { gaps } = this.counters;
-    gaps[reason] = (gaps[reason] ?? 0) + count;
-    this.counters.lostMessages += lost;
+    this.counters.countGaps(reason, count, lost);
     stream.counters.countGaps(reason, count, lost);
     consumer.lostMessages += lost;
   }

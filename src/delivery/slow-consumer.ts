@@ -1,8 +1,16 @@
 /** The one place that decides what happens to a subscription that fell too far behind. */
 
-import type { GapReason } from '../protocol/messages.js';
+import { type GapReason, SLOW_CONSUMER_POLICIES, type SlowConsumerPolicy } from '../protocol/messages.js';
 import type { Stream } from './stream.js';
-import { POLICY_CONFLATE, POLICY_DISCONNECT } from './subscription-table.js';
+
+/** A policy as a row of the subscription table keeps it. */
+export function policyNumber(policy: SlowConsumerPolicy): number {
+  return SLOW_CONSUMER_POLICIES.indexOf(policy);
+}
+
+export const POLICY_DROP_OLDEST = policyNumber('drop_oldest');
+export const POLICY_CONFLATE = policyNumber('conflate');
+export const POLICY_DISCONNECT = policyNumber('disconnect');
 
 /**
  * `none`: it is not too far behind. `jump`: messages `cursor … nextCursor − 1` are lost, the subscriber is told.
@@ -19,12 +27,12 @@ const NONE: Verdict = { kind: 'none' };
  * Whether a subscription meets its policy: what it is to get next is gone, or it lags further than the limits allow.
  * What it asked for, messages up to `askedUntil`, is no lag: that begins with the first message that came since.
  */
-export function isLate({ log, floorSeq }: Stream, cursor: number, askedUntil: number): boolean {
+function isLate({ log, floorSeq }: Stream, cursor: number, askedUntil: number): boolean {
   return cursor < log.tailSeq || Math.max(cursor, askedUntil + 1) < floorSeq;
 }
 
 /**
- * Called when `cursor` is below the stream's floor or the log's tail.
+ * Asked by the flusher before it gathers a slice, and of consumers that are not flushed by a sweep.
  * drop_oldest goes on with the oldest message that limits and log still allow; conflate with the newest one; disconnect
  * ends the connection, so that the client starts afresh.
  */

@@ -3,9 +3,9 @@
 import type { FrameLog } from '../log/frame-log.js';
 import { PlainLog } from '../log/plain-log.js';
 import type { StreamSpec } from '../variant/stream-spec.js';
+import { DeliveryCounters } from './delivery-counters.js';
 import { SliceCache } from './slice-cache.js';
 import { NONE } from './subscription-table.js';
-import { TopicCounters } from './topic-counters.js';
 
 /** Delay that means "as `AutoDelay` says". */
 export const DELAY_AUTO = -1;
@@ -24,7 +24,7 @@ export interface StreamOptions {
   /** The oldest message that a subscriber still misses may be so old; 0: no limit. */
   readonly maxLagMs: number;
   /** Shared by all streams of a topic; by default its own. */
-  readonly counters?: TopicCounters;
+  readonly counters?: DeliveryCounters;
 }
 
 /** The log of what has ended: nobody is to get anything of it, whatever their cursor. It holds on to no memory. */
@@ -41,7 +41,7 @@ export class Stream {
   log: FrameLog;
   isHot: boolean;
 
-  readonly counters: TopicCounters;
+  readonly counters: DeliveryCounters;
   /** What its subscribers got last. */
   readonly slice = new SliceCache();
   /** First of the rows that are up to date. */
@@ -60,7 +60,7 @@ export class Stream {
     this.options = options;
     this.log = options.log;
     this.isHot = options.isHot;
-    this.counters = options.counters ?? new TopicCounters();
+    this.counters = options.counters ?? new DeliveryCounters();
     this.floorSeq = options.log.tailSeq;
   }
 

@@ -11,14 +11,10 @@
 
 export const NONE = -1;
 
-/** What happens to a subscription that fell too far behind. */
-export const POLICY_DROP_OLDEST = 0;
-export const POLICY_CONFLATE = 1;
-export const POLICY_DISCONNECT = 2;
-
 /** Delay that means "as the stream says". */
 export const DELAY_OF_STREAM = -1;
 
+/** Of a policy's number (`slow-consumer.ts`). */
 const POLICY_MASK = 0b0011;
 const PENDING_BIT = 0b0100;
 /** Of a pending row: it is in the hot list. Kept here, because the stream may have become cold since. */

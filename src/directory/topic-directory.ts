@@ -2,13 +2,11 @@
 
 import { randomBytes } from 'node:crypto';
 import type { Delivery } from '../delivery/delivery.js';
+import { DeliveryCounters } from '../delivery/delivery-counters.js';
 import { DELAY_AUTO, ENDED_LOG, type Stream } from '../delivery/stream.js';
-import { POLICY_CONFLATE, POLICY_DISCONNECT, POLICY_DROP_OLDEST } from '../delivery/subscription-table.js';
-import { TopicCounters } from '../delivery/topic-counters.js';
 import { RingcastError } from '../errors.js';
 import type { Homes } from '../home/homes.js';
 import { COLD, type Home, laneOf } from '../home/placement.js';
-import type { SlowConsumerPolicy } from '../protocol/messages.js';
 import { STATS_TOPIC, topicNameProblem } from '../protocol/topic-name.js';
 import { globMatcher } from '../protocol/topic-pattern.js';
 import { utf8Length } from '../protocol/utf8.js';
@@ -49,11 +47,6 @@ const TOPICS_PER_STEP = 500;
 const IDLE_MS = 60_000;
 /** Topics that a new one may look at for room. */
 const LOOKS_FOR_ROOM = 100;
-
-export function policyNumber(policy: SlowConsumerPolicy): number {
-  if (policy === 'conflate') return POLICY_CONFLATE;
-  return policy === 'disconnect' ? POLICY_DISCONNECT : POLICY_DROP_OLDEST;
-}
 
 /** Writer and reader: the accept thread. */
 export class TopicDirectory {
@@ -195,7 +188,7 @@ export class TopicDirectory {
     const existing = entry.streamOf(streamSpec.key);
     if (existing !== undefined) return existing;
     const { spec, settings, link } = entry;
-    entry.counters ??= new TopicCounters();
+    entry.counters ??= new DeliveryCounters();
     const isCanonical = streamSpec.key === CANONICAL.key;
     const log = isCanonical ? entry.log : link.openStream(spec.alias, streamSpec, historyCursor(entry.log, spec));
     const stream = this.#delivery.addStream({

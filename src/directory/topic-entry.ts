@@ -1,7 +1,7 @@
 /** Topic entry: all that the accept thread knows of one topic: what it is, where it lives, who reads it. */
 
+import type { DeliveryCounters } from '../delivery/delivery-counters.js';
 import type { Stream } from '../delivery/stream.js';
-import type { TopicCounters } from '../delivery/topic-counters.js';
 import type { HomeLink, TopicLink } from '../home/link.js';
 import { COLD, type Home } from '../home/placement.js';
 import type { SlowConsumerPolicy } from '../protocol/messages.js';
@@ -55,7 +55,7 @@ export class TopicEntry {
   acceptedMessages = 0;
   acceptedBytes = 0;
   /** What its subscribers got, from the first one on. */
-  counters: TopicCounters | null = null;
+  counters: DeliveryCounters | null = null;
   /** How often it has changed its home. */
   moves = 0;
   /** Row of the load meter, from its first message on until nothing has come for a while. */

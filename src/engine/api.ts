@@ -1,47 +1,8 @@
 /** Engine API: what the engine's methods take and return, and what it emits. */
 
-import type { LaneFigures, TopicFigures } from '../counters/report.js';
+import type { EngineFigures, LaneFigures, TopicFigures } from '../counters/report.js';
 
-/** What is there now, and counters since the start. */
-export interface EngineStats {
-  /** WebSocket connections now. */
-  readonly connections: number;
-  /** Of connections and of this process, now. */
-  readonly subscriptions: number;
-  /** Now, the hot ones included. */
-  readonly topics: number;
-  readonly hotTopics: number;
-  /** Topics with subscribers now, those with subscribers of both codecs twice. */
-  readonly streams: number;
-  /** Connections that wait to be flushed, that wait for their delay, that do not read. */
-  readonly readyConnections: number;
-  readonly waitingConnections: number;
-  readonly blockedConnections: number;
-  /** Messages accepted, and messages refused with OVERLOADED. */
-  readonly publishedMessages: number;
-  readonly overloadedMessages: number;
-  /** Messages of this process that were refused, for whatever reason: by `send`, or by a promise that may have been left alone. */
-  readonly refusedPublishes: number;
-  /** Bytes that the logs of cold topics take. */
-  readonly coldLogBytes: number;
-  /** Publishers that wait for a lane to number their message. */
-  readonly pendingAcks: number;
-  /** Messages × subscribers they were sent to, and the bytes of their frames. */
-  readonly deliveredMessages: number;
-  readonly deliveredBytes: number;
-  /** Messages that subscribers were told they missed, and how often for which reason. */
-  readonly lostMessages: number;
-  readonly gaps: Readonly<Record<string, number>>;
-  /** Connections ended by the policy `disconnect`. */
-  readonly slowDisconnects: number;
-  readonly badFrames: number;
-  /** Upgrades that were refused: by `onConnect`, `maxConnections`, or for a URL that makes no sense. */
-  readonly refusedConnections: number;
-  /** Part of the time that the accept thread is busy, 0–1. */
-  readonly utilisation: number;
-  /** Topics that changed their home since the start, and that are on their way now. */
-  readonly moves: number;
-  readonly movingTopics: number;
+export interface EngineStats extends EngineFigures {
   /** In the order of their numbers. */
   readonly lanes: readonly LaneFigures[];
 }

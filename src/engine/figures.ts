@@ -1,6 +1,7 @@
 /** Figures: what the parts of an engine count, put together for whoever asks. */
 
-import type { EngineFigures, GapCounts, LaneFigures, TopicFigures } from '../counters/report.js';
+import type { EngineFigures, LaneFigures, TopicFigures } from '../counters/report.js';
+import { NO_GAPS } from '../delivery/delivery-counters.js';
 import { type Lag, type LagScan, NO_LAG } from '../delivery/lag-scan.js';
 import { NO_ROW, type TopicEntry } from '../directory/topic-entry.js';
 import type { Gateway } from '../gateway/gateway.js';
@@ -15,8 +16,8 @@ export interface FigureSources {
   readonly local: LocalPublishing;
 }
 
-/** Counters of which a report has rates as well. */
-export type EngineCounts = Omit<EngineFigures, 'messagesPerSecond' | 'deliveriesPerSecond' | 'deliveredBytesPerSecond'>;
+/** Of the whole engine, over the interval that was measured last. */
+type Rates = Pick<EngineFigures, 'messagesPerSecond' | 'deliveriesPerSecond' | 'deliveredBytesPerSecond'>;
 
 /** What a topic has taken of its lane's time (ms), and which part of all time that was lately. */
 interface LaneTime {
@@ -31,6 +32,9 @@ export class Figures {
   readonly #sources: FigureSources;
   readonly #nowMs: () => number;
   readonly #startedAtMs: number;
+  #rates: Rates = { messagesPerSecond: 0, deliveriesPerSecond: 0, deliveredBytesPerSecond: 0 };
+  /** What there was when the rates were taken. */
+  #measured: EngineFigures;
   #laneTimes: ReadonlyMap<TopicEntry, LaneTime> = new Map();
 
   /** @param slowestMax how many of the slowest consumers `lags` finds */
@@ -39,61 +43,57 @@ export class Figures {
     this.#sources = sources;
     this.#nowMs = nowMs;
     this.#startedAtMs = nowMs();
+    this.#measured = this.engine();
   }
 
   engineStats(): EngineStats {
+    return { ...this.engine(), lanes: this.lanes() };
+  }
+
+  engine(): EngineFigures {
     const { core, gateway, local } = this.#sources;
     const { topics, delivery, coldLink, handOver } = core;
     const { publishing } = core.router;
     const { load, counters } = delivery;
     return {
+      uptimeMs: this.#nowMs() - this.#startedAtMs,
       connections: gateway.connectionCount,
+      readyConnections: load.ready,
+      waitingConnections: load.waiting,
+      blockedConnections: load.blocked,
       subscriptions: load.subscriptions,
       topics: topics.count,
       hotTopics: topics.hotCount,
       streams: delivery.usedStreams,
-      readyConnections: load.ready,
-      waitingConnections: load.waiting,
-      blockedConnections: load.blocked,
-      publishedMessages: publishing.publishedMessages,
+      coldLogBytes: coldLink.logBytes,
+      utilisation: delivery.autoDelay.utilisation,
+      ...this.#rates,
+      messages: publishing.acceptedMessages,
       overloadedMessages: publishing.overloadedMessages,
       refusedPublishes: local.refusedMessages,
-      coldLogBytes: coldLink.logBytes,
       pendingAcks: publishing.pendingAcks.count,
-      deliveredMessages: counters.deliveredMessages,
+      deliveries: counters.deliveries,
       deliveredBytes: counters.deliveredBytes,
       lostMessages: counters.lostMessages,
-      gaps: { ...counters.gaps },
+      gaps: counters.gaps,
       slowDisconnects: counters.slowDisconnects,
       badFrames: gateway.badFrames,
       refusedConnections: gateway.refusedConnections,
-      utilisation: delivery.autoDelay.utilisation,
       moves: handOver.moves,
       movingTopics: handOver.underWayCount,
-      lanes: this.lanes(),
     };
   }
 
-  engineCounts(): EngineCounts {
-    const { core, gateway } = this.#sources;
-    const { topics, delivery, handOver } = core;
-    const { publishing } = core.router;
-    const { load, counters } = delivery;
-    return {
-      uptimeMs: this.#nowMs() - this.#startedAtMs,
-      connections: gateway.connectionCount,
-      blockedConnections: load.blocked,
-      subscriptions: load.subscriptions,
-      topics: topics.count,
-      hotTopics: topics.hotCount,
-      utilisation: delivery.autoDelay.utilisation,
-      messages: publishing.publishedMessages,
-      overloadedMessages: publishing.overloadedMessages,
-      deliveries: counters.deliveredMessages,
-      deliveredBytes: counters.deliveredBytes,
-      lostMessages: counters.lostMessages,
-      slowDisconnects: counters.slowDisconnects,
-      moves: handOver.moves,
+  /** Takes the engine's rates over the last `elapsedMs`, since the call before. */
+  measureRates(elapsedMs: number): void {
+    const before = this.#measured;
+    const now = this.engine();
+    const perSecond = (count: number): number => (elapsedMs > 0 ? (count * 1000) / elapsedMs : 0);
+    this.#measured = now;
+    this.#rates = {
+      messagesPerSecond: perSecond(now.messages - before.messages),
+      deliveriesPerSecond: perSecond(now.deliveries - before.deliveries),
+      deliveredBytesPerSecond: perSecond(now.deliveredBytes - before.deliveredBytes),
     };
   }
 
@@ -135,11 +135,11 @@ export class Figures {
       deliveriesPerSecond: hasTraffic ? meter.deliveriesPerSecond(loadRow) : 0,
       messages: entry.acceptedMessages,
       bytes: entry.acceptedBytes,
-      deliveries: counters?.deliveredMessages ?? 0,
+      deliveries: counters?.deliveries ?? 0,
       deliveredBytes: counters?.deliveredBytes ?? 0,
       lagMessages,
       lagMs,
-      gaps: gapCounts(entry),
+      gaps: counters?.gaps ?? NO_GAPS,
       lostMessages: counters?.lostMessages ?? 0,
       moves: entry.moves,
       laneShare: this.#laneTimes.get(entry)?.share ?? 0,
@@ -165,14 +165,4 @@ export class Figures {
     const lags = streams.map((stream) => this.lags.lagOf(stream));
     return lags.reduce((worst, lag) => (lag.lagMessages > worst.lagMessages ? lag : worst), NO_LAG);
   }
-}
-
-function gapCounts({ counters }: TopicEntry): GapCounts {
-  return {
-    lapped: counters?.gapsOf('lapped') ?? 0,
-    max_lag_ms: counters?.gapsOf('max_lag_ms') ?? 0,
-    max_lag_messages: counters?.gapsOf('max_lag_messages') ?? 0,
-    conflated: counters?.gapsOf('conflated') ?? 0,
-    too_large: counters?.gapsOf('too_large') ?? 0,
-  };
 }

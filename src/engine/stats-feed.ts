@@ -6,7 +6,7 @@
  * a million of them a measurement takes as long as it takes, and delays nobody.
  */
 
-import type { ConsumerFigures, StatsReport, TopicFigures } from '../counters/report.js';
+import { type ConsumerFigures, encodeReport, type StatsReport, type TopicFigures } from '../counters/report.js';
 import {
   allocateStatsBoard,
   BOARD_CONSUMERS_MAX,
@@ -17,13 +17,11 @@ import { Top } from '../counters/top.js';
 import { BLOCKED } from '../delivery/consumer.js';
 import type { LaggingSubscription } from '../delivery/lag-scan.js';
 import { NO_ROW, type TopicEntry } from '../directory/topic-entry.js';
-import { PUBLISH_FULL } from '../home/link.js';
 import { EVENT_HEAD_MAX_BYTES } from '../protocol/event.js';
-import { encode } from '../protocol/msgpack.js';
 import { STATS_TOPIC } from '../protocol/topic-name.js';
 import type { Loop } from '../time/loop.js';
 import { JSON_STREAM } from '../variant/stream-spec.js';
-import type { EngineCounts, FigureSources, Figures } from './figures.js';
+import type { FigureSources, Figures } from './figures.js';
 
 /** How many of the slowest consumers `Figures` is to find. */
 export const SLOWEST_MAX = BOARD_CONSUMERS_MAX;
@@ -53,7 +51,6 @@ export class StatsFeed {
   readonly #topic: TopicEntry | null;
   #measuredAtMs: number;
   #publishedAtMs = Number.NEGATIVE_INFINITY;
-  #counts: EngineCounts;
   #measurement: Iterator<void> | null = null;
   #cancelTimer: (() => void) | null = null;
   #isStopped = false;
@@ -68,7 +65,6 @@ export class StatsFeed {
     this.#writer = new StatsBoardWriter(this.board);
     this.#topic = publishMs === 0 ? null : sources.core.topics.addServerTopic(STATS_TOPIC);
     this.#measuredAtMs = loop.nowMs();
-    this.#counts = figures.engineCounts();
   }
 
   start(): void {
@@ -113,9 +109,11 @@ export class StatsFeed {
       if (!entry.isClosed) topics.push(this.#figures.topic(entry));
       if (topics.length % FIGURES_PER_TURN === 0) yield;
     }
+    this.#figures.measureRates(elapsedMs);
     const report = this.#report(topics, elapsedMs);
+    // Turns of their own: with a thousand topics, encoding takes most of a millisecond.
+    yield;
     this.#writer.write(report);
-    // A turn of its own: encoding takes about as long as writing.
     yield;
     this.#publishIfDue(report, startMs);
   }
@@ -143,19 +141,10 @@ export class StatsFeed {
   }
 
   #report(topics: TopicFigures[], elapsedMs: number): StatsReport {
-    const before = this.#counts;
-    const counts = this.#figures.engineCounts();
-    this.#counts = counts;
-    const perSecond = (count: number): number => (elapsedMs > 0 ? (count * 1000) / elapsedMs : 0);
     return {
       time: Math.round(this.#loop.epochMs()),
       intervalMs: elapsedMs,
-      engine: {
-        ...counts,
-        messagesPerSecond: perSecond(counts.messages - before.messages),
-        deliveriesPerSecond: perSecond(counts.deliveries - before.deliveries),
-        deliveredBytesPerSecond: perSecond(counts.deliveredBytes - before.deliveredBytes),
-      },
+      engine: this.#figures.engine(),
       lanes: this.#figures.lanes(),
       topics,
       slowest: this.#figures.lags.slowest
@@ -186,26 +175,8 @@ export class StatsFeed {
     this.#publishedAtMs = nowMs;
     const growth = topic.streamOf(JSON_STREAM.key) === undefined ? 1 : JSON_GROWTH;
     const fits = (bytes: number): boolean => topic.log.canHold(bytes * growth + EVENT_HEAD_MAX_BYTES);
-    const bytes = encodeFitting(report, fits);
-    if (bytes === null) return;
-    const message = { bytes, start: 0, end: bytes.length, tail: null, timeMs: report.time, origin: 0 };
-    const monotonicMs = this.#loop.nowMs();
-    const seq = topic.link.publish(topic.spec.alias, { ...message, monotonicMs, mayWaitMs: 0, request: 0 });
+    const bytes = encodeReport(report, PUBLISHED_TOPICS_MAX, PUBLISHED_CONSUMERS_MAX, fits);
     // Refused when the logs of cold topics are full: the next report comes soon.
-    if (seq === PUBLISH_FULL) return;
-    topic.acceptedMessages++;
-    topic.acceptedBytes += bytes.length;
-    this.#sources.core.topics.headMoved(topic);
+    if (bytes !== null) this.#sources.core.router.publishing.publishOwn(topic, bytes, this.#loop.nowMs());
   }
-}
-
-/** The report with as much of its lists as fits into the topic's log; null: not even without them. */
-function encodeFitting(report: StatsReport, fits: (payloadBytes: number) => boolean): Uint8Array | null {
-  for (let part = 1; part > 0.01; part /= 2) {
-    const topics = report.topics.slice(0, PUBLISHED_TOPICS_MAX * part);
-    const slowest = report.slowest.slice(0, PUBLISHED_CONSUMERS_MAX * part);
-    const bytes = encode({ ...report, topics, slowest });
-    if (fits(bytes.length)) return bytes;
-  }
-  return null;
 }

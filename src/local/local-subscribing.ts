@@ -1,8 +1,9 @@
 /** Subscribing from within the process. */
 
 import type { Delivery } from '../delivery/delivery.js';
+import { policyNumber } from '../delivery/slow-consumer.js';
 import { DELAY_OF_STREAM } from '../delivery/subscription-table.js';
-import { policyNumber, type TopicDirectory } from '../directory/topic-directory.js';
+import type { TopicDirectory } from '../directory/topic-directory.js';
 import { RingcastError } from '../errors.js';
 import { msgpackEncoder } from '../protocol/encoder-msgpack.js';
 import { OPTIONS } from '../protocol/messages.js';

@@ -1,8 +1,9 @@
 /** Subscribing: what SUBSCRIBE, UNSUBSCRIBE and HISTORY do. */
 
 import type { Delivery } from '../delivery/delivery.js';
+import { policyNumber } from '../delivery/slow-consumer.js';
 import { DELAY_OF_STREAM, NONE } from '../delivery/subscription-table.js';
-import { policyNumber, type TopicDirectory } from '../directory/topic-directory.js';
+import type { TopicDirectory } from '../directory/topic-directory.js';
 import type { TopicEntry } from '../directory/topic-entry.js';
 import { RingcastError } from '../errors.js';
 import type { ClientFrame, HistoryOptions, SubscribeOptions } from '../protocol/messages.js';

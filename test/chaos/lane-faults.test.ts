@@ -368,7 +368,7 @@ describe('closing an engine', () => {
     const faulty = await startRead();
     const publishers = await Promise.all(CODECS.map((codec) => TestClient.open(faulty.engine.url, codec)));
     faulty.pool.lanes[0]!.faults.ask('hang');
-    const before = faulty.engine.stats().publishedMessages;
+    const before = faulty.engine.stats().messages;
     for (const publisher of publishers) {
       const messages = Array.from({ length: 100 }, (_, n) => ({
         type: 'publish' as const,
@@ -379,7 +379,7 @@ describe('closing an engine', () => {
       publisher.send(...messages);
     }
     const own = publishAll(faulty);
-    await until(() => faulty.engine.stats().publishedMessages === before + 200 + PUBLISHED, 'all are accepted');
+    await until(() => faulty.engine.stats().messages === before + 200 + PUBLISHED, 'all are accepted');
     await faulty.engine.close();
     for (const publisher of publishers) {
       expect((await publisher.untilClosed()).code).toBe(1001);

@@ -193,7 +193,7 @@ describe('parseConfig', () => {
     ['an object for a duration', { idleTimeoutMs: {} }, ['idleTimeoutMs: must be a duration', 'got {}']],
     ['an unknown word for the delay', { maxDelayMs: 'never' }, ['maxDelayMs: must be "auto" or a duration']],
     ['a delay above its range', { maxDelayMs: 1001 }, ['maxDelayMs']],
-    ['an unknown policy', { slowConsumerPolicy: 'block' }, ['one of drop_oldest, disconnect, conflate; got "block"']],
+    ['an unknown policy', { slowConsumerPolicy: 'block' }, ['one of drop_oldest, conflate, disconnect; got "block"']],
     [
       'a size that is no power of two',
       { ringBytes: 5_000_000 },

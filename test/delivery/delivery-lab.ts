@@ -2,8 +2,9 @@
 
 import type { Consumer } from '#src/delivery/consumer.js';
 import { Delivery, type SubscribeOptions } from '#src/delivery/delivery.js';
+import { POLICY_DROP_OLDEST } from '#src/delivery/slow-consumer.js';
 import type { Stream, StreamOptions } from '#src/delivery/stream.js';
-import { DELAY_OF_STREAM, POLICY_DROP_OLDEST } from '#src/delivery/subscription-table.js';
+import { DELAY_OF_STREAM } from '#src/delivery/subscription-table.js';
 import type { FrameLog } from '#src/log/frame-log.js';
 import { PlainLog } from '#src/log/plain-log.js';
 import { SharedLog } from '#src/log/shared-log.js';

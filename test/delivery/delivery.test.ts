@@ -23,9 +23,9 @@ describe('slices', () => {
     lab.settle();
     expect(early.takeMessages()).toEqual([['1:4']]);
     expect(late.takeMessages()).toEqual([['1:4']]);
-    expect(lab.delivery.counters.deliveredMessages).toBe(6);
-    expect(early.consumer.deliveredMessages).toBe(4);
-    expect(topic.stream.counters.deliveredMessages).toBe(6);
+    expect(lab.delivery.counters.deliveries).toBe(6);
+    expect(early.consumer.deliveries).toBe(4);
+    expect(topic.stream.counters.deliveries).toBe(6);
   });
 
   it('carry the bytes of the log unchanged', () => {

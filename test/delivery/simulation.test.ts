@@ -3,7 +3,7 @@
 
 import { describe, expect, it } from 'vitest';
 import { SEND_BLOCKED, SEND_OK } from '#src/delivery/sink.js';
-import { POLICY_CONFLATE, POLICY_DISCONNECT, POLICY_DROP_OLDEST } from '#src/delivery/subscription-table.js';
+import { POLICY_CONFLATE, POLICY_DISCONNECT, POLICY_DROP_OLDEST } from '#src/delivery/slow-consumer.js';
 import { Random, testSeed } from '../ring/random.js';
 import { DeliveryLab, type LabConsumer, type LabTopic } from './delivery-lab.js';
 
@@ -261,7 +261,7 @@ describe('a simulation', () => {
       }
       const { counters } = lab.delivery;
       console.log({ events, lost, gaps: counters.gaps, slowDisconnects: counters.slowDisconnects });
-      expect(counters.deliveredMessages).toBe(events);
+      expect(counters.deliveries).toBe(events);
       expect(counters.lostMessages).toBe(lost);
       expect(
         topics.reduce(

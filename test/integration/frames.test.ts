@@ -37,7 +37,7 @@ describe.each(['cold:t', 'hot:t'])('frames of %s', (topic) => {
     ).toEqual(publishes.map((_, n) => n));
     expect(client.heard.filter((frame) => frame.type === 'pong')).toHaveLength(1);
     expect(Math.max(...client.framesPerMessage)).toBeGreaterThan(100);
-    expect(engine.stats()).toMatchObject({ publishedMessages: 998, badFrames: 0 });
+    expect(engine.stats()).toMatchObject({ messages: 998, badFrames: 0 });
   });
 
   it('publishes by the alias of a subscription, and by one that `open` gave', async () => {
@@ -46,7 +46,7 @@ describe.each(['cold:t', 'hot:t'])('frames of %s', (topic) => {
     const { alias } = await reader.subscribe(topic);
     const opened = await feed.publish(topic, null, { open: true });
     expect(opened).toMatchObject({ topic, alias, seq: 0 });
-    expect(engine.stats().publishedMessages).toBe(0);
+    expect(engine.stats().messages).toBe(0);
     await reader.publish(alias as number, 'by subscription');
     await feed.publish(opened.alias as number, 'by open');
     feed.send({ type: 'publish', topic: opened.alias as number, payload: 'with options', options: { id: 'm' } });

@@ -211,7 +211,7 @@ describe('authorize', () => {
     await client.sync();
     expect(client.errors().at(-1)).toMatchObject({ id: null, code: 'FORBIDDEN' });
     expect(client.events()).toEqual([]);
-    expect(engine.stats().publishedMessages).toBe(1);
+    expect(engine.stats().messages).toBe(1);
     expect(client.isClosed).toBe(false);
   });
 
@@ -334,7 +334,7 @@ describe('authorize', () => {
     await until(() => engine.stats().connections === 0, 'both have left');
     answer.resolve(true);
     await (await TestClient.open(url)).sync();
-    expect(engine.stats()).toMatchObject({ subscriptions: 0, streams: 0, topics: 0, publishedMessages: 0 });
+    expect(engine.stats()).toMatchObject({ subscriptions: 0, streams: 0, topics: 0, messages: 0 });
     expect(asked).toBe(2);
   });
 
@@ -370,7 +370,7 @@ describe('authorize', () => {
     expect(client.errors().some(({ message }) => message.includes('database'))).toBe(false);
     expect(faults).toMatchObject([{ message: 'no database' }, { message: 'no database' }]);
     await client.sync();
-    expect(engine.stats()).toMatchObject({ subscriptions: 0, topics: 0, publishedMessages: 0 });
+    expect(engine.stats()).toMatchObject({ subscriptions: 0, topics: 0, messages: 0 });
   });
 
   it('an answer that is a promise of another make is waited for too', async () => {

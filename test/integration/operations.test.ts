@@ -42,7 +42,7 @@ describe.each(CASES)('$codec, $home topic, $lanes lanes', ({ codec, home, lanes 
     await publisher.publish(topic, 'unheard');
     await subscriber.sync();
     expect(subscriber.events()).toHaveLength(1);
-    expect(engine.stats()).toMatchObject({ subscriptions: 0, streams: 0, publishedMessages: 2, deliveredMessages: 1 });
+    expect(engine.stats()).toMatchObject({ subscriptions: 0, streams: 0, messages: 2, deliveries: 1 });
   });
 
   it('keeps order and counts exactly: 3 publishers, 3 subscribers, 600 messages', async () => {
@@ -67,8 +67,8 @@ describe.each(CASES)('$codec, $home topic, $lanes lanes', ({ codec, home, lanes 
     const orders = subscribers.map((subscriber) => JSON.stringify(subscriber.events().map(({ payload }) => payload)));
     expect(new Set(orders).size).toBe(1);
     expect(engine.stats()).toMatchObject({
-      publishedMessages: 600,
-      deliveredMessages: 1800,
+      messages: 600,
+      deliveries: 1800,
       lostMessages: 0,
       gaps: {},
       badFrames: 0,

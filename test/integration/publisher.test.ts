@@ -42,7 +42,7 @@ describe.each(['cold:t', 'hot:t'])('a publisher of %s', (topic) => {
       Array.from({ length: 100 }, (_, n) => [n + 1, { n: n + 1 }, n % 2 === 1 ? undefined : `m-${n + 1}`]),
     );
     expect(publisher).toMatchObject({ topic, refused: 0 });
-    expect(engine.stats()).toMatchObject({ publishedMessages: 100, refusedPublishes: 0 });
+    expect(engine.stats()).toMatchObject({ messages: 100, refusedPublishes: 0 });
   });
 
   it('is told what is refused by the turn, and why', async () => {
@@ -64,7 +64,7 @@ describe.each(['cold:t', 'hot:t'])('a publisher of %s', (topic) => {
       expect(refusals.splice(0)).toMatchObject([{ topic, count: 3, error: { name: 'RingcastError', code } }]);
     }
     expect(publisher.refused).toBe(3 * bad.length);
-    expect(engine.stats()).toMatchObject({ publishedMessages: 0, refusedPublishes: 3 * bad.length });
+    expect(engine.stats()).toMatchObject({ messages: 0, refusedPublishes: 3 * bad.length });
     expect(publisher.send('still works', null as unknown as undefined)).toBe(true);
   });
 
@@ -134,7 +134,7 @@ describe.each(['cold:t', 'hot:t'])('a publisher of %s', (topic) => {
     await closing;
     engine.publish(topic, 'too late');
     await nextTurn();
-    expect(engine.stats()).toMatchObject({ publishedMessages: 0, refusedPublishes: 501 });
+    expect(engine.stats()).toMatchObject({ messages: 0, refusedPublishes: 501 });
     await expect(engine.publish(topic, 1)).rejects.toMatchObject({ code: 'CONFLICT' });
   });
 });
@@ -167,15 +167,15 @@ describe('a burst that is larger than the ring', () => {
     expect(publisher.pressure).toBeLessThanOrEqual(50);
     expect(refusals).toMatchObject([{ topic: 'hot:t', count: 500 - accepted, error: { code: 'OVERLOADED' } }]);
     expect((await engine.publish('hot:t', 'behind all others')).seq).toBe(accepted + 2);
-    expect(engine.stats()).toMatchObject({ publishedMessages: accepted + 2, overloadedMessages: publisher.refused });
+    expect(engine.stats()).toMatchObject({ messages: accepted + 2, overloadedMessages: publisher.refused });
   });
 
   it('by promises that nobody looks at is refused without harm', async () => {
     const engine = await startHung();
     for (let n = 0; n < 500; n++) engine.publish('hot:t', 'x'.repeat(1000));
     await nextTurn();
-    const { publishedMessages, refusedPublishes, overloadedMessages } = engine.stats();
-    expect(publishedMessages + refusedPublishes).toBe(501);
+    const { messages, refusedPublishes, overloadedMessages } = engine.stats();
+    expect(messages + refusedPublishes).toBe(501);
     expect(refusedPublishes).toBeGreaterThan(100);
     expect(overloadedMessages).toBe(refusedPublishes);
   });

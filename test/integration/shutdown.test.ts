@@ -156,10 +156,10 @@ describe('engine.close()', () => {
         payload: n,
       })),
     );
-    await until(() => engine.stats().publishedMessages > 0, 'they are accepted');
+    await until(() => engine.stats().messages > 0, 'they are accepted');
     await engine.close();
     await publisher.untilClosed();
-    expect(publisher.heard.filter(({ type }) => type === 'ok')).toHaveLength(engine.stats().publishedMessages);
+    expect(publisher.heard.filter(({ type }) => type === 'ok')).toHaveLength(engine.stats().messages);
   });
 
   it.each(CODECS)(

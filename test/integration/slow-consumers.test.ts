@@ -50,7 +50,7 @@ describe.each(CASES)('a $codec subscriber of $topic that does not read', ({ code
       blockedConnections: 0,
       lostMessages: followed.lost,
       gaps: { lapped: 1 },
-      deliveredMessages: followed.events + total,
+      deliveries: followed.events + total,
       slowDisconnects: 0,
     });
     await engine.publish(topic, 'after');

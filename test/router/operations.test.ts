@@ -158,7 +158,7 @@ for (const [home, options, prefix] of [
       feed.send({ type: 'publish', id: 1, topic: `${prefix}a`, payload: null, options: { open: true } });
       feed.send({ type: 'publish', topic: `${prefix}a`, payload: null, options: { open: true } });
       expect([one.take(), feed.takeShort()]).toEqual([[], ['ok 1']]);
-      expect(lab.router.publishing.publishedMessages).toBe(0);
+      expect(lab.router.publishing.acceptedMessages).toBe(0);
     });
 
     it('to an alias that this connection was not given is TOPIC_NOT_FOUND', () => {
@@ -283,7 +283,7 @@ describe('a full ring', () => {
     const { count } = (aggregated as { details: { count: number } }).details;
     expect(one.takeShort()).toEqual(Array.from({ length: 40 - count }, (_, i) => `event ${i + 1}`));
     expect(lab.router.publishing.overloadedMessages).toBe(count + 1);
-    expect(lab.router.publishing.publishedMessages).toBe(40 - count);
+    expect(lab.router.publishing.acceptedMessages).toBe(40 - count);
     expect(lab.router.publishing.pendingAcks.count).toBe(0);
     feed.send({ type: 'publish', id: 2, topic: 'hot:a', payload });
     expect(feed.takeShort()).toEqual(['ok 2']);

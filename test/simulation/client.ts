@@ -122,13 +122,13 @@ export class Client implements Sink {
     let index = 0;
     this.#refusedWithoutId = 0;
     this.#handle(bytes, (handle) => {
-      const before = router.publishing.publishedMessages;
+      const before = router.publishing.acceptedMessages;
       const { topic } = batch[index] as Publish;
       const message = messages[index++] as Message;
       this.#world.publishing = message;
       handle();
       const entry = this.#world.topics.find(topic);
-      if (router.publishing.publishedMessages > before && entry !== undefined) this.#world.accepted(message, entry);
+      if (router.publishing.acceptedMessages > before && entry !== undefined) this.#world.accepted(message, entry);
       this.#world.settlePublishing();
     });
     this.#checkRefusals(batch, messages);

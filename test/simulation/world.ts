@@ -175,7 +175,7 @@ export class World extends CoreParts {
   /** The application itself publishes. */
   publishLocally(message: Message, topic: string, payload: Uint8Array): void {
     const { router, checker, topics } = this;
-    const before = router.publishing.publishedMessages;
+    const before = router.publishing.acceptedMessages;
     const settle = (outcome: unknown): void => {
       this.answered(message, () => {
         if (outcome instanceof RingcastError) checker.refused(message, outcome.code);
@@ -188,8 +188,7 @@ export class World extends CoreParts {
     else if (!router.publishing.publishLocally(entry, payload, message.id, this.loop.now, settle)) {
       settle(overloaded(entry));
     }
-    if (router.publishing.publishedMessages > before && !(entry instanceof RingcastError))
-      this.accepted(message, entry);
+    if (router.publishing.acceptedMessages > before && !(entry instanceof RingcastError)) this.accepted(message, entry);
     this.settlePublishing();
   }
 

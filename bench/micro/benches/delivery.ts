@@ -4,8 +4,9 @@
 import type { Consumer } from '../../../dist/delivery/consumer.js';
 import { Delivery } from '../../../dist/delivery/delivery.js';
 import { SEND_OK, type Sink } from '../../../dist/delivery/sink.js';
+import { POLICY_DROP_OLDEST } from '../../../dist/delivery/slow-consumer.js';
 import type { Stream } from '../../../dist/delivery/stream.js';
-import { DELAY_OF_STREAM, POLICY_DROP_OLDEST } from '../../../dist/delivery/subscription-table.js';
+import { DELAY_OF_STREAM } from '../../../dist/delivery/subscription-table.js';
 import type { FrameLog } from '../../../dist/log/frame-log.js';
 import { PlainLog } from '../../../dist/log/plain-log.js';
 import { SharedLog } from '../../../dist/log/shared-log.js';
@@ -165,7 +166,7 @@ class Turns {
 
   #verifyOne(consumers: readonly Consumer[]): void {
     const { subscribers, streams, frames } = this.#setup;
-    const { deliveredMessages, flushes } = this.#delivery.counters;
+    const { deliveries, flushes } = this.#delivery.counters;
     this.append();
     this.mark();
     verify(
@@ -175,7 +176,7 @@ class Turns {
     this.flush();
     verify(!consumers.some(({ isPending }) => isPending), 'somebody is still pending');
     const { counters } = this.#delivery;
-    verify(counters.deliveredMessages - deliveredMessages === subscribers * streams * frames, 'not all delivered');
+    verify(counters.deliveries - deliveries === subscribers * streams * frames, 'not all delivered');
     verify(counters.flushes - flushes === subscribers, 'more flushes than subscribers');
     verify(counters.lostMessages === 0 && this.#delivery.load.ready === 0, 'messages were lost');
   }

@@ -55,9 +55,9 @@ class Publishing implements Work {
   }
 
   async run(times: number): Promise<number> {
-    const before = this.#engine.stats().publishedMessages;
+    const before = this.#engine.stats().messages;
     for (let time = 0; time < times; time++) await this.#burst();
-    return this.#engine.stats().publishedMessages - before;
+    return this.#engine.stats().messages - before;
   }
 
   expected(times: number): number {

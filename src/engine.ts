@@ -15,16 +15,16 @@ import type { Home } from './home/placement.js';
 import { LanePool } from './lane/pool.js';
 import type { LaneEvents } from './lane/supervised-lane.js';
 import type {
+  LocalPublishOptions,
   LocalSubscribeOptions,
   LocalSubscription,
   PublisherOptions,
-  PublishOptions,
   PublishResult,
 } from './local/api.js';
+import { LocalPublisher } from './local/local-publisher.js';
 import { LocalPublishing } from './local/local-publishing.js';
 import type { LocalHandlers } from './local/local-subscriber.js';
 import { subscribeLocally } from './local/local-subscribing.js';
-import { Publisher } from './local/publisher.js';
 import { topicNameProblem } from './protocol/topic-name.js';
 import type { Hooks } from './router/hooks.js';
 import { createLoop } from './time/event-loop.js';
@@ -135,18 +135,18 @@ export class Engine extends EventEmitter<EngineEvents> {
    * TOPIC_NOT_FOUND, OVERLOADED, SHUTTING_DOWN … A rejection that nobody waits for ends nothing: it is counted in `stats()`.
    * A feed, which waits for none of its messages, uses `openPublisher`.
    */
-  publish(topic: string, value: unknown, options?: PublishOptions): Promise<PublishResult> {
+  publish(topic: string, value: unknown, options?: LocalPublishOptions): Promise<PublishResult> {
     return this.#local.publish(topic, value, options);
   }
 
   /** Publishes bytes that are one MessagePack value already. They are copied before this returns. */
-  publishEncoded(topic: string, payload: Uint8Array, options?: PublishOptions): Promise<PublishResult> {
+  publishEncoded(topic: string, payload: Uint8Array, options?: LocalPublishOptions): Promise<PublishResult> {
     return this.#local.publishEncoded(topic, payload, options);
   }
 
   /** Opens a topic for a feed. Throws RingcastError: BAD_REQUEST (name), TOPIC_NOT_FOUND, LIMIT_EXCEEDED, CONFLICT … */
-  openPublisher(topic: string, options: PublisherOptions = {}): Publisher {
-    return new Publisher(topic, this.#local, options);
+  openPublisher(topic: string, options: PublisherOptions = {}): LocalPublisher {
+    return new LocalPublisher(topic, this.#local, options);
   }
 
   /**

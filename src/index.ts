@@ -16,15 +16,15 @@ export type { EngineStats, LaneEvent, PoisonEvent, TopicStats } from './engine/a
 export { createEngine, Engine, type EngineHooks, type EngineInput } from './engine.js';
 export { ERROR_TABLE, type ErrorCode, RingcastError } from './errors.js';
 export type {
+  LocalPublishOptions,
   LocalSubscribeOptions,
   LocalSubscription,
   PublisherOptions,
-  PublishOptions,
   PublishRefusal,
   PublishResult,
 } from './local/api.js';
-export type { TopicEvent, TopicGap } from './local/local-subscriber.js';
-export type { Publisher } from './local/publisher.js';
+export type { LocalPublisher } from './local/local-publisher.js';
+export type { LocalEvent, LocalGap } from './local/local-subscriber.js';
 export { encodeJson } from './protocol/json-to-msgpack.js';
 export { decode, encode } from './protocol/msgpack.js';
 export { decodeJson } from './protocol/msgpack-to-json.js';

@@ -16,7 +16,7 @@ const BATCH_TEXT_MAX_CHARACTERS = 32 * 1024;
 const PAUSE_MIN_MS = 1;
 const PAUSE_MAX_MS = 250;
 
-export interface OutgoingMessage {
+export interface QueuedMessage {
   readonly topic: string;
   readonly payload: unknown;
   /** Length of the payload as JSON. */
@@ -38,7 +38,7 @@ type Outcome = Published | RingcastError;
 export interface OrderedSenderOptions {
   client: Client;
   /** The message can never be published: too large, a topic name that is none. It is left out. */
-  onUnfit: (message: OutgoingMessage, problem: string) => void;
+  onUnfit: (message: QueuedMessage, problem: string) => void;
   sleep: (durationMs: number) => Promise<void>;
 }
 
@@ -48,7 +48,7 @@ export class OrderedSender {
   readonly #options: OrderedSenderOptions;
   readonly #publishers = new Map<string, Publisher | RingcastError>();
   #isClosed = false;
-  #waiting: OutgoingMessage[] = [];
+  #waiting: QueuedMessage[] = [];
   #waitingCharacters = 0;
   #batchMessages = BATCH_MESSAGES_MAX;
   #pauseMs = 0;
@@ -68,7 +68,7 @@ export class OrderedSender {
   }
 
   /** Takes a message; wait for the promise, if there is one, before adding more. */
-  add(message: OutgoingMessage): Promise<void> | null {
+  add(message: QueuedMessage): Promise<void> | null {
     this.#waiting.push(message);
     this.#waitingCharacters += message.textCharacters;
     const isFull = this.#waiting.length >= BATCH_MESSAGES_MAX || this.#waitingCharacters >= BATCH_TEXT_MAX_CHARACTERS;
@@ -92,7 +92,7 @@ export class OrderedSender {
     await this.#sending;
   }
 
-  async #sendAll(messages: OutgoingMessage[]): Promise<void> {
+  async #sendAll(messages: QueuedMessage[]): Promise<void> {
     let rest = messages;
     while (rest.length > 0) {
       const batch = rest.slice(0, this.#batchMessages);
@@ -115,7 +115,7 @@ export class OrderedSender {
   }
 
   /** Returns the messages that have to be sent again, in order. */
-  async #sendBatch(batch: OutgoingMessage[]): Promise<OutgoingMessage[]> {
+  async #sendBatch(batch: QueuedMessage[]): Promise<QueuedMessage[]> {
     await this.#openAll(batch);
     const outcomes = await Promise.all(
       batch.map((message) => {
@@ -123,7 +123,7 @@ export class OrderedSender {
         return publisher instanceof RingcastError ? publisher : publisher.publish(message.payload).catch(asRefusal);
       }),
     );
-    const refused: OutgoingMessage[] = [];
+    const refused: QueuedMessage[] = [];
     const refusedTopics = new Set<string>();
     for (const [index, message] of batch.entries()) {
       const outcome: Outcome = outcomes[index]!;
@@ -144,7 +144,7 @@ export class OrderedSender {
   }
 
   /** Opens topics that are new; why one cannot be opened is kept as the outcome of its messages. */
-  async #openAll(batch: OutgoingMessage[]): Promise<void> {
+  async #openAll(batch: QueuedMessage[]): Promise<void> {
     for (const topic of new Set(batch.map((message) => message.topic))) {
       const known = this.#publishers.get(topic);
       const mayOpenNow = known instanceof RingcastError && known.code === 'OVERLOADED';

@@ -16,7 +16,7 @@ export interface CallOptions {
 export const TIMER_MAX_MS = 0x7fff_ffff;
 
 /** Calls `giveUp` once with the reason, unless `end` is called before. Writer: whoever waits for an answer. */
-export class Limits {
+export class CallLimits {
   readonly #signal: AbortSignal | undefined;
   readonly #onAbort: (() => void) | undefined;
   readonly #timer: ReturnType<typeof setTimeout> | undefined;
@@ -57,7 +57,7 @@ export function limited<Result>(
 ): Promise<Result> {
   return new Promise((resolve, reject) => {
     let forget = (): void => {};
-    const limits = new Limits(what, options, (reason) => {
+    const limits = new CallLimits(what, options, (reason) => {
       forget();
       reject(reason);
     });

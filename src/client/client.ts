@@ -7,16 +7,16 @@ import { RingcastError } from '../errors.js';
 import type { ConnectOptions, GapReason, HistoryEntry, Welcome } from '../protocol/messages.js';
 import { addressProblem, STATS_TOPIC } from '../protocol/topic-name.js';
 import { type CallOptions, limited } from './call.js';
-import { type ClosedInfo, Connection, type PushedMessage } from './connection.js';
+import { ClientConnection, type ClosedInfo, type PushedMessage } from './connection.js';
 import { Emitter } from './emitter.js';
 import { checkFields } from './fields.js';
 import { type ClientPublishOptions, type Published, Publisher, toPublished, wireOptions } from './publisher.js';
 import { type WebSocketConstructor, webSocketConstructor } from './socket.js';
 import {
   type ClientSubscribeOptions,
+  ClientSubscriptions,
   type EventHandler,
   type Subscription,
-  SubscriptionTable,
   type TopicEvent,
 } from './subscriptions.js';
 
@@ -95,7 +95,7 @@ export interface ClientEvents {
   close: ClosedInfo;
 }
 
-export interface HistoryOptions extends CallOptions {
+export interface ClientHistoryOptions extends CallOptions {
   /** How many messages at most; all that are retained when absent. */
   lastN?: number;
 }
@@ -148,8 +148,8 @@ export async function connect(url: string, options: ClientOptions = {}): Promise
 
 /** A connection to a server. Get one from `connect`. */
 export class Client {
-  readonly #connection: Connection;
-  readonly #subscriptions: SubscriptionTable;
+  readonly #connection: ClientConnection;
+  readonly #subscriptions: ClientSubscriptions;
   readonly #events = new Emitter<ClientEvents>();
   #server: ServerInfo | null = null;
   /** The first refusal of a message without an answer since the last flush. */
@@ -160,12 +160,12 @@ export class Client {
     const { requestTimeoutMs = REQUEST_TIMEOUT_DEFAULT_MS, heartbeatMs = null } = options;
     const WebSocket = webSocketConstructor(options.WebSocket);
     const settings = { requestTimeoutMs, heartbeatMs };
-    this.#connection = new Connection(url, WebSocket, settings, {
+    this.#connection = new ClientConnection(url, WebSocket, settings, {
       onPush: (message) => this.#onPush(message),
       onError: (error) => this.#onError(error),
       onClose: (closed) => this.#events.emit('close', closed),
     });
-    this.#subscriptions = new SubscriptionTable(this.#connection, requestTimeoutMs);
+    this.#subscriptions = new ClientSubscriptions(this.#connection, requestTimeoutMs);
   }
 
   /** Introduces the client to the server; `connect` has done it. */
@@ -239,7 +239,7 @@ export class Client {
   }
 
   /** The retained messages of a topic. */
-  async history(topic: string, options: HistoryOptions = {}): Promise<History> {
+  async history(topic: string, options: ClientHistoryOptions = {}): Promise<History> {
     check(addressProblem(topic));
     const wire = options.lastN === undefined ? {} : { options: { lastN: options.lastN } };
     return this.#connection.request({ type: 'history', topic, ...wire }, (result) => toHistory(topic, result), options);

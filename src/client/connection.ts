@@ -8,7 +8,7 @@
 import { ERROR_TABLE, type ErrorCode, RingcastError, reasonOf, refusalOf } from '../errors.js';
 import { decodeServerFrames, encodeClientFrame } from '../protocol/client-frames.js';
 import { type ClientMessage, type RequestId, type ServerMessage, SUBPROTOCOL_MSGPACK } from '../protocol/messages.js';
-import { type CallOptions, Limits } from './call.js';
+import { CallLimits, type CallOptions } from './call.js';
 import { checkMessage } from './fields.js';
 import { Outbox } from './outbox.js';
 import { onRefusal } from './refusal.js';
@@ -59,13 +59,13 @@ interface PendingRequest {
   readonly accept: (result: Record<string, unknown>) => unknown;
   readonly resolve: (result: unknown) => void;
   readonly reject: (reason: unknown) => void;
-  readonly limits: Limits;
+  readonly limits: CallLimits;
   /** Of the outbox, when the request was in it: what an answer shows to have arrived. */
   readonly pushedBytes: number;
 }
 
 /** Writers: the client's calls, the socket's events and timers, all in one thread. */
-export class Connection {
+export class ClientConnection {
   readonly #socket: WebSocketLike;
   readonly #handlers: ConnectionHandlers;
   readonly #options: ConnectionOptions;
@@ -165,7 +165,7 @@ export class Connection {
       this.#lastId += 1;
       const id = this.#lastId;
       const frame = this.#encode({ ...message, id });
-      const limits = new Limits(message.type, { signal, timeoutMs }, (reason) => {
+      const limits = new CallLimits(message.type, { signal, timeoutMs }, (reason) => {
         this.#pending.delete(id);
         reject(reason);
       });

@@ -2,7 +2,7 @@
 
 import type { PublishOptions } from '../protocol/messages.js';
 import type { CallOptions } from './call.js';
-import type { Connection } from './connection.js';
+import type { ClientConnection } from './connection.js';
 import { checkFields } from './fields.js';
 
 export interface SendOptions {
@@ -38,11 +38,16 @@ export interface Published {
 export class Publisher {
   readonly topic: string;
   readonly alias: number;
-  readonly #connection: Connection;
+  readonly #connection: ClientConnection;
   readonly #flush: (options?: CallOptions) => Promise<void>;
 
   /** Made by `client.openPublisher(topic)`. */
-  constructor(connection: Connection, topic: string, alias: number, flush: (options?: CallOptions) => Promise<void>) {
+  constructor(
+    connection: ClientConnection,
+    topic: string,
+    alias: number,
+    flush: (options?: CallOptions) => Promise<void>,
+  ) {
     this.#connection = connection;
     this.topic = topic;
     this.alias = alias;

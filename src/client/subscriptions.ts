@@ -7,7 +7,7 @@ import { RingcastError } from '../errors.js';
 import type { EventMessage, SubscribedResult, SubscribeOptions } from '../protocol/messages.js';
 import { decode } from '../protocol/msgpack.js';
 import { type CallOptions, limited } from './call.js';
-import type { Connection } from './connection.js';
+import type { ClientConnection } from './connection.js';
 import { callUser } from './emitter.js';
 import { checkFields } from './fields.js';
 
@@ -57,7 +57,7 @@ interface Target {
   subscription: Subscription | null;
 }
 
-interface Stream {
+interface ClientStream {
   readonly topic: string;
   /** What the server was asked for, in a form that can be compared. */
   readonly optionsText: string;
@@ -75,13 +75,13 @@ interface Stream {
 }
 
 /** Writers: the client's calls and its connection's messages, all in one thread. */
-export class SubscriptionTable {
-  readonly #connection: Connection;
+export class ClientSubscriptions {
+  readonly #connection: ClientConnection;
   readonly #requestTimeoutMs: number;
-  readonly #byTopic = new Map<string, Stream>();
-  readonly #byAlias = new Map<number, Stream>();
+  readonly #byTopic = new Map<string, ClientStream>();
+  readonly #byAlias = new Map<number, ClientStream>();
 
-  constructor(connection: Connection, requestTimeoutMs: number) {
+  constructor(connection: ClientConnection, requestTimeoutMs: number) {
     this.#connection = connection;
     this.#requestTimeoutMs = requestTimeoutMs;
   }
@@ -127,7 +127,7 @@ export class SubscriptionTable {
   }
 
   /** The topic's stream if it is as asked for; a new one if there is none. */
-  #streamFor(topic: string, options: SubscribeOptions): Stream {
+  #streamFor(topic: string, options: SubscribeOptions): ClientStream {
     const set = Object.entries(options).filter(([, value]) => value !== undefined);
     const optionsText = JSON.stringify(set.sort());
     const known = this.#byTopic.get(topic);
@@ -137,7 +137,7 @@ export class SubscriptionTable {
     throw new RingcastError('CONFLICT', problem, { topic });
   }
 
-  #open(topic: string, options: SubscribeOptions, optionsText: string): Stream {
+  #open(topic: string, options: SubscribeOptions, optionsText: string): ClientStream {
     const request = new AbortController();
     const subscribed = this.#connection.request(
       { type: 'subscribe', topic, ...(optionsText === '[]' ? {} : { options }) },
@@ -152,14 +152,14 @@ export class SubscriptionTable {
       },
       { signal: request.signal, timeoutMs: 0 }, // each subscribe() that waits has limits of its own
     );
-    const stream: Stream = { topic, optionsText, targets: [], alias: -1, epoch: '', seq: 0, subscribed, request };
+    const stream: ClientStream = { topic, optionsText, targets: [], alias: -1, epoch: '', seq: 0, subscribed, request };
     this.#byTopic.set(topic, stream);
     subscribed.catch(() => this.#forget(stream)); // each subscribe() that waits for it reports the error
     return stream;
   }
 
   /** A handler that joins a running stream starts behind what was handed out so far. */
-  #begin(stream: Stream, target: Target): Subscription {
+  #begin(stream: ClientStream, target: Target): Subscription {
     const { topic, alias, epoch, seq } = stream;
     let end: Promise<void> | undefined;
     const close = (): Promise<void> => {
@@ -170,7 +170,7 @@ export class SubscriptionTable {
     return target.subscription;
   }
 
-  async #remove(stream: Stream, target: Target): Promise<void> {
+  async #remove(stream: ClientStream, target: Target): Promise<void> {
     target.isOpen = false;
     stream.targets = stream.targets.filter((other) => other !== target);
     if (stream.targets.length > 0 || this.#byTopic.get(stream.topic) !== stream) return;
@@ -185,12 +185,12 @@ export class SubscriptionTable {
     }
   }
 
-  #forget(stream: Stream): void {
+  #forget(stream: ClientStream): void {
     if (this.#byTopic.get(stream.topic) === stream) this.#byTopic.delete(stream.topic);
     if (this.#byAlias.get(stream.alias) === stream) this.#byAlias.delete(stream.alias);
   }
 }
 
-function topicEvent({ topic, epoch }: Stream, { seq, time, id }: EventMessage, payload: unknown): TopicEvent {
+function topicEvent({ topic, epoch }: ClientStream, { seq, time, id }: EventMessage, payload: unknown): TopicEvent {
   return id === null ? { topic, epoch, seq, time, payload } : { topic, epoch, seq, time, payload, id };
 }

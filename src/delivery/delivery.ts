@@ -35,7 +35,7 @@ export interface DeliveryOptions {
   readonly budgetMs: number;
 }
 
-export interface SubscribeOptions {
+export interface SubscriptionOptions {
   /** Seq of the first message wanted. */
   readonly cursor: number;
   readonly policy: number;
@@ -187,7 +187,7 @@ export class Delivery {
   // ---- subscriptions -----------------------------------------------------------------------------------------------
 
   /** False: the consumer has this subscription already, or has ended; nothing changes. */
-  subscribe(consumer: Consumer, stream: Stream, options: SubscribeOptions): boolean {
+  subscribe(consumer: Consumer, stream: Stream, options: SubscriptionOptions): boolean {
     const { table } = this;
     // Its slot may be another's by now.
     if ((consumer.flags & CLOSED) !== 0) return false;

@@ -68,8 +68,12 @@ export class Core {
       onAck: (request, seq) => this.router.publishing.onAck(request, seq),
       onPutAside: (request) => this.router.publishing.onPutAside(request),
     };
-    const laneEvents = { ...world.laneEvents, onDegraded: this.#degradedBy(world.laneEvents) };
-    this.lanes = new LaneSet(options.lanes, world.threads, loop, world.laneClock, links, laneEvents);
+    this.lanes = new LaneSet(options.lanes, links, {
+      threads: world.threads,
+      loop,
+      clock: world.laneClock,
+      events: { ...world.laneEvents, onDegraded: this.#degradedBy(world.laneEvents) },
+    });
     const homes = new Homes(this.coldLink, this.lanes);
     this.topics = new TopicDirectory(options.topics, this.delivery, homes, loop);
     this.router = new Router(options.router, this.topics, this.delivery, world.hooks, loop, {

@@ -10,10 +10,10 @@ import type { Loop } from '../time/loop.js';
 import { Connection, type ConnectionRequest } from './connection.js';
 import { Connections, type ConnectionsOptions } from './connections.js';
 import { isUnfinished, lingerMs } from './farewell.js';
-import { Server, type ServerOptions } from './server.js';
+import { type ListenerOptions, Server } from './server.js';
 import { type UpgradeHost, type UpgradeOptions, Upgrades } from './upgrades.js';
 
-export type GatewayOptions = ServerOptions & ConnectionsOptions & UpgradeOptions;
+export type GatewayOptions = ListenerOptions & ConnectionsOptions & UpgradeOptions;
 
 export interface GatewayEvents {
   /** Something happens that whoever runs the server should know, and can change. */

@@ -1,6 +1,6 @@
 /** Letting go: uWebSockets.js keeps an application's handlers until the process ends, also when the application is closed. */
 
-type Handler = (first: unknown, second: unknown, third: unknown) => void;
+type AppHandler = (first: unknown, second: unknown, third: unknown) => void;
 
 /**
  * Gives out handlers through which nothing can be reached any more once they are released: what stays behind are small
@@ -11,7 +11,7 @@ export class Releasable {
 
   /** Of up to three arguments. */
   handler<Handle>(handle: Handle): Handle {
-    const { handler, release } = releasable(handle as Handler);
+    const { handler, release } = releasable(handle as AppHandler);
     this.#releases.push(release);
     return handler as Handle;
   }
@@ -22,8 +22,8 @@ export class Releasable {
 }
 
 /** A function of its own: closures of one scope keep alive what any of them refers to. */
-function releasable(handle: Handler): { handler: Handler; release: () => void } {
-  let held: Handler | null = handle;
+function releasable(handle: AppHandler): { handler: AppHandler; release: () => void } {
+  let held: AppHandler | null = handle;
   return {
     // Hot path: three arguments by name, because gathering them would make an array per message.
     handler: (first, second, third) => held?.(first, second, third),

@@ -12,7 +12,7 @@ import { type PassphraseOptions, passphraseOf } from './tls-passphrase.js';
 import type { Upgrades } from './upgrades.js';
 import { listenExclusively, loadUws, type TemplatedApp, type Uws, type us_listen_socket } from './uws.js';
 
-export interface ServerOptions {
+export interface ListenerOptions {
   readonly host: string;
   readonly port: number;
   readonly tls?: ({ readonly certFile: string; readonly keyFile: string } & PassphraseOptions) | undefined;
@@ -30,7 +30,7 @@ interface SocketData {
 export class Server {
   /** What to tell whoever runs it; null: nothing. */
   readonly warning: string | null;
-  readonly #options: ServerOptions;
+  readonly #options: ListenerOptions;
   readonly #upgrades: Upgrades;
   readonly #connections: Connections;
   readonly #uws: Uws;
@@ -40,7 +40,7 @@ export class Server {
   #listenSocket: us_listen_socket | null = null;
 
   private constructor(
-    options: ServerOptions,
+    options: ListenerOptions,
     upgrades: Upgrades,
     connections: Connections,
     uws: Uws,
@@ -56,7 +56,7 @@ export class Server {
   }
 
   /** Throws RingcastError with one line that says what to do. */
-  static async create(options: ServerOptions, upgrades: Upgrades, connections: Connections): Promise<Server> {
+  static async create(options: ListenerOptions, upgrades: Upgrades, connections: Connections): Promise<Server> {
     const warning = limitHeaders(options.maxHeaderBytes);
     return new Server(options, upgrades, connections, await loadUws(), warning);
   }
@@ -120,7 +120,7 @@ export class Server {
   }
 }
 
-function createApp(uws: Uws, { tls }: ServerOptions): TemplatedApp {
+function createApp(uws: Uws, { tls }: ListenerOptions): TemplatedApp {
   if (tls === undefined) return uws.App();
   for (const file of [tls.certFile, tls.keyFile]) assertReadable(file);
   const passphrase = passphraseOf(tls);

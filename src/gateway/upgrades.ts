@@ -62,7 +62,7 @@ const SHUTTING_DOWN: Refusal = {
 };
 
 /** What `onConnect` decided. */
-type Verdict = { readonly isIn: false } | { readonly isIn: true; readonly context: unknown };
+type Admission = { readonly isIn: false } | { readonly isIn: true; readonly context: unknown };
 
 /** Writer and reader: the accept thread. */
 export class Upgrades {
@@ -123,7 +123,7 @@ export class Upgrades {
       if (isUnderWay) this.#underWay--;
       isUnderWay = false;
     };
-    const conclude = (verdict: Verdict | null): void => {
+    const conclude = (verdict: Admission | null): void => {
       settle();
       if (isAborted) return;
       const refusal = this.#refusalAfter(verdict);
@@ -178,13 +178,13 @@ export class Upgrades {
     return asked;
   }
 
-  #ask(request: ConnectRequest): Verdict | null | Promise<Verdict | null> {
+  #ask(request: ConnectRequest): Admission | null | Promise<Admission | null> {
     const { onConnect } = this.#hooks;
     if (onConnect === undefined) return { isIn: true, context: undefined };
     return this.#hookCalls.ask('onConnect', () => onConnect.call(this.#hooks, request), verdictOf, null);
   }
 
-  #refusalAfter(verdict: Verdict | null): Refusal | null {
+  #refusalAfter(verdict: Admission | null): Refusal | null {
     if (verdict === null) return INTERNAL;
     if (!verdict.isIn)
       return { status: '403 Forbidden', code: 'FORBIDDEN', message: 'the server does not let this connection in' };
@@ -223,7 +223,7 @@ function publicPart({ url, headers, remoteAddress }: Handshake): Omit<ConnectReq
 }
 
 /** Undefined: not an answer that `onConnect` may give. */
-function verdictOf(answer: unknown): Verdict | undefined {
+function verdictOf(answer: unknown): Admission | undefined {
   if (answer === true) return { isIn: true, context: undefined };
   if (answer === false || answer === null || answer === undefined) return { isIn: false };
   if (!isPlainObject(answer)) return undefined;

@@ -54,7 +54,7 @@ export interface LaneThread {
   ready(): void;
 }
 
-interface Topic {
+interface LinkedTopic {
   readonly topic: LiveParcel<TopicParcel>;
   readonly busyRow: number;
   /** Its derived streams, by their keys. */
@@ -84,7 +84,7 @@ export class LaneLink implements HomeLink {
   readonly #loop: Scheduler;
   readonly #handlers: LinkEvents;
   readonly #fairShare: FairShare;
-  readonly #topics = new Map<number, Topic>();
+  readonly #topics = new Map<number, LinkedTopic>();
   readonly #leaving = new Map<number, Leaving>();
   readonly #flush = (): void => this.flush();
   /** Control records that found the ring full; nothing may overtake them. */
@@ -247,7 +247,7 @@ export class LaneLink implements HomeLink {
     return this.#lastParcel;
   }
 
-  #topic(alias: number): Topic {
+  #topic(alias: number): LinkedTopic {
     const topic = this.#topics.get(alias);
     if (topic === undefined) throw new Error(`no topic with alias ${alias} in this lane`);
     return topic;
@@ -371,8 +371,8 @@ export class LaneLink implements HomeLink {
   drainEvents(): void {
     const events = this.#events;
     for (let count = 0; count < DRAIN_RECORDS_MAX && events.next(); count++) {
-      const { type, topic, request } = events;
-      if (type === EVENT_HEAD) this.#handlers.onHead(topic);
+      const { type, alias, request } = events;
+      if (type === EVENT_HEAD) this.#handlers.onHead(alias);
       else if (type === EVENT_ACK) this.#handlers.onAck(request, events.time);
       else if (type === EVENT_CLOSED) this.#left(request);
       else if (type === EVENT_NACK) this.#handlers.onPutAside(request);
@@ -383,6 +383,6 @@ export class LaneLink implements HomeLink {
   }
 }
 
-function parcelsOf({ topic, streams }: Topic): LiveParcel[] {
+function parcelsOf({ topic, streams }: LinkedTopic): LiveParcel[] {
   return [topic, ...streams.values()];
 }

@@ -7,13 +7,11 @@ import type { LaneHomes } from '../home/homes.js';
 import type { LinkEvents } from '../home/link.js';
 import type { LogSizes } from '../log/frame-log.js';
 import { allocateDoorbell, Doorbell } from '../ring/doorbell.js';
-import type { Clock, Scheduler } from '../time/loop.js';
 import { allocateLaneRings, type LaneMemory } from './lane.js';
 import { LaneLink } from './lane-link.js';
 import { LaneLoad } from './lane-load.js';
-import type { LaneThreads } from './pool.js';
 import { SharedLogs, SPARE_MAX } from './shared-logs.js';
-import { type LaneEvents, SupervisedLane } from './supervised-lane.js';
+import { type LaneWorld, SupervisedLane } from './supervised-lane.js';
 
 export interface LaneSetOptions {
   readonly lanes: number;
@@ -37,14 +35,7 @@ export class LaneSet implements LaneHomes {
   readonly loads: readonly LaneLoad[];
   readonly #bell: Doorbell;
 
-  constructor(
-    options: LaneSetOptions,
-    threads: LaneThreads,
-    loop: Scheduler,
-    clock: Clock,
-    handlers: LinkEvents,
-    events: LaneEvents,
-  ) {
+  constructor(options: LaneSetOptions, handlers: LinkEvents, world: LaneWorld) {
     const { lanes, ringBytes, stallMs, logSizes, maxHotTopics } = options;
     const acceptBell = allocateDoorbell();
     this.#bell = new Doorbell(acceptBell);
@@ -54,14 +45,14 @@ export class LaneSet implements LaneHomes {
       const topicBusy = allocateTopicBusy(maxHotTopics);
       return { ...allocateLaneRings(ringBytes), acceptBell, counters, topicBusy, waits: createHistogram(WAITS) };
     });
-    this.links = memories.map((memory) => new LaneLink(memory, this.sharedLogs, loop, handlers));
+    this.links = memories.map((memory) => new LaneLink(memory, this.sharedLogs, world.loop, handlers));
     this.lanes = memories.map((memory, lane) => {
       const link = this.links[lane] as LaneLink;
-      return new SupervisedLane(lane, memory, link, threads, loop, clock, { stallMs }, events);
+      return new SupervisedLane(lane, memory, link, stallMs, world);
     });
     this.loads = memories.map(({ waits }, lane) => {
       const { counters } = this.lanes[lane] as SupervisedLane;
-      return new LaneLoad(counters, waits, clock.nowMs());
+      return new LaneLoad(counters, waits, world.clock.nowMs());
     });
   }
 

@@ -185,7 +185,7 @@ export class Lane {
   /** Hot path: per message. */
   #publish(position: number): void {
     const requests = this.#requests;
-    const { topic: alias, request } = requests;
+    const { alias, request } = requests;
     if (alias !== this.#alias) this.#select(alias);
     let seq = this.#replay.isOver(position) ? 0 : this.#replay.find(position, this.#topic);
     if (seq === SEEN) return;
@@ -213,7 +213,7 @@ export class Lane {
     message.end = payloadEnd;
     message.timeMs = requests.time;
     message.monotonicMs = monotonicMsOf(requests.aux, this.#batchMs);
-    message.origin = requests.connection;
+    message.origin = requests.origin;
     return topic.publish(message, (requests.flags & FLAG_HAS_TAIL) !== 0, position);
   }
 
@@ -233,7 +233,7 @@ export class Lane {
   }
 
   #control(position: number): void {
-    const { type, topic: alias, request: number } = this.#requests;
+    const { type, alias, request: number } = this.#requests;
     const open = this.#topics.get(alias);
     switch (type) {
       case REQUEST_OPEN:
@@ -308,9 +308,9 @@ export class Lane {
     return (this.#events.fillPercent() / 100) * capacityBytes + 2 * BATCH_EVENTS_MAX_BYTES <= capacityBytes;
   }
 
-  #emit(type: number, topic: number, request: number, time: number): void {
+  #emit(type: number, alias: number, request: number, time: number): void {
     if (this.#events.tryClaim(0) === RING_FULL) throw new Error('lane: no room for an event that was reserved');
-    this.#events.writeHeader(type, 0, topic, 0, request, 0, time);
+    this.#events.writeHeader(type, 0, alias, 0, request, 0, time);
     this.#events.commit();
   }
 

@@ -3,21 +3,21 @@
  * carry, the memory of a log; it has a number and travels over a port (see `parcels.ts`).
  *
  *   requests (accept thread → lane)
- *   OPEN          topic = alias, request = parcel: the topic's spec and the memory of its log
- *   PUBLISH       topic, connection = origin (noEcho) or 0, request = number for the ACK or 0, time = ms since the epoch,
- *                 aux = the same moment on the monotonic clock (see `ticksOf`),
+ *   OPEN          alias, request = parcel: the topic's spec and the memory of its log
+ *   PUBLISH       alias, origin = the connection's number (noEcho) or 0, request = number for the ACK or 0,
+ *                 time = ms since the epoch, aux = the same moment on the monotonic clock (see `ticksOf`),
  *                 payload = the message's payload, then its tail (see `eventTail`) when HAS_TAIL is set
- *   OPEN_STREAM   topic, request = parcel: the spec of a derived stream and the memory of its log
- *   CLOSE_STREAM  topic, request = the parcel that OPEN_STREAM brought
- *   CLOSE         topic, request = the parcel that OPEN brought
+ *   OPEN_STREAM   alias, request = parcel: the spec of a derived stream and the memory of its log
+ *   CLOSE_STREAM  alias, request = the parcel that OPEN_STREAM brought
+ *   CLOSE         alias, request = the parcel that OPEN brought
  *   STOP          –
  *
  *   events (lane → accept thread)
  *   READY       the lane runs
- *   HEAD        topic: the heads of its streams have moved
- *   ACK         topic, request, time = the message's seq (a f64 field, so that 2^53 fits)
- *   NACK        topic, request: the message was put aside, because lanes died of it
- *   CLOSED      topic, request = parcel: the lane will not touch the parcel's memory any more
+ *   HEAD        alias: the heads of its streams have moved
+ *   ACK         alias, request, time = the message's seq (a f64 field, so that 2^53 fits)
+ *   NACK        alias, request: the message was put aside, because lanes died of it
+ *   CLOSED      alias, request = parcel: the lane will not touch the parcel's memory any more
  *
  * After a lane died its successor sees requests again that had an effect already. So any event may come twice, and the
  * second one must change nothing: request numbers and parcel numbers are not used again.

@@ -46,7 +46,7 @@ export class Replay {
     const scan = new RingReader(requests);
     while (scan.next()) {
       if (scan.type !== REQUEST_PUBLISH || this.#putAside.has(scan.position)) continue;
-      const open = topics.get(scan.topic);
+      const open = topics.get(scan.alias);
       const replayed = open === undefined ? undefined : this.#topics.get(open);
       if (open === undefined || replayed === undefined || scan.position <= open.openPosition) continue;
       if (scan.position <= replayed.lastPosition) replayed.nextSeq--;

@@ -52,9 +52,13 @@ export interface LaneEvents {
   onDegraded(lane: number, fault: unknown): void;
 }
 
-export interface LaneOptions {
-  /** A lane that does not move for so long is ended (ms). */
-  readonly stallMs: number;
+/** What lanes have around them. */
+export interface LaneWorld {
+  readonly threads: LaneThreads;
+  readonly loop: Scheduler;
+  /** What threads measure by, and are judged by. */
+  readonly clock: Clock;
+  readonly events: LaneEvents;
 }
 
 /** Deaths in a row at one message until it is put aside. */
@@ -90,7 +94,7 @@ export class SupervisedLane {
   readonly #loop: Scheduler;
   readonly #clock: Clock;
   readonly #events: LaneEvents;
-  readonly #options: LaneOptions;
+  readonly #stallMs: number;
   #running: RunningLane | null = null;
   #putAside: number[] = [];
   #isStopping = false;
@@ -124,25 +128,17 @@ export class SupervisedLane {
     this.#onStopped = resolve;
   });
 
-  constructor(
-    number: number,
-    memory: LaneMemory,
-    link: LaneLink,
-    threads: LaneThreads,
-    loop: Scheduler,
-    clock: Clock,
-    options: LaneOptions,
-    events: LaneEvents,
-  ) {
+  /** @param stallMs a thread that does not move for so long is ended */
+  constructor(number: number, memory: LaneMemory, link: LaneLink, stallMs: number, world: LaneWorld) {
     this.number = number;
     this.link = link;
     this.counters = new LaneCounters(memory.counters);
     this.#memory = memory;
-    this.#threads = threads;
-    this.#loop = loop;
-    this.#clock = clock;
-    this.#options = options;
-    this.#events = events;
+    this.#stallMs = stallMs;
+    this.#threads = world.threads;
+    this.#loop = world.loop;
+    this.#clock = world.clock;
+    this.#events = world.events;
   }
 
   /** Topics may be placed here. */
@@ -294,7 +290,7 @@ export class SupervisedLane {
       const { bytes, payloadStart, payloadEnd } = reader;
       // Behind it there may be a message id.
       const payload = bytes.slice(payloadStart, skipValue(bytes, payloadStart, payloadEnd));
-      return { alias: reader.topic, payload, timeMs: reader.time };
+      return { alias: reader.alias, payload, timeMs: reader.time };
     }
     return null;
   }
@@ -319,7 +315,7 @@ export class SupervisedLane {
   // ---- watch -------------------------------------------------------------------------------------------------------
 
   #armWatch(): void {
-    this.#cancelTimer = this.#loop.after(this.#options.stallMs / LOOKS_PER_STALL, () => this.#look());
+    this.#cancelTimer = this.#loop.after(this.#stallMs / LOOKS_PER_STALL, () => this.#look());
   }
 
   #look(): void {
@@ -334,7 +330,7 @@ export class SupervisedLane {
     } else {
       this.#stillLooks++;
     }
-    const limitMs = this.#options.stallMs * (this.#hasBegun ? 1 : START_STALL_FACTOR);
+    const limitMs = this.#stallMs * (this.#hasBegun ? 1 : START_STALL_FACTOR);
     if (this.#stillLooks >= LOOKS_PER_STALL - 1 && nowMs - this.#movedAtMs >= limitMs) {
       this.#isStallEnd = true;
       this.#running?.terminate();

@@ -4,7 +4,7 @@ import type { RingcastError } from '../errors.js';
 import type { SlowConsumerPolicy } from '../protocol/messages.js';
 import type { LocalHandlers } from './local-subscriber.js';
 
-export interface PublishOptions {
+export interface LocalPublishOptions {
   /** Message id, handed on to the subscribers; 1–64 bytes of UTF-8. */
   readonly id?: string;
 }

@@ -10,7 +10,7 @@ import { utf8Length } from '../protocol/utf8.js';
 import { type Publishing, pressureOf } from '../router/publishing.js';
 import { overloaded } from '../router/refusals.js';
 import type { Loop } from '../time/loop.js';
-import type { PublishOptions, PublishResult } from './api.js';
+import type { LocalPublishOptions, PublishResult } from './api.js';
 
 export interface PublishingParts {
   readonly maxPayloadBytes: number;
@@ -59,15 +59,15 @@ export class LocalPublishing {
     }
   }
 
-  publish(topic: string, value: unknown, options?: PublishOptions): Promise<PublishResult> {
+  publish(topic: string, value: unknown, options?: LocalPublishOptions): Promise<PublishResult> {
     return this.#accepted(topic, () => encode(value), options);
   }
 
-  publishEncoded(topic: string, payload: Uint8Array, options?: PublishOptions): Promise<PublishResult> {
+  publishEncoded(topic: string, payload: Uint8Array, options?: LocalPublishOptions): Promise<PublishResult> {
     return this.#accepted(topic, () => payload, options);
   }
 
-  #accepted(topic: string, payloadOf: () => Uint8Array, options?: PublishOptions): Promise<PublishResult> {
+  #accepted(topic: string, payloadOf: () => Uint8Array, options?: LocalPublishOptions): Promise<PublishResult> {
     const result = new Promise<PublishResult>((resolve, reject) => {
       const { publishing, loop } = this.parts;
       const payload = payloadOf();

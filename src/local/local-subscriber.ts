@@ -7,7 +7,7 @@ import { decodeServerFrames } from '../protocol/client-frames.js';
 import type { GapReason, ServerMessage } from '../protocol/messages.js';
 import { decode } from '../protocol/msgpack.js';
 
-export interface TopicEvent {
+export interface LocalEvent {
   readonly topic: string;
   readonly seq: number;
   /** When the engine accepted the message (ms since the epoch). */
@@ -17,7 +17,7 @@ export interface TopicEvent {
   readonly id?: string;
 }
 
-export interface TopicGap {
+export interface LocalGap {
   readonly topic: string;
   /** First and last message that were lost. */
   readonly fromSeq: number;
@@ -33,8 +33,8 @@ const END_CODES: Readonly<Record<number, ErrorCode>> = {
 
 /** Each may be an async function: what it rejects with is a fault, as what it throws is. Nobody waits for it. */
 export interface LocalHandlers {
-  onEvent(event: TopicEvent): unknown;
-  onGap?: ((gap: TopicGap) => unknown) | undefined;
+  onEvent(event: LocalEvent): unknown;
+  onGap?: ((gap: LocalGap) => unknown) | undefined;
   /** The subscription has ended without `close`: the topic was deleted, or the subscriber was too slow. */
   onEnd?: ((code: ErrorCode, reason: string) => unknown) | undefined;
 }
@@ -111,7 +111,7 @@ export class LocalSubscriber implements Sink {
   }
 
   /** Null: anybody may publish what this process cannot decode. */
-  #eventOf({ seq, time, payloadBytes, id }: Extract<ServerMessage, { type: 'event' }>): TopicEvent | null {
+  #eventOf({ seq, time, payloadBytes, id }: Extract<ServerMessage, { type: 'event' }>): LocalEvent | null {
     const topic = this.#topic;
     try {
       return { topic, seq, time, payload: decode(payloadBytes), ...(id === null ? {} : { id }) };

@@ -15,7 +15,7 @@ export interface TopicLoad {
   readonly isPinnedToLane: boolean;
 }
 
-export interface LaneLoad {
+export interface BalancedLane {
   readonly lane: number;
   /** Whether it runs: one that is being restarted, or is given up, neither gives nor takes. */
   readonly isUsable: boolean;
@@ -86,7 +86,7 @@ export class MoveBudget {
  * The lane for one more topic; null when none is usable. A topic that has just come is among a lane's topics before it
  * shows in its utilisation, so its traffic is estimated at what traffic costs on all lanes together.
  */
-export function leastLoadedLane(lanes: readonly LaneLoad[]): number | null {
+export function leastLoadedLane(lanes: readonly BalancedLane[]): number | null {
   const usable = lanes.filter((lane) => lane.isUsable);
   const trafficOfAll = sumOf(usable, trafficOf);
   const costPerLoad = trafficOfAll > 0 ? sumOf(usable, (lane) => lane.utilisation) / trafficOfAll : 0;
@@ -105,7 +105,7 @@ export function leastLoadedLane(lanes: readonly LaneLoad[]): number | null {
  * The move that relieves a lane whose utilisation exceeds the mean by `ratio`, to the one that does least, or null. The
  * utilisations must be those of the topics where they are now: after a move, wait until the measurement has followed.
  */
-export function rebalance(lanes: readonly LaneLoad[], ratio: number): Move | null {
+export function rebalance(lanes: readonly BalancedLane[], ratio: number): Move | null {
   const usable = lanes.filter((lane) => lane.isUsable).toSorted((left, right) => right.utilisation - left.utilisation);
   if (usable.length < 2) return null;
   const to = usable[usable.length - 1];
@@ -123,7 +123,7 @@ export function rebalance(lanes: readonly LaneLoad[], ratio: number): Move | nul
 }
 
 /** The topic whose move makes the larger of two lanes smallest, if that helps clearly. @param ahead how much more the lane does */
-function mostHelpful(from: LaneLoad, ahead: number): TopicLoad | null {
+function mostHelpful(from: BalancedLane, ahead: number): TopicLoad | null {
   const traffic = trafficOf(from);
   let best: TopicLoad | null = null;
   let bestGain = 0;
@@ -140,7 +140,7 @@ function mostHelpful(from: LaneLoad, ahead: number): TopicLoad | null {
   return best;
 }
 
-function trafficOf(lane: LaneLoad): number {
+function trafficOf(lane: BalancedLane): number {
   return sumOf(lane.topics, (topic) => topic.load);
 }
 

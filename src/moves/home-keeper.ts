@@ -13,7 +13,7 @@ import { RingcastError } from '../errors.js';
 import { COLD, type Home } from '../home/placement.js';
 import type { LaneSet } from '../lane/lane-set.js';
 import type { Clock, Scheduler } from '../time/loop.js';
-import { type LaneLoad, leastLoadedLane, MoveBudget, rebalance, type TopicLoad } from './balancer.js';
+import { type BalancedLane, leastLoadedLane, MoveBudget, rebalance, type TopicLoad } from './balancer.js';
 import type { HandOver } from './hand-over.js';
 import { type HotSettings, LoadMeter } from './load-meter.js';
 
@@ -241,7 +241,7 @@ export class HomeKeeper {
     return this.#lanes.links[lane]?.busyMsOf(spec.alias) ?? 0;
   }
 
-  #laneLoads(loadOf: (topic: ActiveTopic) => number): LaneLoad[] {
+  #laneLoads(loadOf: (topic: ActiveTopic) => number): BalancedLane[] {
     const topics = this.#lanes.lanes.map((): TopicLoad[] => []);
     for (const topic of this.#hot) {
       const { entry } = topic;

@@ -38,15 +38,15 @@ const BAD_REQUEST_ID = `the request id must be nil, an integer from 0 to 2^53-1,
 const BAD_PAYLOAD = `the payload is nested deeper than ${PAYLOAD_NESTING_MAX}`; // or broken, and so the whole message
 
 /** Length of the array of each operation that clients can use, the operation number included. */
-interface Shape {
+interface FrameShape {
   readonly name: OpName;
   readonly minLength: number;
   readonly maxLength: number;
   readonly options: OptionTable | null;
 }
 
-function shapesByOp(): (Shape | undefined)[] {
-  const shapes: (Shape | undefined)[] = new Array<Shape | undefined>(FIRST_SERVER_OP).fill(undefined);
+function shapesByOp(): (FrameShape | undefined)[] {
+  const shapes: (FrameShape | undefined)[] = new Array<FrameShape | undefined>(FIRST_SERVER_OP).fill(undefined);
   for (const name of Object.keys(OP) as OpName[]) {
     const { fields, json } = FRAMES[name];
     if (OP[name] >= FIRST_SERVER_OP || json === null) continue;
@@ -140,7 +140,7 @@ export class MsgpackReader implements FrameReader {
     return true;
   }
 
-  #readPublish(cursor: ByteCursor, shape: Shape, length: number): string | null {
+  #readPublish(cursor: ByteCursor, shape: FrameShape, length: number): string | null {
     const problem = this.#readAddress(cursor);
     if (problem !== null) return problem;
     const payloadEnd = skipValue(cursor.bytes, cursor.offset, cursor.end, PAYLOAD_NESTING_MAX);
@@ -151,7 +151,7 @@ export class MsgpackReader implements FrameReader {
     return length === 4 ? null : this.#readPublishOptions(cursor, shape);
   }
 
-  #readPublishOptions(cursor: ByteCursor, shape: Shape): string | null {
+  #readPublishOptions(cursor: ByteCursor, shape: FrameShape): string | null {
     const problem = this.#readOptions(cursor, shape);
     const options = this.options as PublishOptions | null;
     if (problem !== null || options?.open !== true) return problem;
@@ -192,7 +192,7 @@ export class MsgpackReader implements FrameReader {
     return null;
   }
 
-  #readOptions(cursor: ByteCursor, shape: Shape): string | null {
+  #readOptions(cursor: ByteCursor, shape: FrameShape): string | null {
     if (cursor.nil()) return null;
     const count = cursor.mapLength();
     if (count === NONE || shape.options === null) return 'the options must be a map';
@@ -254,7 +254,7 @@ function unknownOperation(op: number): string {
   return `operation ${op} (${name}) is reserved and not supported by this server`;
 }
 
-function wrongLength({ name, minLength, maxLength }: Shape, length: number): string {
+function wrongLength({ name, minLength, maxLength }: FrameShape, length: number): string {
   const fields = FRAMES[name].fields.join(', ');
   return `${name} is [${OP[name]}, ${fields}], an array of ${minLength} to ${maxLength} elements, not of ${length}`;
 }

@@ -21,7 +21,7 @@
 //
 //    0               4       6       8              12
 //   +---------------+-------+-------+---------------+---------------+
-//   | length i32XX topic u32   | connection u32|
+//   | length i32    | type  | flags | alias u32     | origin u32    |
 //   +---------------+-------+-------+---------------+---------------+
 //   | request u32   | aux u32       | time f64                      |
 //   +---------------+---------------+-------------------------------+
@@ -56,8 +56,8 @@ export const RECORD_HEAD_BYTES = 32;
 // further view costs the hot path a pointer and a bounds check. Type is the low half of its word, flags the high half.
 export const RECORD_LENGTH_I32 = 0;
 export const RECORD_TYPE_AND_FLAGS_I32 = 1;
-export const RECORD_TOPIC_I32 = 2;
-export const RECORD_CONNECTION_I32 = 3;
+export const RECORD_ALIAS_I32 = 2;
+export const RECORD_ORIGIN_I32 = 3;
 export const RECORD_REQUEST_I32 = 4;
 export const RECORD_AUX_I32 = 5;
 export const RECORD_TIME_F64 = 3;

@@ -13,14 +13,14 @@
 import {
   READER_POSITION_F64,
   READER_POSITION_I32,
+  RECORD_ALIAS_I32,
   RECORD_ALIGNMENT_BYTES,
   RECORD_AUX_I32,
-  RECORD_CONNECTION_I32,
   RECORD_HEAD_BYTES,
   RECORD_LENGTH_I32,
+  RECORD_ORIGIN_I32,
   RECORD_REQUEST_I32,
   RECORD_TIME_F64,
-  RECORD_TOPIC_I32,
   RECORD_TYPE_AND_FLAGS_I32,
   RING_HEAD_BYTES,
   ringCapacityProblem,
@@ -142,8 +142,8 @@ export class RingWriter {
   writeHeader(
     type: number,
     flags: number,
-    topic: number,
-    connection: number,
+    alias: number,
+    origin: number,
     request: number,
     aux: number,
     time: number,
@@ -154,8 +154,8 @@ export class RingWriter {
     const i32 = this.#i32;
     const index32 = index >> 2;
     i32[index32 + RECORD_TYPE_AND_FLAGS_I32] = (type & 0xffff) | (flags << 16);
-    i32[index32 + RECORD_TOPIC_I32] = topic;
-    i32[index32 + RECORD_CONNECTION_I32] = connection;
+    i32[index32 + RECORD_ALIAS_I32] = alias;
+    i32[index32 + RECORD_ORIGIN_I32] = origin;
     i32[index32 + RECORD_REQUEST_I32] = request;
     i32[index32 + RECORD_AUX_I32] = aux;
     this.#f64[(index >> 3) + RECORD_TIME_F64] = time;
@@ -234,8 +234,8 @@ export class RingReader {
   // release().
   type = 0;
   flags = 0;
-  topic = 0;
-  connection = 0;
+  alias = 0;
+  origin = 0;
   request = 0;
   aux = 0;
   time = 0;
@@ -297,8 +297,8 @@ export class RingReader {
     const typeAndFlags = i32[index32 + RECORD_TYPE_AND_FLAGS_I32]!;
     this.type = typeAndFlags & 0xffff;
     this.flags = typeAndFlags >>> 16;
-    this.topic = i32[index32 + RECORD_TOPIC_I32]! >>> 0;
-    this.connection = i32[index32 + RECORD_CONNECTION_I32]! >>> 0;
+    this.alias = i32[index32 + RECORD_ALIAS_I32]! >>> 0;
+    this.origin = i32[index32 + RECORD_ORIGIN_I32]! >>> 0;
     this.request = i32[index32 + RECORD_REQUEST_I32]! >>> 0;
     this.aux = i32[index32 + RECORD_AUX_I32]! >>> 0;
     this.time = this.#f64[(index >> 3) + RECORD_TIME_F64]!;

@@ -1,4 +1,4 @@
-/** History: the newest retained messages of a topic, read from its log. */
+/** RetainedHistory: the newest retained messages of a topic, read from its log. */
 
 import { EVICTED, type FrameLog } from '../log/frame-log.js';
 import type { FrameRange } from '../protocol/encoder.js';
@@ -39,7 +39,7 @@ function oldestWithin(log: FrameLog, from: number, maxBytes: number): number {
   return low;
 }
 
-export interface History {
+export interface RetainedHistory {
   readonly frames: readonly FrameRange[];
   /** The newest message's seq; one less than the topic's first when there has been none. */
   readonly seq: number;
@@ -56,7 +56,7 @@ export function readHistory(
   spec: TopicSpec,
   lastN: number,
   maxBytes = HISTORY_ANSWER_MAX_BYTES,
-): History {
+): RetainedHistory {
   for (;;) {
     log.refresh();
     const { head, headSeq: seq } = log;

@@ -1,7 +1,7 @@
 // Delivery with everything around it replaced: the event loop, the transports, and topics that append where they stand.
 
 import type { Consumer } from '#src/delivery/consumer.js';
-import { Delivery, type SubscribeOptions } from '#src/delivery/delivery.js';
+import { Delivery, type SubscriptionOptions } from '#src/delivery/delivery.js';
 import { POLICY_DROP_OLDEST } from '#src/delivery/slow-consumer.js';
 import type { Stream, StreamOptions } from '#src/delivery/stream.js';
 import { DELAY_OF_STREAM } from '#src/delivery/subscription-table.js';
@@ -115,7 +115,7 @@ export class LabConsumer {
     this.sink.onEnd = () => this.close();
   }
 
-  subscribe(topic: LabTopic, options: Partial<SubscribeOptions> = {}): this {
+  subscribe(topic: LabTopic, options: Partial<SubscriptionOptions> = {}): this {
     const stream = this.consumer.encoder.isText ? topic.jsonStream : topic.stream;
     this.#lab.delivery.subscribe(this.consumer, stream, {
       cursor: stream.log.headSeq + 1,

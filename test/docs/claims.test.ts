@@ -4,7 +4,7 @@ import { once } from 'node:events';
 import { createInterface } from 'node:readline';
 import { fileURLToPath } from 'node:url';
 import { describe, expect, it } from 'vitest';
-import { createEngine, type LocalSubscribeOptions, type TopicGap } from '#src/index.js';
+import { createEngine, type LocalGap, type LocalSubscribeOptions } from '#src/index.js';
 
 interface Ended {
   readonly code: number | null;
@@ -92,7 +92,7 @@ describe('engine.subscribe', () => {
 });
 
 describe('maxLagMessages', () => {
-  async function lastSeqs(lastN: number): Promise<{ seqs: number[]; gaps: TopicGap[] }> {
+  async function lastSeqs(lastN: number): Promise<{ seqs: number[]; gaps: LocalGap[] }> {
     const engine = createEngine({ port: 0, lanes: 0, maxLagMessages: 5 });
     await engine.start();
     const publish = (count: number) => Promise.all(Array.from({ length: count }, (_, n) => engine.publish('a', n)));
@@ -100,7 +100,7 @@ describe('maxLagMessages', () => {
     engine.subscribe('a', {}, () => {});
     if (lastN > 0) await publish(20);
     const seqs: number[] = [];
-    const gaps: TopicGap[] = [];
+    const gaps: LocalGap[] = [];
     const got = new Promise<void>((resolve) => {
       const onEvent = ({ seq }: { seq: number }) => {
         seqs.push(seq);

@@ -1,6 +1,6 @@
 // Publishing from within the process: what is refused is told, and never ends anything.
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
-import { createEngine, decode, type Engine, encode, type PublishRefusal, type TopicEvent } from '#src/index.js';
+import { createEngine, decode, type Engine, encode, type LocalEvent, type PublishRefusal } from '#src/index.js';
 import { startFaultyEngine } from '../chaos/faulty-pool.js';
 import { SMALL_LOGS, startEngine } from '../support/engines.js';
 import { until, within } from '../support/until.js';
@@ -23,8 +23,8 @@ afterEach(async () => {
 
 const nextTurn = (): Promise<void> => new Promise((resolve) => setImmediate(resolve));
 
-function collect(engine: Engine, topic: string): TopicEvent[] {
-  const events: TopicEvent[] = [];
+function collect(engine: Engine, topic: string): LocalEvent[] {
+  const events: LocalEvent[] = [];
   engine.subscribe(topic, {}, (event) => events.push(event));
   return events;
 }

@@ -2,11 +2,11 @@
 
 import { expect, vi } from 'vitest';
 import { LaneCounters } from '#src/counters/lane-counters.js';
-import { PUBLISH_ACCEPTED } from '#src/home/link.js';
+import { type LinkEvents, PUBLISH_ACCEPTED } from '#src/home/link.js';
 import type { LaneMemory, LaneStart } from '#src/lane/lane.js';
 import { LaneSet } from '#src/lane/lane-set.js';
 import type { RunningLane } from '#src/lane/pool.js';
-import type { PoisonedMessage, SupervisedLane } from '#src/lane/supervised-lane.js';
+import type { LaneEvents, PoisonedMessage, SupervisedLane } from '#src/lane/supervised-lane.js';
 import type { FrameLog } from '#src/log/frame-log.js';
 import { EventView } from '#src/protocol/event.js';
 import { decode, encode } from '#src/protocol/msgpack.js';
@@ -48,25 +48,24 @@ export class LaneLab {
       expect(this.outcomes.get(request) ?? outcome, `request ${request}`).toBe(outcome);
       this.outcomes.set(request, outcome);
     };
+    const handlers: LinkEvents = {
+      onHead: (alias) => this.heads.add(alias),
+      onAck: settle,
+      onPutAside: (request) => settle(request, 0),
+    };
+    const events: LaneEvents = {
+      onDeath: ({ reason }) => this.events.push(reason),
+      onRecovered: (_lane, recoveryMs) => this.events.push(`recovered ${recoveryMs}`),
+      onPoison: (_lane, message) => {
+        this.events.push('poison');
+        this.poisoned.push(message);
+      },
+      onDegraded: () => this.events.push('degraded'),
+    };
     this.set = new LaneSet(
       { lanes: 1, ringBytes: 2 ** 14, stallMs: STALL_MS, logSizes: LARGE, maxHotTopics: 10 },
-      this.threads,
-      this.scheduler,
-      this.scheduler,
-      {
-        onHead: (alias) => this.heads.add(alias),
-        onAck: settle,
-        onPutAside: (request) => settle(request, 0),
-      },
-      {
-        onDeath: ({ reason }) => this.events.push(reason),
-        onRecovered: (_lane, recoveryMs) => this.events.push(`recovered ${recoveryMs}`),
-        onPoison: (_lane, message) => {
-          this.events.push('poison');
-          this.poisoned.push(message);
-        },
-        onDegraded: () => this.events.push('degraded'),
-      },
+      handlers,
+      { threads: this.threads, loop: this.scheduler, clock: this.scheduler, events },
     );
     this.lane.start();
   }

@@ -2,7 +2,7 @@
 
 import { describe, expect, it } from 'vitest';
 import {
-  type LaneLoad,
+  type BalancedLane,
   leastLoadedLane,
   MoveBudget,
   RELIEVED_FROM_UTILISATION,
@@ -41,7 +41,7 @@ class SimulatedLanes {
   }
 
   /** The lanes as they are measured. @param noise makes each measurement wrong by up to this part */
-  lanes(noise = 0, random?: Random): LaneLoad[] {
+  lanes(noise = 0, random?: Random): BalancedLane[] {
     return Array.from({ length: this.#count }, (_, lane) => {
       const topics = this.topics.filter((topic) => topic.lane === lane);
       const cost = this.#costPerLoad * topics.reduce((sum, { load }) => sum + load, 0);

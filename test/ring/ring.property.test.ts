@@ -125,8 +125,8 @@ class Run {
       const expected = model.published.shift();
       same('next', reader.next(), expected !== undefined);
       if (expected === undefined) return;
-      const { type, flags, topic, connection, request, aux, time } = reader;
-      [type, flags, topic, connection, request, aux, time].forEach((value, i) => {
+      const { type, flags, alias, origin, request, aux, time } = reader;
+      [type, flags, alias, origin, request, aux, time].forEach((value, i) => {
         same(`head field ${i}`, value, expected.head[i]);
       });
       const payload = reader.bytes.subarray(reader.payloadStart, reader.payloadEnd);

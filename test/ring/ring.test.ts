@@ -39,8 +39,8 @@ describe('a ring', () => {
     expect(reader).toMatchObject({
       type: 0xffff,
       flags: 0xfffe,
-      topic: 0xffffffff,
-      connection: 0xfffffffe,
+      alias: 0xffffffff,
+      origin: 0xfffffffe,
       request: 0x80000000,
       aux: 0x7fffffff,
       time: 1732060800000.25,

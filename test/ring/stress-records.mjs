@@ -72,15 +72,15 @@ export class RecordCheck {
     const right =
       reader.request === this.count &&
       reader.time === this.count + 0.5 &&
-      reader.topic === random &&
+      reader.alias === random &&
       reader.type === (random & 0xffff) &&
       reader.flags === random >>> 16 &&
-      reader.connection === payloadEnd - payloadStart &&
+      reader.origin === payloadEnd - payloadStart &&
       payloadEnd - payloadStart === payloadBytesOf(random, this.#payloadMaxBytes) &&
       reader.aux === checksum >>> 0;
     if (!right) {
-      const { type, flags, topic, connection, request, aux, time, position } = reader;
-      const record = JSON.stringify({ type, flags, topic, connection, request, aux, time, position });
+      const { type, flags, alias, origin, request, aux, time, position } = reader;
+      const record = JSON.stringify({ type, flags, alias, origin, request, aux, time, position });
       throw new Error(`record ${this.count} was expected, not ${record}`);
     }
     this.count++;

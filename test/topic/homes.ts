@@ -57,7 +57,12 @@ export class SteppedLane {
         return () => {};
       },
     };
-    this.set = new LaneSet(laneSetOptions(ringBytes, sizes), this.threads, loop, testClock, events, laneEvents);
+    this.set = new LaneSet(laneSetOptions(ringBytes, sizes), events, {
+      threads: this.threads,
+      loop,
+      clock: testClock,
+      events: laneEvents,
+    });
     for (const lane of this.set.lanes) lane.start();
   }
 
@@ -121,7 +126,12 @@ export class ThreadedLane implements TopicHome {
         return () => clearTimeout(timer);
       },
     };
-    this.set = new LaneSet(laneSetOptions(ringBytes, sizes), this.pool, loop, testClock, handlers, laneEvents);
+    this.set = new LaneSet(laneSetOptions(ringBytes, sizes), handlers, {
+      threads: this.pool,
+      loop,
+      clock: testClock,
+      events: laneEvents,
+    });
   }
 
   get link(): LaneLink {

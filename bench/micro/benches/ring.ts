@@ -64,7 +64,7 @@ class PushAndDrain implements Work {
     let sum = 0;
     while (reader.next()) {
       const { payloadStart, payloadEnd } = reader;
-      sum += payloadEnd - payloadStart + bytes[payloadEnd - 1]! + reader.topic + reader.request;
+      sum += payloadEnd - payloadStart + bytes[payloadEnd - 1]! + reader.alias + reader.request;
     }
     reader.release();
     return sum;
@@ -77,7 +77,7 @@ class PushAndDrain implements Work {
       verify(reader.next(), `record ${record} of ${this.#batch} is missing`);
       const payload = reader.bytes.subarray(reader.payloadStart, reader.payloadEnd);
       verify(Buffer.compare(payload, this.#payload) === 0, 'a payload that was not pushed');
-      verify(reader.type === TYPE && reader.topic === ALIAS && reader.request === record, 'a head that was not pushed');
+      verify(reader.type === TYPE && reader.alias === ALIAS && reader.request === record, 'a head that was not pushed');
       verify(reader.time === TIME_MS, 'a time that was not pushed');
     }
     verify(!reader.next(), 'more records than were pushed');

@@ -7,7 +7,7 @@ import { EVENT_HEAD_MAX_BYTES, EVENT_TAIL_MAX_BYTES } from '../protocol/event.js
 import { encode } from '../protocol/msgpack.js';
 import { pressureOf } from '../router/publishing.js';
 import { overloaded } from '../router/refusals.js';
-import type { PublisherOptions, PublishOptions } from './api.js';
+import type { LocalPublishOptions, PublisherOptions } from './api.js';
 import type { LocalPublishing } from './local-publishing.js';
 
 /** A lane's ring that was full has room again from here on. */
@@ -30,7 +30,7 @@ const READY_POLL_MS = 1;
  * It holds nothing: there is nothing to close. When the topic is deleted, the next message makes it anew, where topics are
  * made on first use.
  */
-export class Publisher {
+export class LocalPublisher {
   readonly topic: string;
   /** Messages that were not taken. */
   refused = 0;
@@ -53,7 +53,7 @@ export class Publisher {
   }
 
   /** Publishes a value, encoded as MessagePack. False: it was not taken, and will not be. Never throws. */
-  send(value: unknown, options?: PublishOptions): boolean {
+  send(value: unknown, options?: LocalPublishOptions): boolean {
     try {
       return this.#send(encode(value), options);
     } catch (error) {
@@ -62,7 +62,7 @@ export class Publisher {
   }
 
   /** The same for a value that is MessagePack already. It is copied before this returns. */
-  sendEncoded(payload: Uint8Array, options?: PublishOptions): boolean {
+  sendEncoded(payload: Uint8Array, options?: LocalPublishOptions): boolean {
     try {
       return this.#send(payload, options);
     } catch (error) {
@@ -106,7 +106,7 @@ export class Publisher {
   }
 
   /** Hot path: per message; no look-up and no promise. Throws RingcastError. */
-  #send(payload: Uint8Array, options: PublishOptions | undefined): boolean {
+  #send(payload: Uint8Array, options: LocalPublishOptions | undefined): boolean {
     const publishing = this.#publishing;
     const { loop, isRunning } = publishing.parts;
     // First: it may be a getter that deletes the topic.

@@ -5,8 +5,7 @@
 // depends on who happens to wait for whom, and uws-publish's cost per delivery differs by a factor of two from run to run.
 // Here the same messages leave on a schedule that leaves time to spare, so that a ratio says what the code costs.
 
-import type { Load } from '../support/generator/load.js';
-import type { Schedule } from '../support/generator/publisher-port.js';
+import type { Load, Schedule } from '../support/generator/load.js';
 import type { Phase, RunResult } from '../support/results.js';
 import { RINGCAST, type Scenario, type Size, UWS } from '../support/scenario.js';
 import { PAYLOAD_BYTES, range, seededRandom } from '../support/shared.js';

@@ -70,7 +70,6 @@ async function run(): Promise<Outcome> {
     port: job.port,
     topics: variant.server.topics,
     payloadBytes: variant.server.payloadBytes,
-    recorded: variant.recorded === true,
     certFile: job.certFile,
     publishers,
     addressSalt: job.addressSalt,

@@ -3,10 +3,12 @@
 
 import { readdirSync } from 'node:fs';
 import type { EngineOptions } from 'ringcast';
-import type { EventSink, OpenConnection, ReadingDialect } from '../../dist/load/dialect.js';
+import type { EventSink, OpenConnection } from '../../dist/load/dialect.js';
+import type { LoadDialect as Dialect } from '../../dist/load/load-dialect.js';
 import type { Order, OrderResult } from './orders.js';
 
-export type { EventSink, OpenConnection };
+/** How the generator speaks to one peer. One instance per thread of the generator; it may keep what the server told it. */
+export type { Dialect, EventSink, OpenConnection };
 
 /** Topics are numbers everywhere but on the wire: 0 … hot − 1 are hot, the others cold. */
 export interface TopicPlan {
@@ -36,24 +38,6 @@ export interface RunningServer {
   close(): Promise<void>;
 }
 
-/** How the generator speaks to one peer. One instance per thread of the generator; it may keep what the server told it. */
-export interface Dialect extends ReadingDialect {
-  /** Subscribes the connection to `topics`; answered by acknowledged() of as many in all. */
-  subscribe(connection: OpenConnection, topics: readonly number[]): void;
-  /** The opposite, answered alike; absent where a peer has none. */
-  unsubscribe?(connection: OpenConnection, topics: readonly number[]): void;
-  /** Prepares publishing to `topics`, answered alike; absent where there is nothing to prepare. */
-  open?(connection: OpenConnection, topics: readonly number[]): void;
-  /** Bytes of one publish frame, its payload among them. */
-  publishBytes(payloadBytes: number): number;
-  /** Writes all of a publish frame but its payload; returns where that starts. Hot path. */
-  writePublish(bytes: Uint8Array, offset: number, topic: number, payloadBytes: number): number;
-  /** True: a publish frame has its WebSocket heads (or HTTP heads) in it, and is sent as it is, not as the body of a binary message. */
-  readonly writesMessages?: boolean;
-  /** Body of a publish whose answer is published(); absent where the peer has no such answer. */
-  publishAcknowledged?(topic: number, payload: Uint8Array): Uint8Array;
-}
-
 export interface Peer {
   readonly name: string;
   /** Why it cannot serve: a program that this machine lacks, or something that it cannot do. null, or absent: it can. */
@@ -78,6 +62,16 @@ export async function loadPeer(name: string): Promise<Peer> {
   if (!/^[a-z0-9-]+$/.test(name)) throw new Error(`bad peer name: ${name}`);
   const module = (await import(new URL(`../peers/${name}.js`, import.meta.url).href)) as { peer: Peer };
   return module.peer;
+}
+
+/** What a dialect is made from, in every thread that speaks it: see PublisherData. */
+export interface DialectOptions {
+  peer: string;
+  topics: TopicPlan;
+}
+
+export async function createDialect({ peer, topics }: DialectOptions): Promise<Dialect> {
+  return (await loadPeer(peer)).createDialect(topics);
 }
 
 export function topicName(topics: TopicPlan, topic: number): string {

@@ -33,8 +33,6 @@ export interface Variant {
   companion?: { connections: number; publishers: number };
   /** Connections are encrypted. */
   tls?: true;
-  /** What is published comes from a recording, instead of payloads of one size. */
-  recorded?: true;
 }
 
 export interface Scenario {

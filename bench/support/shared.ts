@@ -1,8 +1,7 @@
 // What several scenarios have in common: payload size, figures picked from a run, a seeded choice.
 
 import { sleep } from '../../dist/load/clock.js';
-import type { Load } from './generator/load.js';
-import type { Schedule } from './generator/publisher-port.js';
+import type { Load, Schedule } from './generator/load.js';
 import type { Percentiles, RunResult } from './results.js';
 import { type Size, secondsOf } from './scenario.js';
 

@@ -39,7 +39,8 @@ export class ReceiveBuffer {
   onRead: () => void = () => {};
 }
 
-export interface Endpoint {
+/** Where a connection leads: plain data. */
+export interface Place {
   /** Default: 127.0.0.1. */
   readonly host?: string;
   readonly port: number;
@@ -51,6 +52,9 @@ export interface Endpoint {
   readonly headers?: readonly string[];
   /** Source address, so that the ports of one address do not run out. Absent: the system chooses. */
   readonly localAddress?: string;
+}
+
+export interface Endpoint extends Place {
   readonly dialect: ReadingDialect;
 }
 

@@ -16,7 +16,6 @@ export interface DialectOptions {
   /** Path and query of the URL. */
   readonly path: string;
   readonly topics: readonly string[];
-  readonly payloadBytes: number;
   readonly token?: string | undefined;
   /** Of protocol json. */
   readonly templates?: JsonTemplates | undefined;
@@ -47,6 +46,5 @@ export function formBytes(protocol: Protocol, payloadBytes: number): number {
 }
 
 export function createPayloadForm(protocol: Protocol, payloadBytes: number, run: number): PayloadForm {
-  const bytes = formBytes(protocol, payloadBytes);
-  return protocol === 'ringcast' ? new BinaryPayload(bytes, run) : new TextPayload(bytes, run);
+  return protocol === 'ringcast' ? new BinaryPayload(run) : new TextPayload(formBytes(protocol, payloadBytes), run);
 }

@@ -1,29 +1,34 @@
 /** The load generator of one process: opens its connections, reads and verifies what arrives; a thread of it publishes. */
-import { Worker } from 'node:worker_threads';
 import { openFilesMax, openFilesNeeded } from '../config/open-files.js';
 import { clockMs, sleep } from './clock.js';
-import { Connection, type Endpoint, ReceiveBuffer } from './connection.js';
+import { Connection, type Place, ReceiveBuffer } from './connection.js';
 import { CountingSink } from './counting-sink.js';
-import { createPayloadForm } from './dialects.js';
+import { createDialect, createPayloadForm } from './dialects.js';
+import { drain } from './drain.js';
 import { explainConnectFailure, LoadError } from './explain.js';
 import { HealthMeter, type ReaderHealth, saturationOf } from './health.js';
-import { connectionsOf, type JobPart, type LoadJob, publishersOf, sourcesOf } from './job.js';
+import { connectionsOf, type JobPart, type LoadJob, type PublisherPlan, publishersOf, sourcesOf } from './job.js';
 import { LatencyHistogram } from './latency-histogram.js';
 import type { LoadDialect } from './load-dialect.js';
-import type { PublisherCommand, PublisherData, PublisherReport, PublisherSummary } from './publisher-port.js';
+import { Publisher } from './publisher.js';
+import type { PublishSummary, PublishTask } from './publisher-port.js';
 import type { LoadResult } from './result.js';
-import { dialectOf, endpointsOf, findAddress, withinTime } from './target.js';
+import type { ProbePlan, SteadyPlan } from './schedule.js';
+import { dialectOptionsOf, findAddress, placesOf, withinTime } from './target.js';
 import type { Tick } from './team.js';
 import { parseTopics, topicsOf } from './topics.js';
 import { Tracker, UNTIMED } from './tracker.js';
+import { OPCODE_BINARY } from './websocket.js';
 
 /** Connections that are being opened at the same time. */
 const OPENING_MAX = 100;
 const CONFIRM_MAX_MS = 20_000;
 const PROBE_INTERVAL_MS = 500;
 const PROBE_MAX_MS = 20_000;
-const DRAIN_STALL_MS = 3_000;
-const DRAIN_MAX_MS = 15_000;
+/** After its end a schedule is worked off for so long where the server holds it up. */
+const GRACE_MS = 2_000;
+/** Source addresses of publishers lie beyond those of the subscribers. */
+const ADDRESS_OFFSET = 40_000;
 
 /** What was counted at some moment. */
 interface Mark {
@@ -34,6 +39,8 @@ interface Mark {
   readBytes: number;
   reads: number;
 }
+
+type PlanWithoutTopics = Omit<SteadyPlan, 'topics'> | Omit<ProbePlan, 'topics'>;
 
 /** Writer and reader: the reading thread. */
 export class Generator {
@@ -50,13 +57,13 @@ export class Generator {
   readonly #dialect: LoadDialect;
   readonly #tracker: Tracker;
   readonly #sink: Tracker | CountingSink;
-  readonly #published: Int32Array;
-  readonly #publishedTotal = new Int32Array(new SharedArrayBuffer(4));
+  readonly #publisher: Publisher;
+  readonly #plans: readonly PublisherPlan[];
   readonly #health = new HealthMeter();
   readonly #timers: NodeJS.Timeout[] = [];
-  #publisher: Worker | null = null;
-  #onPublisherReport: (report: PublisherReport) => void = () => {};
-  #summary: PublisherSummary | null = null;
+  #summary: PublishSummary | null = null;
+  #scheduled = 0;
+  #probed: Promise<void> = Promise.resolve();
   #readerHealth: ReaderHealth | null = null;
   #begin: Mark | null = null;
   #end: Mark | null = null;
@@ -72,13 +79,17 @@ export class Generator {
     this.#job = job;
     this.#part = part;
     this.#topics = parseTopics(job.topics) as readonly string[];
-    this.#dialect = dialectOf(job, this.#topics);
+    this.#plans = publishersOf(job, part);
+    const dialectOptions = dialectOptionsOf(job, this.#topics);
+    this.#dialect = createDialect(dialectOptions);
     const numbers = this.#topics.length * Math.max(1, sourcesOf(job, part.machines));
-    this.#published = new Int32Array(new SharedArrayBuffer(4 * numbers));
+    const { protocol, payloadBytes, run } = job;
+    const dialectModule = new URL('./dialects.js', import.meta.url).href;
+    this.#publisher = new Publisher({ dialectModule, dialectOptions, protocol, payloadBytes, run, numbers });
     const ownSource = (number: number): boolean => Math.floor(number / this.#topics.length) === part.machine;
     this.#tracker = new Tracker({
       topics: numbers,
-      form: createPayloadForm(job.protocol, job.payloadBytes, job.run),
+      form: createPayloadForm(protocol, payloadBytes, run),
       topicClass: (number) => (ownSource(number) ? 0 : UNTIMED),
       classNames: ['all'],
       buffer: this.#buffer,
@@ -94,14 +105,19 @@ export class Generator {
 
   /** Connects and subscribes, subscribers first. Throws LoadError. */
   async open(): Promise<void> {
-    const { url } = this.#job;
-    const address = await findAddress(url);
-    const endpointOf = endpointsOf(this.#job, this.#part, address, this.#dialect);
-    await this.#openAll(endpointOf);
-    if (publishersOf(this.#job, this.#part).length > 0) await this.#startPublisher(address);
+    const placeOf = placesOf(this.#job, this.#part, await findAddress(this.#job.url));
+    await this.#openAll(placeOf);
+    if (this.#plans.length === 0) return;
+    const { url, publishers } = this.#job;
+    await this.#publisher.open(
+      this.#plans.map(({ publisher, offset, step }, index) => ({
+        ...{ name: `publisher ${publisher + 1} of ${publishers}`, url, place: placeOf(ADDRESS_OFFSET + index) },
+        topics: this.#topics.map((_, topic) => topic).filter((topic) => topic % step === offset),
+      })),
+    );
   }
 
-  async #openAll(endpointOf: (index: number) => Endpoint): Promise<void> {
+  async #openAll(placeOf: (index: number) => Place): Promise<void> {
     const { first, count: wanted } = connectionsOf(this.#job, this.#part);
     const count = this.#allowed(wanted);
     const { rampPerSecond, allowFewer } = this.#job;
@@ -115,7 +131,7 @@ export class Generator {
         const waitMs = rampPerSecond === 0 ? 0 : startMs + index / perMs - clockMs();
         if (waitMs > 0) await sleep(waitMs);
         try {
-          await this.#openOne(index, first + index, endpointOf(index));
+          await this.#openOne(index, first + index, placeOf(index));
           this.#opened++;
         } catch (error) {
           const why = explainConnectFailure(error, this.#job.url, this.#dialect.subprotocol);
@@ -136,8 +152,7 @@ export class Generator {
 
   /** How many of the connections this process may have. */
   #allowed(wanted: number): number {
-    const publishers = publishersOf(this.#job, this.#part).length;
-    const needed = openFilesNeeded(wanted + publishers);
+    const needed = openFilesNeeded(wanted + this.#plans.length);
     const allowed = openFilesMax();
     if (allowed === null || needed <= allowed) return wanted;
     const room = wanted - (needed - allowed);
@@ -151,19 +166,18 @@ export class Generator {
     );
   }
 
-  async #openOne(index: number, number: number, endpoint: Endpoint): Promise<void> {
-    const connection = new Connection(index, endpoint, this.#buffer, this.#sink);
+  async #openOne(index: number, number: number, place: Place): Promise<void> {
+    const connection = new Connection(index, { ...place, dialect: this.#dialect }, this.#buffer, this.#sink);
     this.#connections[index] = connection;
     await withinTime(connection.upgraded(), () => connection.destroy());
     connection.onLost = () => this.#lostOne();
     const { topicsPerConnection, choice, seed } = this.#job;
     const topics = topicsOf(number, topicsPerConnection, this.#topics.length, choice, seed);
-    const bodies = this.#dialect.subscribe(topics);
-    const { greeting, confirms } = this.#dialect;
-    if (greeting !== null) bodies.unshift(greeting);
-    if (confirms) this.#unconfirmed.set(index, topics.length + (greeting === null ? 0 : 1));
-    for (const body of bodies) connection.send(body, this.#dialect.opcode);
-    if (confirms) await this.#confirmed(connection);
+    const { greeting = null, unconfirmed = false, opcode = OPCODE_BINARY } = this.#dialect;
+    if (!unconfirmed) this.#unconfirmed.set(index, topics.length + (greeting === null ? 0 : 1));
+    if (greeting !== null) connection.send(greeting, opcode);
+    this.#dialect.subscribe(connection, topics);
+    if (!unconfirmed) await this.#confirmed(connection);
     for (let source = 0; source < sourcesOf(this.#job, this.#part.machines); source++) {
       for (const topic of topics) this.#tracker.expect(index, source * this.#topics.length + topic);
     }
@@ -192,35 +206,14 @@ export class Generator {
     this.stop();
   }
 
-  #startPublisher(address: string): Promise<void> {
-    const counts = { published: this.#published, total: this.#publishedTotal };
-    const workerData: PublisherData = { job: this.#job, part: this.#part, address, ...counts };
-    const worker = new Worker(new URL('./publisher-thread.js', import.meta.url), { workerData });
-    this.#publisher = worker;
-    return new Promise((resolve, reject) => {
-      worker.on('error', (error) => this.onFailed(error.stack ?? error.message));
-      worker.on('message', (report: PublisherReport) => {
-        if (report.type === 'opened') resolve();
-        else if (report.type === 'failed') {
-          reject(new LoadError(report.error));
-          this.onFailed(report.error);
-        } else this.#onPublisherReport(report);
-      });
-    });
-  }
-
-  #tell(command: PublisherCommand): void {
-    this.#publisher?.postMessage(command);
-  }
-
   /** Resolves when every subscription has got a message, where only that shows that it works. Throws LoadError. */
   async probe(): Promise<void> {
     this.#checkLosses();
-    if (this.#dialect.confirms || this.#job.rate === 0) return;
+    if (this.#dialect.unconfirmed !== true || this.#job.rate === 0) return;
     const wanted = this.#tracker.subscriptionCount;
     const giveUpMs = clockMs() + PROBE_MAX_MS;
     this.#isProbing = true;
-    void this.#probeOn();
+    void this.#probeOn().catch((error: Error) => this.onFailed(error.message));
     while (this.#tracker.probedCount < wanted && !this.#isStopped) {
       this.#checkLosses();
       if (clockMs() > giveUpMs) throw new LoadError(this.#silence(wanted));
@@ -237,19 +230,16 @@ export class Generator {
 
   /** Again and again until `go`: others may still wait for the probes of this process. */
   async #probeOn(): Promise<void> {
-    while (this.#isProbing && this.#publisher !== null) {
-      const probed = new Promise<void>((resolve) => {
-        this.#onPublisherReport = () => resolve();
-      });
-      this.#tell({ type: 'probe' });
-      await probed;
+    while (this.#isProbing && this.#plans.length > 0) {
+      this.#probed = this.#publisher.probe(this.#tasks(() => ({ kind: 'probe' })));
+      await this.#probed;
       await sleep(PROBE_INTERVAL_MS);
     }
   }
 
   #silence(wanted: number): string {
     const missing = wanted - this.#tracker.probedCount;
-    const remarks = this.#dialect.remarks.map((remark) => ` The server said: ${remark}`).slice(0, 1);
+    const remarks = (this.#dialect.remarks ?? []).map((remark) => ` The server said: ${remark}`).slice(0, 1);
     return `${missing} of ${wanted} subscriptions got none of the messages published to them for ${PROBE_MAX_MS / 1000} s. Are the templates right?${remarks.join('')}`;
   }
 
@@ -260,12 +250,7 @@ export class Generator {
     this.#isProbing = false;
     this.#isRunning = true;
     this.#tracker.timedFromMs = startMs + warmupMs;
-    this.#onPublisherReport = (report) => {
-      if (report.type !== 'done') return;
-      this.#summary = report.summary;
-      this.#over();
-    };
-    this.#tell({ type: 'run', startMs });
+    if (this.#plans.length > 0) void this.#publish(startMs);
     if (this.#lost > 0 && this.#lost === this.#opened) this.stop();
     const inMs = startMs - clockMs();
     this.#after(inMs + warmupMs, () => {
@@ -274,7 +259,34 @@ export class Generator {
     });
     this.#after(inMs + warmupMs + durationMs, () => this.#closeWindow());
     // Others publish, or nobody does.
-    if (this.#publisher === null) this.#after(inMs + warmupMs + durationMs, () => this.#over());
+    if (this.#plans.length === 0) this.#after(inMs + warmupMs + durationMs, () => this.#over());
+  }
+
+  async #publish(startMs: number): Promise<void> {
+    const { burst, publishers, rate, warmupMs, durationMs } = this.#job;
+    const ms = warmupMs + durationMs;
+    const perSecond = rate / publishers;
+    const bursts = Math.max(1, Math.round((ms * perSecond) / burst / 1000));
+    this.#scheduled = bursts * burst * this.#plans.length;
+    const common = { kind: 'steady' as const, perSecond, burst, bursts };
+    // Publishers of all processes take turns.
+    const tasks = this.#tasks(({ publisher }) => ({ ...common, offsetMs: (1000 * burst * publisher) / rate }));
+    try {
+      await this.#probed;
+      if (!this.#isStopped) this.#summary = await this.#publisher.publish(startMs, [{ tasks, ms: ms + GRACE_MS }]);
+      this.#over();
+    } catch (error) {
+      this.onFailed((error as Error).message);
+    }
+  }
+
+  /** One for each publishing connection. */
+  #tasks(planOf: (publisher: PublisherPlan) => PlanWithoutTopics): PublishTask[] {
+    const end = this.#topics.length;
+    return this.#plans.map((publisher, connection) => {
+      const topics = { first: publisher.offset, end, step: publisher.step };
+      return { connection, firstNumber: publisher.source * end, plan: { ...planOf(publisher), topics } };
+    });
   }
 
   #after(ms: number, action: () => void): void {
@@ -291,13 +303,19 @@ export class Generator {
     if (!this.#isRunning) return;
     this.#isRunning = false;
     this.#closeWindow();
-    this.onDone(this.#published);
+    this.onDone(this.#publisher.published);
   }
 
   #mark(): Mark {
     const { reads, readBytes, messages } = this.#buffer;
-    const published = this.#publishedTotal[0]!;
-    return { atMs: clockMs(), published, delivered: this.#tracker.delivered, messages, readBytes, reads };
+    return {
+      atMs: clockMs(),
+      published: this.#publisher.total,
+      delivered: this.#tracker.delivered,
+      messages,
+      readBytes,
+      reads,
+    };
   }
 
   /** Ends the run; what has been published is still waited for and verified. */
@@ -305,14 +323,14 @@ export class Generator {
     this.#isStopped = true;
     for (const timer of this.#timers) clearTimeout(timer);
     this.#closeWindow();
-    if (this.#publisher !== null) this.#tell({ type: 'stop' });
+    if (this.#plans.length > 0) this.#publisher.stop();
     else this.#over();
   }
 
   tick(): Tick {
     return {
       connections: this.#opened,
-      published: this.#publishedTotal[0]!,
+      published: this.#publisher.total,
       delivered: this.#tracker.delivered,
       wrong: this.#tracker.wrongSoFar(),
       lost: this.#lost,
@@ -323,18 +341,7 @@ export class Generator {
   /** Waits for what is under way, then counts. */
   async verify(published: Int32Array, lostSources: readonly number[]): Promise<LoadResult> {
     this.#assumeAllOf(lostSources, published);
-    const tracker = this.#tracker;
-    const expected = tracker.expectedDeliveries(published);
-    const startMs = clockMs();
-    let progressMs = startMs;
-    let { settled } = tracker;
-    while (tracker.settled < expected && this.#lost < this.#opened) {
-      await sleep(5);
-      const nowMs = clockMs();
-      if (tracker.settled !== settled) progressMs = nowMs;
-      settled = tracker.settled;
-      if (nowMs - progressMs > DRAIN_STALL_MS || nowMs - startMs > DRAIN_MAX_MS) break;
-    }
+    await drain(this.#tracker, published, () => this.#lost >= this.#opened);
     return this.#result(published);
   }
 
@@ -353,7 +360,8 @@ export class Generator {
     const end = this.#end ?? begin;
     const seconds = (end.atMs - begin.atMs) / 1000;
     const reader = this.#readerHealth ?? { cpuPercent: 0, readerBusyPercent: 0, readerLagP99Ms: 0 };
-    const { publishLateP99Ms = 0, publishLateMaxMs = 0, heldUpPercent = 0 } = this.#summary ?? {};
+    const { publishLateP99Ms = 0, publishLateMaxMs = 0, heldUpMs = 0 } = this.#summary ?? {};
+    const heldUpPercent = (100 * heldUpMs) / (this.#job.warmupMs + this.#job.durationMs);
     const health = { ...reader, publishLateP99Ms, publishLateMaxMs, heldUpPercent };
     const isCounting = this.#job.rate === 0;
     return {
@@ -362,9 +370,9 @@ export class Generator {
       subscriptions: this.#opened * this.#job.topicsPerConnection,
       connectionsLost: this.#lost,
       seconds,
-      scheduled: this.#summary?.scheduled ?? 0,
-      published: this.#publishedTotal[0]!,
-      verification: this.#tracker.verify(isCounting ? new Int32Array(this.#published.length) : published),
+      scheduled: this.#scheduled,
+      published: this.#publisher.total,
+      verification: this.#tracker.verify(isCounting ? new Int32Array(published.length) : published),
       measured: {
         published: end.published - begin.published,
         delivered: end.delivered - begin.delivered,
@@ -388,6 +396,6 @@ export class Generator {
 
   close(): void {
     for (const connection of this.#connections) connection.destroy();
-    void this.#publisher?.terminate();
+    void this.#publisher.close();
   }
 }

@@ -42,7 +42,7 @@ export class HealthMeter {
     this.#cpu = process.cpuUsage();
     this.#utilization = performance.eventLoopUtilization();
     this.#startMs = this.#lastTickMs = clockMs();
-    clearInterval(this.#ticker ?? undefined);
+    this.stopTicking();
     this.#ticker = setInterval(() => {
       const nowMs = clockMs();
       this.#lag.record(nowMs - this.#lastTickMs - LAG_TICK_MS);
@@ -50,8 +50,13 @@ export class HealthMeter {
     }, LAG_TICK_MS);
   }
 
-  stop(): ReaderHealth {
+  /** What takes place from here on does not count as lag. */
+  stopTicking(): void {
     clearInterval(this.#ticker ?? undefined);
+  }
+
+  stop(): ReaderHealth {
+    this.stopTicking();
     const cpu = process.cpuUsage(this.#cpu);
     const elapsedMs = Math.max(1, clockMs() - this.#startMs);
     return {

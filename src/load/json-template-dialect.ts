@@ -3,8 +3,9 @@
  * that is found wherever it stands, and a subscription counts as confirmed when a probe has come through it.
  */
 import type { EventSink, OpenConnection } from './dialect.js';
+import { PublishFrames } from './json-frames.js';
 import { type JsonTemplates, TemplateWriter } from './json-templates.js';
-import type { LoadDialect, PublishFrame } from './load-dialect.js';
+import type { LoadDialect } from './load-dialect.js';
 import { readTokens } from './text-payload.js';
 import { OPCODE_TEXT } from './websocket.js';
 
@@ -33,13 +34,16 @@ export class JsonTemplateDialect implements LoadDialect {
   readonly path: string;
   readonly subprotocol: string | null;
   readonly opcode = OPCODE_TEXT;
-  readonly confirms = false;
+  readonly unconfirmed = true;
   readonly greeting: Uint8Array | null;
   readonly remarks: string[] = [];
   readonly #topics: readonly string[];
   readonly #templates: JsonTemplates;
   readonly #writer = new TemplateWriter();
   readonly #counting: boolean;
+  readonly #frames = new PublishFrames((topic) =>
+    this.#writer.publishFrame(this.#templates.publish!, this.#topics[topic]!),
+  );
   readonly #keepAlive: KeepAlive | null;
 
   constructor({ path, topics, subprotocol, templates, counting }: TemplateOptions) {
@@ -61,16 +65,18 @@ export class JsonTemplateDialect implements LoadDialect {
     connection.ready();
   }
 
-  subscribe(topics: readonly number[]): Uint8Array[] {
-    return topics.map((topic) => this.#writer.message(this.#templates.subscribe, this.#topics[topic]!));
+  subscribe(connection: OpenConnection, topics: readonly number[]): void {
+    for (const topic of topics) {
+      connection.send(this.#writer.message(this.#templates.subscribe, this.#topics[topic]!), OPCODE_TEXT);
+    }
   }
 
-  open(): Uint8Array[] {
-    return [];
+  publishBytes(payloadBytes: number, topic: number): number {
+    return this.#frames.bytes(payloadBytes, topic);
   }
 
-  publishFrame(topic: number): PublishFrame {
-    return this.#writer.publishFrame(this.#templates.publish!, this.#topics[topic]!);
+  writePublish(bytes: Uint8Array, offset: number, topic: number, payloadBytes: number): number {
+    return this.#frames.write(bytes, offset, topic, payloadBytes);
   }
 
   /** Hot path: a search for tokens, nothing is parsed. */

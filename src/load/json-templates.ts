@@ -1,5 +1,5 @@
 /** Templates of JSON messages: what may stand in them, and how they are filled in. */
-import type { PublishFrame } from './load-dialect.js';
+import type { PublishFrame } from './json-frames.js';
 import { JSON_PAYLOAD_HEAD, JSON_PAYLOAD_TAIL } from './text-payload.js';
 
 /** How to speak to a server that knows neither ringcast.v1 nor us. */

@@ -1,28 +1,34 @@
-/** What `ringcast load` needs of a protocol beyond reading it. */
-import type { ReadingDialect } from './dialect.js';
+/** What a load generator needs of a protocol beyond reading it. */
+import type { OpenConnection, ReadingDialect } from './dialect.js';
 
-/** What lies before and behind the payload of a publish message. */
-export interface PublishFrame {
-  readonly head: Uint8Array;
-  readonly tail: Uint8Array;
-  /** Called before every message: writes what each has of its own into head and tail. Absent: nothing. Hot path. */
-  readonly renew?: () => void;
-}
-
-/** What `ringcast load` needs of a dialect. Topics are numbers here; the dialect knows their names. */
+/** Topics are numbers here; the dialect knows their names. */
 export interface LoadDialect extends ReadingDialect {
-  /** Of the messages that it writes. */
-  readonly opcode: number;
-  /** The server confirms subscriptions: `acknowledged` comes for each. Otherwise a probe has to show that they work. */
-  readonly confirms: boolean;
-  /** What a connection says first, or null. Where the server confirms, it is answered by `acknowledged`. */
-  readonly greeting: Uint8Array | null;
-  /** Bodies of the messages that subscribe to the topics. */
-  subscribe(topics: readonly number[]): Uint8Array[];
-  /** Bodies of messages that prepare publishing; each topic is answered by `acknowledged`. Empty: nothing to prepare. */
-  open(topics: readonly number[]): Uint8Array[];
-  /** Asked when `open` has been answered. */
-  publishFrame(topic: number): PublishFrame;
+  /** Of the messages that it publishes. Default: binary. */
+  readonly opcode?: number;
+  /** The server does not confirm subscriptions: only a probe shows that they work. Otherwise `acknowledged` comes for each. */
+  readonly unconfirmed?: boolean;
+  /** What a connection says first. Where the server confirms, it is answered by `acknowledged`. */
+  readonly greeting?: Uint8Array | null;
   /** The first few messages that are neither payloads nor understood. */
-  readonly remarks: readonly string[];
+  readonly remarks?: readonly string[];
+  /** Subscribes the connection to `topics`; answered by acknowledged() of as many in all. */
+  subscribe(connection: OpenConnection, topics: readonly number[]): void;
+  /** The opposite, answered alike; absent where a server has none. */
+  unsubscribe?(connection: OpenConnection, topics: readonly number[]): void;
+  /** Prepares publishing to `topics`, answered alike; absent where there is nothing to prepare. */
+  open?(connection: OpenConnection, topics: readonly number[]): void;
+  /** True: a publish may be asked to be answered, by published(). */
+  readonly acknowledges?: boolean;
+  /** Bytes of one publish frame, its payload among them. Hot path. */
+  publishBytes(payloadBytes: number, topic: number, isAcknowledged?: boolean): number;
+  /** Writes all of a publish frame but its payload; returns where that starts. Hot path. */
+  writePublish(
+    bytes: Uint8Array,
+    offset: number,
+    topic: number,
+    payloadBytes: number,
+    isAcknowledged?: boolean,
+  ): number;
+  /** True: a publish frame has its WebSocket heads (or HTTP heads) in it, and is sent as it is, not as the body of a message. */
+  readonly writesMessages?: boolean;
 }

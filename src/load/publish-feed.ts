@@ -1,28 +1,26 @@
 /**
- * The messages of one publishing connection, by schedule. Open loop: a message counts as sent when it should have been, whatever
- * holds it up. The next burst is built before it is due, so that sending it is one system call.
+ * The messages of one schedule on their way to one publishing connection. Open loop: a message counts as sent when it should have
+ * been, whatever holds it up. The next burst is built before it is due, so that sending it is one system call.
  */
 import type { Connection } from './connection.js';
 import type { LatencyHistogram } from './latency-histogram.js';
-import type { LoadDialect, PublishFrame } from './load-dialect.js';
-import type { PayloadForm } from './payload.js';
-import { clientHeadBytes, writeClientHead } from './websocket.js';
+import type { LoadDialect } from './load-dialect.js';
+import { BINARY_AROUND_BYTES, BINARY_HEAD_BYTES, type PayloadForm } from './payload.js';
+import type { MessageWriter, Schedule } from './schedule.js';
+import { clientHeadBytes, OPCODE_BINARY, writeClientHead } from './websocket.js';
 
 const SEND_BUFFERED_MAX_BYTES = 1024 * 1024;
 /** Of a feed that catches up: so much at a time. */
 const WRITE_MAX_MESSAGES = 500;
 const BUFFER_MIN_BYTES = 4096;
+const NOTHING_BUILT = Number.NaN;
 
 export interface FeedOptions {
   readonly connection: Connection;
   readonly dialect: LoadDialect;
   readonly form: PayloadForm;
-  /** Bytes that the form writes. */
-  readonly formBytes: number;
-  /** Topics that are published in turn: offset, offset + step … */
-  readonly topics: number;
-  readonly offset: number;
-  readonly step: number;
+  /** Of payloads that carry filler. */
+  readonly payloadBytes: number;
   /** Number of the topic in payloads: topic + firstNumber. */
   readonly firstNumber: number;
   /** Messages published, per number of a topic. Writer: the publishing thread. */
@@ -33,102 +31,66 @@ export interface FeedOptions {
 }
 
 /** Writer and reader: the publishing thread. */
-export class PublishFeed {
-  /** Bursts that are to be sent, and that have been. */
-  bursts = 0;
-  sentBursts = 0;
+export class PublishFeed implements MessageWriter {
   readonly connection: Connection;
+  readonly schedule: Schedule;
+  /** Messages that ask for an answer. */
+  asked = 0;
   readonly #options: FeedOptions;
-  readonly #frames: PublishFrame[] = [];
-  #burst = 1;
-  #intervalMs = 0;
-  #startMs = 0;
-  #builtBursts = 0;
-  #topic: number;
+  readonly #opcode: number;
+  /** When the burst that has been built before its time should leave. */
+  #builtMs = NOTHING_BUILT;
+  #messages = 0;
   #bytes: Buffer = Buffer.alloc(BUFFER_MIN_BYTES);
   #view = viewOf(this.#bytes);
   #end = 0;
 
-  constructor(options: FeedOptions) {
+  constructor(options: FeedOptions, schedule: Schedule) {
     this.#options = options;
     this.connection = options.connection;
-    this.#topic = options.offset;
+    this.schedule = schedule;
+    this.#opcode = options.dialect.opcode ?? OPCODE_BINARY;
   }
 
-  get intervalMs(): number {
-    return this.#intervalMs;
+  /** When it has to be asked again what is due. */
+  nextMs(nowMs: number): number {
+    if (this.connection.closed) return Number.POSITIVE_INFINITY;
+    return Number.isNaN(this.#builtMs) ? this.schedule.nextMs(nowMs) : this.#builtMs;
   }
 
-  /** From startMs on a burst every intervalMs. */
-  start(startMs: number, intervalMs: number, burst: number, bursts: number): void {
-    this.#startMs = startMs;
-    this.#intervalMs = intervalMs;
-    this.#burst = burst;
-    this.bursts = bursts;
-    this.sentBursts = this.#builtBursts = 0;
-  }
-
-  nextMs(): number {
-    if (this.connection.closed || this.sentBursts === this.bursts) return Number.POSITIVE_INFINITY;
-    return this.#intendedMs(this.sentBursts);
-  }
-
+  /** Builds the next burst, where it is known when that leaves. */
   prepare(): void {
-    if (this.#builtBursts === this.sentBursts && this.sentBursts < this.bursts) this.#build(1);
+    const { schedule } = this;
+    if (schedule.intervalMs === 0 || !Number.isNaN(this.#builtMs)) return;
+    const nextMs = schedule.nextMs(0);
+    if (nextMs === Number.POSITIVE_INFINITY) return;
+    schedule.write(this, nextMs);
+    this.#builtMs = nextMs;
   }
 
   /** Publishes what is due. False when the socket has to be flushed before more can go. */
   publishDue(nowMs: number): boolean {
-    if (this.connection.closed) return true;
-    const dueBursts = Math.min(this.bursts, Math.floor((nowMs - this.#startMs) / this.#intervalMs) + 1);
-    if (dueBursts <= this.sentBursts) return true;
+    if (this.nextMs(nowMs) > nowMs) return true;
     if (this.connection.socket.writableLength > SEND_BUFFERED_MAX_BYTES) return false;
-    this.prepare();
-    this.#send(nowMs);
-    const missed = Math.min(dueBursts - this.sentBursts, Math.floor(WRITE_MAX_MESSAGES / this.#burst));
-    if (missed <= 0) return true;
-    this.#build(missed);
-    this.#send(nowMs);
-    return this.sentBursts >= dueBursts;
+    this.finish(nowMs);
+    const { schedule } = this;
+    this.#messages = 0;
+    while (this.#messages < WRITE_MAX_MESSAGES) {
+      const nextMs = schedule.nextMs(nowMs);
+      if (nextMs > nowMs) break;
+      schedule.write(this, nowMs);
+      if (schedule.intervalMs > 0) this.#options.late.record(nowMs - nextMs);
+    }
+    this.#flush();
+    return true;
   }
 
   /** Sends what has been built: it counts as published. */
   finish(nowMs: number): void {
-    if (this.#builtBursts > this.sentBursts && !this.connection.closed) this.#send(nowMs);
-  }
-
-  /** A probe to every topic. Resolves when the socket has taken them. */
-  async probe(nowMs: number): Promise<void> {
-    const { topics, offset, step } = this.#options;
-    for (let topic = offset; topic < topics && !this.connection.closed; topic += step) {
-      this.#message(topic, 0, nowMs);
-      if (this.#end < SEND_BUFFERED_MAX_BYTES / 16) continue;
-      this.#flush();
-      while (this.connection.socket.writableLength > 0 && !this.connection.closed) await turnLater();
-    }
+    if (Number.isNaN(this.#builtMs) || this.connection.closed) return;
     this.#flush();
-  }
-
-  #intendedMs(burst: number): number {
-    return this.#startMs + burst * this.#intervalMs;
-  }
-
-  #build(bursts: number): void {
-    const { topics, offset, step, firstNumber, published } = this.#options;
-    for (let index = 0; index < bursts; index++) {
-      const intendedMs = this.#intendedMs(this.#builtBursts++);
-      for (let message = 0; message < this.#burst; message++) {
-        const topic = this.#topic;
-        this.#message(topic, ++published[firstNumber + topic]!, intendedMs);
-        this.#topic = topic + step < topics ? topic + step : offset;
-      }
-    }
-    this.#options.total[0]! += bursts * this.#burst;
-  }
-
-  #send(nowMs: number): void {
-    this.#flush();
-    while (this.sentBursts < this.#builtBursts) this.#options.late.record(nowMs - this.#intendedMs(this.sentBursts++));
+    this.#options.late.record(nowMs - this.#builtMs);
+    this.#builtMs = NOTHING_BUILT;
   }
 
   #flush(): void {
@@ -141,24 +103,61 @@ export class PublishFeed {
     this.#view = viewOf(this.#bytes);
   }
 
-  /** Hot path: appends one publish message. */
-  #message(topic: number, seq: number, intendedMs: number): void {
-    const { dialect, form, formBytes, firstNumber } = this.#options;
-    this.#frames[topic] ??= dialect.publishFrame(topic);
-    const frame = this.#frames[topic]!;
-    frame.renew?.();
-    const { head, tail } = frame;
-    const bodyBytes = head.length + formBytes + tail.length;
+  /** Hot path. */
+  message(topic: number, intendedMs: number, source?: Uint8Array): void {
+    const { dialect, payloadBytes } = this.#options;
+    const bytes = source === undefined ? payloadBytes : BINARY_AROUND_BYTES + source.length;
+    this.#head(dialect.publishBytes(bytes, topic));
+    this.#frame(topic, this.#nextSeq(topic), intendedMs, bytes, false, source);
+  }
+
+  acknowledgedMessages(topic: number, intendedMs: number, count: number): void {
+    const { dialect, payloadBytes } = this.#options;
+    if (dialect.acknowledges !== true) throw new Error('this peer does not acknowledge publishes');
+    const plainBytes = dialect.publishBytes(payloadBytes, topic);
+    this.#head((count - 1) * plainBytes + dialect.publishBytes(payloadBytes, topic, true));
+    this.asked++;
+    for (let left = count; left > 0; left--) {
+      this.#frame(topic, this.#nextSeq(topic), intendedMs, payloadBytes, left === 1);
+    }
+  }
+
+  probe(topic: number, intendedMs: number): void {
+    const { dialect, payloadBytes } = this.#options;
+    this.#head(dialect.publishBytes(payloadBytes, topic));
+    this.#frame(topic, 0, intendedMs, payloadBytes, false);
+  }
+
+  #nextSeq(topic: number): number {
+    this.#options.total[0]!++;
+    return ++this.#options.published[this.#options.firstNumber + topic]!;
+  }
+
+  /** Hot path: room for a message whose body has so many bytes, and its head. */
+  #head(bodyBytes: number): void {
+    this.#messages++;
     this.#reserve(clientHeadBytes(bodyBytes) + bodyBytes);
+    if (this.#options.dialect.writesMessages === true) return;
+    this.#end = writeClientHead(this.#bytes, this.#end, this.#opcode, bodyBytes);
+  }
+
+  /** Hot path: one publish frame, for which there is room. */
+  #frame(
+    topic: number,
+    seq: number,
+    intendedMs: number,
+    payloadBytes: number,
+    isAcknowledged: boolean,
+    source?: Uint8Array,
+  ): void {
+    const { dialect, form, firstNumber } = this.#options;
     const bytes = this.#bytes;
-    const body = writeClientHead(bytes, this.#end, dialect.opcode, bodyBytes);
-    bytes.set(head, body);
-    const payload = body + head.length;
-    const payloadEnd = payload + formBytes;
-    form.fill(bytes, payload, payloadEnd);
-    form.write(bytes, this.#view, payload, payloadEnd, firstNumber + topic, seq, intendedMs);
-    bytes.set(tail, payloadEnd);
-    this.#end = payloadEnd + tail.length;
+    const start = dialect.writePublish(bytes, this.#end, topic, payloadBytes, isAcknowledged);
+    const end = start + payloadBytes;
+    if (source === undefined) form.fill(bytes, start, end);
+    else bytes.set(source, start + BINARY_HEAD_BYTES);
+    form.write(bytes, this.#view, start, end, firstNumber + topic, seq, intendedMs);
+    this.#end += dialect.publishBytes(payloadBytes, topic, isAcknowledged);
   }
 
   #reserve(neededBytes: number): void {
@@ -172,8 +171,4 @@ export class PublishFeed {
 
 function viewOf(bytes: Buffer): DataView {
   return new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
-}
-
-export function turnLater(): Promise<void> {
-  return new Promise((resolve) => setImmediate(resolve));
 }

@@ -8,29 +8,43 @@ import { Connection, ReceiveBuffer } from './connection.js';
 import type { EventSink } from './dialect.js';
 import { createPayloadForm, formBytes } from './dialects.js';
 import { explainConnectFailure, LoadError } from './explain.js';
-import { type PublisherPlan, publishersOf } from './job.js';
 import { LatencyHistogram } from './latency-histogram.js';
-import { nap } from './nap.js';
-import { PublishFeed, turnLater } from './publish-feed.js';
-import type { PublisherCommand, PublisherData, PublisherReport, PublisherSummary } from './publisher-port.js';
-import { dialectOf, endpointsOf, withinTime } from './target.js';
-import { parseTopics } from './topics.js';
+import type { LoadDialect } from './load-dialect.js';
+import { PublishFeed } from './publish-feed.js';
+import { publishAll } from './publish-loop.js';
+import type {
+  PublisherCommand,
+  PublisherData,
+  PublisherPlace,
+  PublisherReport,
+  PublishStep,
+  PublishSummary,
+  PublishTask,
+} from './publisher-port.js';
+import { type RecordedLoad, scheduleOf } from './schedule.js';
+import { Settled } from './settled.js';
+import { withinTime } from './target.js';
+import { OPCODE_BINARY } from './websocket.js';
 
-const NAP_MAX_MS = 20;
 const OPENED_MAX_MS = 20_000;
-/** After its end a schedule is worked off for so long where the server holds it up. */
-const GRACE_MS = 2_000;
+const ANSWERED_MAX_MS = 10_000;
+/** Topics that are opened before the server has to confirm them. */
+const OPEN_BATCH = 1000;
 const PROBLEMS_MAX = 20;
-/** Source addresses beyond those of the subscribers. */
-const ADDRESS_OFFSET = 40_000;
 
-const data = workerData as PublisherData;
-const { job, part } = data;
+interface DialectModule {
+  createDialect(options: unknown): LoadDialect | Promise<LoadDialect>;
+}
+
+const data: PublisherData = workerData;
 const port = parentPort!;
-const topics = parseTopics(job.topics) as readonly string[];
-const dialect = dialectOf(job, topics);
 const late = new LatencyHistogram();
+const settled = new Settled(data.settled);
+const connections: Connection[] = [];
 const problems = new Map<string, number>();
+/** Answers to publishes that asked for one. */
+const answers = { count: 0, seq: 0, atMs: 0 };
+let recording: RecordedLoad | null = null;
 let acknowledged = 0;
 let isStopped = false;
 
@@ -39,119 +53,119 @@ const sink: EventSink = {
   acknowledged: (_connection, count) => {
     acknowledged += count;
   },
-  published: () => {},
+  published: (_connection, seq) => {
+    answers.count++;
+    answers.seq = seq;
+    answers.atMs = clockMs();
+  },
   gap: () => {},
   problem: (_connection, text) => {
     if (problems.size < PROBLEMS_MAX || problems.has(text)) problems.set(text, (problems.get(text) ?? 0) + 1);
   },
 };
 
-const send = (report: PublisherReport): void => port.postMessage(report);
-
-async function openFeed(plan: PublisherPlan, index: number, buffer: ReceiveBuffer): Promise<PublishFeed> {
-  const endpoint = endpointsOf(job, part, data.address, dialect)(ADDRESS_OFFSET + index);
-  const connection = new Connection(index, endpoint, buffer, sink);
-  try {
-    await withinTime(connection.upgraded(), () => connection.destroy());
-  } catch (error) {
-    const why = explainConnectFailure(error, job.url, dialect.subprotocol);
-    throw new LoadError(`publisher ${plan.publisher + 1} of ${job.publishers}: ${why}`);
+async function openAll(dialect: LoadDialect, publishers: readonly PublisherPlace[]): Promise<void> {
+  const buffer = new ReceiveBuffer();
+  for (const { name, url, place, topics } of publishers) {
+    const connection = new Connection(connections.length, { ...place, dialect }, buffer, sink);
+    connections.push(connection);
+    try {
+      await withinTime(connection.upgraded(), () => connection.destroy());
+    } catch (error) {
+      throw new LoadError(`${name}: ${explainConnectFailure(error, url, dialect.subprotocol)}`);
+    }
+    acknowledged = 0;
+    const { greeting, unconfirmed, opcode = OPCODE_BINARY } = dialect;
+    if (greeting) {
+      connection.send(greeting, opcode);
+      if (unconfirmed !== true) await confirmed(1);
+    }
+    if (dialect.open === undefined) continue;
+    acknowledged = 0;
+    for (let first = 0; first < topics.length; first += OPEN_BATCH) {
+      const batch = topics.slice(first, first + OPEN_BATCH);
+      dialect.open(connection, batch);
+      await confirmed(first + batch.length);
+    }
   }
-  const own: number[] = [];
-  for (let topic = plan.offset; topic < topics.length; topic += plan.step) own.push(topic);
-  await say(connection, [...(dialect.greeting === null ? [] : [dialect.greeting])], 1);
-  await say(connection, dialect.open(own), own.length);
-  return new PublishFeed({
-    ...{ connection, dialect, late, topics: topics.length, offset: plan.offset, step: plan.step },
-    form: createPayloadForm(job.protocol, job.payloadBytes, job.run),
-    formBytes: formBytes(job.protocol, job.payloadBytes),
-    firstNumber: plan.source * topics.length,
-    ...{ published: data.published, total: data.total },
-  });
 }
 
-/** Sends messages; where the server confirms, until it has confirmed all of it. */
-async function say(connection: Connection, bodies: readonly Uint8Array[], answers: number): Promise<void> {
-  if (bodies.length === 0) return;
-  acknowledged = 0;
-  for (const body of bodies) connection.send(body, dialect.opcode);
+/** Waits until the server has confirmed so many things. */
+async function confirmed(wanted: number): Promise<void> {
   const giveUpMs = clockMs() + OPENED_MAX_MS;
-  while (dialect.confirms && acknowledged < answers) {
+  while (acknowledged < wanted) {
     const [problem] = problems.keys();
     if (problem !== undefined) throw new LoadError(problem);
     if (clockMs() > giveUpMs) throw new LoadError('the server does not answer a publisher');
-    await sleep(2);
+    await sleep(1);
   }
 }
 
-/** Publishes by schedule; resolves when it is over, or has been ended. */
-async function run(feeds: readonly PublishFeed[], startMs: number): Promise<PublisherSummary> {
-  const spanMs = job.warmupMs + job.durationMs;
-  const intervalMs = (1000 * job.burst * job.publishers) / job.rate;
-  const plans = publishersOf(job, part);
-  feeds.forEach((feed, index) => {
-    // Publishers of all processes take turns.
-    const firstMs = startMs + (intervalMs * plans[index]!.publisher) / job.publishers;
-    feed.start(firstMs, intervalMs, job.burst, Math.max(1, Math.round(spanMs / intervalMs)));
-  });
-  late.reset();
-  // The last bit of a wait is spent spinning: sleeping alone is some 60 µs late. At most 4 % of a core.
-  const spinMs = Math.min(0.15, (0.04 * intervalMs) / Math.max(1, feeds.length));
-  const endMs = startMs + spanMs + GRACE_MS;
+async function publish(dialect: LoadDialect, startMs: number, steps: readonly PublishStep[]): Promise<number> {
   let heldUpMs = 0;
-  let nowMs = clockMs();
-  while (!isStopped && nowMs < endMs) {
-    let isFlushed = true;
-    let nextMs = Number.POSITIVE_INFINITY;
-    for (const feed of feeds) {
-      if (!feed.publishDue(nowMs)) isFlushed = false;
-      nextMs = Math.min(nextMs, feed.nextMs());
-    }
-    if (nextMs === Number.POSITIVE_INFINITY) break;
-    for (const feed of feeds) feed.prepare();
-    await turnLater();
-    if (!isFlushed || feeds.some(({ connection }) => connection.socket.writableLength > 0)) {
-      await sleep(1);
-      if (!isFlushed) heldUpMs += clockMs() - nowMs;
-    } else {
-      const waitMs = Math.min(nextMs - clockMs() - spinMs, NAP_MAX_MS);
-      if (waitMs > 0) nap(waitMs);
-      while (nextMs - clockMs() > 0 && nextMs - clockMs() <= spinMs);
-    }
-    nowMs = clockMs();
+  answers.count = 0;
+  for (const { tasks, ms } of steps) {
+    const sources = { startMs, settled, answers, recording };
+    const feeds = tasks.map((task) => new PublishFeed(feedOptions(dialect, task), scheduleOf(task.plan, sources)));
+    heldUpMs += await publishAll(feeds, startMs + ms, settled, () => isStopped);
+    await answered(feeds.reduce((sum, { asked }) => sum + asked, 0));
+    startMs += ms;
   }
-  for (const feed of feeds) feed.finish(nowMs);
-  await turnLater();
-  return summary(feeds, (heldUpMs / Math.max(1, clockMs() - startMs)) * 100);
+  return heldUpMs;
 }
 
-function summary(feeds: readonly PublishFeed[], heldUpPercent: number): PublisherSummary {
+function feedOptions(dialect: LoadDialect, { connection, payloadBytes, firstNumber = 0 }: PublishTask) {
+  const { protocol, run, published, total } = data;
+  const bytes = payloadBytes ?? data.payloadBytes;
   return {
-    scheduled: feeds.reduce((sum, feed) => sum + feed.bursts * job.burst, 0),
+    ...{ connection: connections[connection]!, dialect, firstNumber, published, total, late },
+    form: createPayloadForm(protocol, bytes, run),
+    payloadBytes: formBytes(protocol, bytes),
+  };
+}
+
+/** The server has answered all that it was asked to. */
+async function answered(messages: number): Promise<void> {
+  const giveUpMs = clockMs() + ANSWERED_MAX_MS;
+  while (answers.count < messages && !isStopped) {
+    if (clockMs() > giveUpMs) throw new LoadError('no answer to a publish');
+    await sleep(1);
+  }
+}
+
+function summary(heldUpMs: number): PublishSummary {
+  return {
     publishLateP99Ms: late.quantileMicros(0.99) / 1000,
     publishLateMaxMs: late.quantileMicros(1) / 1000,
-    heldUpPercent,
     lateHdr: late.encode(),
+    heldUpMs,
+    answeredSeq: answers.seq,
+    answeredMs: answers.atMs,
     problems: [...problems].map(([text, count]) => `publisher: ${text}${count > 1 ? ` (${count} times)` : ''}`),
   };
 }
 
-async function main(): Promise<void> {
-  const feeds: PublishFeed[] = [];
-  const buffer = new ReceiveBuffer();
-  for (const [index, plan] of publishersOf(job, part).entries()) feeds.push(await openFeed(plan, index, buffer));
-  port.on('message', (command: PublisherCommand) => {
-    if (command.type === 'stop') isStopped = true;
-    else if (command.type === 'probe')
-      Promise.all(feeds.map((feed) => feed.probe(clockMs()))).then(() => send({ type: 'probed' }), fail);
-    else run(feeds, command.startMs).then((done) => send({ type: 'done', summary: done }), fail);
-  });
-  send({ type: 'opened' });
+async function execute(dialect: LoadDialect, command: PublisherCommand): Promise<PublishSummary> {
+  let heldUpMs = 0;
+  late.reset();
+  if (command.type === 'open') await openAll(dialect, command.publishers);
+  else if (command.type === 'recording') recording = command.recording;
+  else if (command.type === 'publish') heldUpMs = await publish(dialect, command.startMs, command.steps);
+  return summary(heldUpMs);
 }
 
-function fail(error: unknown): void {
-  const text = error instanceof LoadError ? error.message : ((error as Error).stack ?? String(error));
-  send({ type: 'failed', error: text });
-}
+const module: DialectModule = await import(data.dialectModule);
+const dialect = await module.createDialect(data.dialectOptions);
 
-main().catch(fail);
+port.on('message', (command: PublisherCommand) => {
+  isStopped = command.type === 'stop';
+  if (isStopped) return;
+  const send = (report: PublisherReport): void => port.postMessage(report);
+  execute(dialect, command).then(
+    (done) => send({ type: 'done', summary: done }),
+    (error: Error) => {
+      const isExplained = error instanceof LoadError;
+      send({ type: 'failed', error: isExplained ? error.message : (error.stack ?? String(error)), isExplained });
+    },
+  );
+});

@@ -1,7 +1,8 @@
 /** ringcast.v1.json, as a load generator speaks it. */
 import { SUBPROTOCOL_JSON } from '../protocol/messages.js';
-import type { EventSink } from './dialect.js';
-import type { LoadDialect, PublishFrame } from './load-dialect.js';
+import type { EventSink, OpenConnection } from './dialect.js';
+import { type PublishFrame, PublishFrames } from './json-frames.js';
+import type { LoadDialect } from './load-dialect.js';
 import type { RingcastOptions } from './ringcast-msgpack-dialect.js';
 import { JSON_PAYLOAD_HEAD, JSON_PAYLOAD_TAIL, readTokens } from './text-payload.js';
 import { OPCODE_TEXT } from './websocket.js';
@@ -17,10 +18,9 @@ export class RingcastJsonDialect implements LoadDialect {
   readonly path: string;
   readonly subprotocol = SUBPROTOCOL_JSON;
   readonly opcode = OPCODE_TEXT;
-  readonly confirms = true;
   readonly greeting: Uint8Array | null;
-  readonly remarks: readonly string[] = [];
   readonly #topics: readonly string[];
+  readonly #frames = new PublishFrames((topic) => this.#frame(topic));
   readonly #counting: boolean;
 
   constructor({ path, topics, token, counting }: RingcastJsonOptions) {
@@ -30,15 +30,21 @@ export class RingcastJsonDialect implements LoadDialect {
     this.greeting = token === undefined ? null : message({ type: 'connect', token, request_id: GREETING_ID });
   }
 
-  subscribe(topics: readonly number[]): Uint8Array[] {
-    return topics.map((topic) => message({ type: 'subscribe', topic: this.#topics[topic], request_id: topic }));
+  subscribe(connection: OpenConnection, topics: readonly number[]): void {
+    for (const topic of topics) {
+      connection.send(message({ type: 'subscribe', topic: this.#topics[topic], request_id: topic }), OPCODE_TEXT);
+    }
   }
 
-  open(): Uint8Array[] {
-    return [];
+  publishBytes(payloadBytes: number, topic: number): number {
+    return this.#frames.bytes(payloadBytes, topic);
   }
 
-  publishFrame(topic: number): PublishFrame {
+  writePublish(bytes: Uint8Array, offset: number, topic: number, payloadBytes: number): number {
+    return this.#frames.write(bytes, offset, topic, payloadBytes);
+  }
+
+  #frame(topic: number): PublishFrame {
     const name = JSON.stringify(this.#topics[topic]);
     return {
       head: Buffer.from(`{"type":"publish","topic":${name},"message":{"payload":${JSON_PAYLOAD_HEAD}`),

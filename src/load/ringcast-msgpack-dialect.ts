@@ -3,28 +3,32 @@ import { encodeClientFrame } from '../protocol/client-frames.js';
 import { EventView } from '../protocol/event.js';
 import { OP, SUBPROTOCOL_MSGPACK } from '../protocol/messages.js';
 import { decode, skipValue } from '../protocol/msgpack.js';
-import type { EventSink } from './dialect.js';
-import type { LoadDialect, PublishFrame } from './load-dialect.js';
-import { OPCODE_BINARY } from './websocket.js';
+import type { EventSink, OpenConnection } from './dialect.js';
+import type { LoadDialect } from './load-dialect.js';
 
-/** Request ids: that of a subscription is its topic, that of an opening lies above. */
+/** Request ids: that of a subscription is its topic, those of unsubscriptions and openings lie above. */
+const UNSUBSCRIBE_ID = 0x2000_0000;
 const OPEN_ID = 0x4000_0000;
+const PUBLISHED_ID = 0x7fff_fffe;
 const GREETING_ID = 0x7fff_ffff;
 /** Frames that share a message: far below what a server takes at once. */
 const FRAMES_PER_MESSAGE = 100;
 
 const EVENT_HEAD_BYTES = 21;
+/** Of a PUBLISH by alias, in front of the payload's head: with nil for a request id, and with one. */
+const PUBLISH_HEAD_BYTES = 8;
+const ACKNOWLEDGED_HEAD_BYTES = 12;
+const ARRAY_4 = 0x94;
+const NIL = 0xc0;
 const ARRAY_5 = 0x95;
 const UINT32 = 0xce;
 const BIN8 = 0xc4;
 const BIN16 = 0xc5;
 const BIN32 = 0xc6;
-const NO_BYTES = new Uint8Array(0);
 
 export interface RingcastOptions {
   readonly path: string;
   readonly topics: readonly string[];
-  readonly payloadBytes: number;
   readonly token?: string | undefined;
 }
 
@@ -32,45 +36,64 @@ export interface RingcastOptions {
 export class RingcastMsgpackDialect implements LoadDialect {
   readonly path: string;
   readonly subprotocol = SUBPROTOCOL_MSGPACK;
-  readonly opcode = OPCODE_BINARY;
-  readonly confirms = true;
+  readonly acknowledges = true;
   readonly greeting: Uint8Array | null;
-  readonly remarks: readonly string[] = [];
   readonly #topics: readonly string[];
-  readonly #payloadBytes: number;
   readonly #aliases: Uint32Array;
   readonly #event = new EventView();
 
-  constructor({ path, topics, payloadBytes, token }: RingcastOptions) {
+  constructor({ path, topics, token }: RingcastOptions) {
     this.path = path;
     this.#topics = topics;
-    this.#payloadBytes = payloadBytes;
     this.#aliases = new Uint32Array(topics.length);
     this.greeting =
       token === undefined ? null : encodeClientFrame({ type: 'connect', id: GREETING_ID, options: { token } });
   }
 
-  subscribe(topics: readonly number[]): Uint8Array[] {
-    return inMessages(topics, (topic) => encodeClientFrame({ type: 'subscribe', id: topic, topic: this.#name(topic) }));
+  subscribe(connection: OpenConnection, topics: readonly number[]): void {
+    this.#send(connection, topics, (id, topic) => encodeClientFrame({ type: 'subscribe', id, topic }), 0);
   }
 
-  open(topics: readonly number[]): Uint8Array[] {
-    return inMessages(topics, (topic) =>
-      encodeClientFrame({
-        type: 'publish',
-        id: OPEN_ID + topic,
-        topic: this.#name(topic),
-        payload: null,
-        options: { open: true },
-      }),
+  unsubscribe(connection: OpenConnection, topics: readonly number[]): void {
+    this.#send(
+      connection,
+      topics,
+      (id, topic) => encodeClientFrame({ type: 'unsubscribe', id, topic }),
+      UNSUBSCRIBE_ID,
     );
   }
 
-  publishFrame(topic: number): PublishFrame {
-    const alias = new DataView(new ArrayBuffer(4));
-    alias.setUint32(0, this.#aliases[topic]!);
-    const head = [0x94, OP.PUBLISH, 0xc0, UINT32, ...new Uint8Array(alias.buffer), ...binHead(this.#payloadBytes)];
-    return { head: Uint8Array.from(head), tail: NO_BYTES };
+  open(connection: OpenConnection, topics: readonly number[]): void {
+    const options = { open: true };
+    const encode = (id: number, topic: string) =>
+      encodeClientFrame({ type: 'publish', id, topic, payload: null, options });
+    this.#send(connection, topics, encode, OPEN_ID);
+  }
+
+  #send(
+    connection: OpenConnection,
+    topics: readonly number[],
+    encode: (id: number, topic: string) => Uint8Array,
+    firstId: number,
+  ): void {
+    for (let start = 0; start < topics.length; start += FRAMES_PER_MESSAGE) {
+      const some = topics.slice(start, start + FRAMES_PER_MESSAGE);
+      connection.send(Buffer.concat(some.map((topic) => encode(firstId + topic, this.#topics[topic]!))));
+    }
+  }
+
+  publishBytes(payloadBytes: number, _topic: number, isAcknowledged = false): number {
+    const headBytes = isAcknowledged ? ACKNOWLEDGED_HEAD_BYTES : PUBLISH_HEAD_BYTES;
+    return headBytes + binHeadBytes(payloadBytes) + payloadBytes;
+  }
+
+  writePublish(bytes: Uint8Array, offset: number, topic: number, payloadBytes: number, isAcknowledged = false): number {
+    bytes[offset++] = ARRAY_4;
+    bytes[offset++] = OP.PUBLISH;
+    if (isAcknowledged) offset = writeUint32(bytes, offset, PUBLISHED_ID);
+    else bytes[offset++] = NIL;
+    offset = writeUint32(bytes, offset, this.#aliases[topic]!);
+    return writeBinHead(bytes, offset, payloadBytes);
   }
 
   /** Hot path: an EVENT with a bin payload takes some nanoseconds and allocates nothing. */
@@ -126,6 +149,10 @@ export class RingcastMsgpackDialect implements LoadDialect {
     const [op, first, second, third] = frame;
     switch (op) {
       case OP.OK:
+        if (first === PUBLISHED_ID) {
+          sink.published(connection, second.seq);
+          break;
+        }
         if (first >= OPEN_ID && first !== GREETING_ID) this.#aliases[first - OPEN_ID] = second.alias;
         sink.acknowledged(connection, 1);
         break;
@@ -142,27 +169,38 @@ export class RingcastMsgpackDialect implements LoadDialect {
   }
 
   #request(id: unknown): string {
-    if (typeof id !== 'number') return 'a message';
+    if (typeof id !== 'number' || id === PUBLISHED_ID) return 'a message';
     if (id === GREETING_ID) return 'the token';
-    const topic = this.#topics[id >= OPEN_ID ? id - OPEN_ID : id];
-    return `${id >= OPEN_ID ? 'publishing' : 'subscribing'} to ${JSON.stringify(topic)}`;
-  }
-
-  #name(topic: number): string {
-    return this.#topics[topic]!;
+    if (id >= OPEN_ID) return `publishing to ${JSON.stringify(this.#topics[id - OPEN_ID])}`;
+    return `subscribing to ${JSON.stringify(this.#topics[id])}`;
   }
 }
 
-function binHead(bytes: number): number[] {
-  if (bytes < 0x100) return [BIN8, bytes];
-  if (bytes < 0x1_0000) return [BIN16, bytes >>> 8, bytes & 0xff];
-  return [BIN32, bytes >>> 24, (bytes >>> 16) & 0xff, (bytes >>> 8) & 0xff, bytes & 0xff];
+function writeUint32(bytes: Uint8Array, offset: number, value: number): number {
+  bytes[offset] = UINT32;
+  bytes[offset + 1] = value >>> 24;
+  bytes[offset + 2] = value >>> 16;
+  bytes[offset + 3] = value >>> 8;
+  bytes[offset + 4] = value;
+  return offset + 5;
 }
 
-function inMessages(topics: readonly number[], encode: (topic: number) => Uint8Array): Uint8Array[] {
-  const bodies: Uint8Array[] = [];
-  for (let start = 0; start < topics.length; start += FRAMES_PER_MESSAGE) {
-    bodies.push(Buffer.concat(topics.slice(start, start + FRAMES_PER_MESSAGE).map(encode)));
+function binHeadBytes(bytes: number): number {
+  return bytes < 0x100 ? 2 : bytes < 0x1_0000 ? 3 : 5;
+}
+
+function writeBinHead(bytes: Uint8Array, offset: number, payloadBytes: number): number {
+  if (payloadBytes < 0x100) {
+    bytes[offset++] = BIN8;
+  } else if (payloadBytes < 0x1_0000) {
+    bytes[offset++] = BIN16;
+    bytes[offset++] = payloadBytes >>> 8;
+  } else {
+    bytes[offset++] = BIN32;
+    bytes[offset++] = payloadBytes >>> 24;
+    bytes[offset++] = payloadBytes >>> 16;
+    bytes[offset++] = payloadBytes >>> 8;
   }
-  return bodies;
+  bytes[offset++] = payloadBytes;
+  return offset;
 }

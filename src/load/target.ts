@@ -1,11 +1,10 @@
 /** Where a run's connections lead: the URL's address, resolved once, and what every connection to it has in common. */
 import { lookup } from 'node:dns/promises';
 import { connect } from 'node:net';
-import { ConnectError, type Endpoint, localAddress } from './connection.js';
-import { createDialect } from './dialects.js';
+import { ConnectError, localAddress, type Place } from './connection.js';
+import type { DialectOptions } from './dialects.js';
 import { explainConnectFailure, LoadError } from './explain.js';
 import type { JobPart, LoadJob } from './job.js';
-import type { LoadDialect } from './load-dialect.js';
 
 export const CONNECT_MAX_MS = 10_000;
 
@@ -52,35 +51,20 @@ function tryConnect(host: string, port: number): Promise<void> {
   });
 }
 
-export function dialectOf(job: LoadJob, topics: readonly string[]): LoadDialect {
+export function dialectOptionsOf(job: LoadJob, topics: readonly string[]): DialectOptions {
   const { pathname, search } = new URL(job.url);
-  const { protocol, payloadBytes, token, templates, subprotocol } = job;
-  const counting = job.rate === 0;
-  return createDialect({
-    protocol,
-    path: pathname + search,
-    topics,
-    payloadBytes,
-    token,
-    templates,
-    subprotocol,
-    counting,
-  });
+  const { protocol, token, templates, subprotocol, rate } = job;
+  return { protocol, path: pathname + search, topics, token, templates, subprotocol, counting: rate === 0 };
 }
 
-/** Returns the endpoint of the index-th connection of this process. */
-export function endpointsOf(
-  job: LoadJob,
-  part: JobPart,
-  address: string,
-  dialect: LoadDialect,
-): (index: number) => Endpoint {
+/** Returns where the index-th connection of this process leads. */
+export function placesOf(job: LoadJob, part: JobPart, address: string): (index: number) => Place {
   const { host, hostname, protocol } = new URL(job.url);
   const isName = /[a-z]/i.test(hostname) && !hostname.startsWith('[');
   const servername = isName ? { servername: hostname } : {};
   const tls = protocol === 'wss:' ? { rejectUnauthorized: !job.insecure, ...servername } : undefined;
   const common = {
-    ...{ host: address, port: portOf(job.url), dialect, authority: host, headers: job.headers },
+    ...{ host: address, port: portOf(job.url), authority: host, headers: job.headers },
     ...(tls === undefined ? {} : { tls }),
   };
   // Only on Linux is all of 127.0.0.0/8 this machine.

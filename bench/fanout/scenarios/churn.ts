@@ -48,7 +48,7 @@ export const churn: Scenario = {
   },
   async companion(load, { companion }, size, told) {
     const { figures, problems } = load.outcome;
-    const churners = new Churners(load, new BinaryPayload(PAYLOAD_BYTES), TOPICS, seededRandom(SEED));
+    const churners = new Churners(load, new BinaryPayload(), TOPICS, seededRandom(SEED));
     await churners.start(companion!.connections);
     await told();
     const startMs = clockMs();

@@ -1,8 +1,7 @@
 // Where does latency bend upwards, what happens beyond, and how long does a server need to be itself again?
 
 import { plainFigure } from '../../support/bars.js';
-import type { Load } from '../../support/generator/load.js';
-import type { Schedule } from '../../support/generator/publisher-port.js';
+import type { Load, Schedule } from '../../support/generator/load.js';
 import { Recording } from '../../support/generator/recording.js';
 import type { Phase } from '../../support/results.js';
 import { RINGCAST, type Scenario, type Size, secondsOf, UWS, WS } from '../../support/scenario.js';

@@ -47,7 +47,6 @@ export const marketData: Scenario = {
         server: { topics: { hot: 0, cold: TOPICS }, payloadBytes: TYPICAL_BYTES, maxDelayMs: 'auto' },
         connections: clients(size),
         publishers: 1,
-        recorded: true,
       }),
     ),
   async drive(load, { name, connections }, size) {

@@ -3,23 +3,19 @@
 import { readFileSync } from 'node:fs';
 import { createSecureContext } from 'node:tls';
 import { clockMs, sleep } from '../../../dist/load/clock.js';
-import {
-  Connection,
-  type Endpoint,
-  localAddress,
-  openConnections,
-  ReceiveBuffer,
-} from '../../../dist/load/connection.js';
+import { Connection, localAddress, openConnections, type Place, ReceiveBuffer } from '../../../dist/load/connection.js';
+import { drain } from '../../../dist/load/drain.js';
 import { BinaryPayload } from '../../../dist/load/payload.js';
+import { Publisher } from '../../../dist/load/publisher.js';
+import type { PublishStep, PublishSummary } from '../../../dist/load/publisher-port.js';
+import type { SchedulePlan, SteadyPlan } from '../../../dist/load/schedule.js';
 import { Tracker } from '../../../dist/load/tracker.js';
 import type { Order, OrderResult } from '../orders.js';
-import { type Dialect, type EventSink, loadPeer, type TopicPlan } from '../peer.js';
+import { createDialect, type Dialect, type DialectOptions, type EventSink, type TopicPlan } from '../peer.js';
 import type { Outcome, Phase } from '../results.js';
 import type { Turn } from '../turns.js';
 import { PhaseMeter } from './phase-meter.js';
-import { Publisher } from './publisher.js';
-import { burstCount, type PublisherReport, type RecordingSummary, type Schedule, type Step } from './publisher-port.js';
-import { RecordedPayload } from './recorded-payload.js';
+import { type RecordingSummary, readRecordedMessages } from './recorded-messages.js';
 import type { Recording } from './recording.js';
 
 /** A reading of the server's process; of an external one, of that and its children. */
@@ -39,8 +35,6 @@ export interface LoadOptions {
   port: number;
   topics: TopicPlan;
   payloadBytes: number;
-  /** Payloads are those of a recording, of any size, instead of generated ones. */
-  recorded: boolean;
   /** The server's certificate, when it speaks TLS. */
   certFile: string | null;
   publishers: number;
@@ -54,10 +48,36 @@ export interface LoadOptions {
 
 const SUBSCRIBE_BATCH = 50;
 const ACKNOWLEDGE_MAX_MS = 20_000;
-const DRAIN_STALL_MS = 3_000;
-const DRAIN_MAX_MS = 15_000;
+const START_IN_MS = 5;
+/** Of a flood. */
+const FLOOD_UNANSWERED_MAX = 64;
 /** A replay at full speed has at most so many deliveries under way. */
 const REPLAY_WINDOW_DELIVERIES = 20_000;
+
+/** `burst` messages at a time, `perSecond` in all, evenly spaced, over topics firstTopic … firstTopic + topicCount − 1 in turn. */
+export interface Schedule {
+  firstTopic: number;
+  topicCount: number;
+  perSecond: number;
+  burst: number;
+}
+
+/** Schedules that end together, in time. */
+export interface Step {
+  seconds: number;
+  schedules: Schedule[];
+}
+
+function planOf({ firstTopic, topicCount, perSecond, burst }: Schedule, seconds: number): SteadyPlan {
+  const topics = { first: firstTopic, end: firstTopic + topicCount, step: 1 };
+  const bursts = Math.max(1, Math.round((seconds * perSecond) / burst));
+  return { kind: 'steady', topics, perSecond, burst, bursts, offsetMs: 0 };
+}
+
+/** Schedules beside each other have a connection each. */
+function stepOf(plans: SchedulePlan[], seconds: number): PublishStep {
+  return { tasks: plans.map((plan, connection) => ({ connection, plan })), ms: seconds * 1000 };
+}
 
 /** Writer and reader: the reading thread. */
 export class Load {
@@ -70,37 +90,52 @@ export class Load {
   readonly #meter: PhaseMeter;
   /** Of all connections that have no other one. */
   readonly dialect: Dialect;
-  readonly #tls: Pick<Endpoint, 'tls'>;
+  readonly #tls: Pick<Place, 'tls'>;
   /** The publishing thread wants to know how far deliveries are. */
   #tellsSettled = false;
 
   private constructor(options: LoadOptions, dialect: Dialect) {
     this.options = options;
     this.dialect = dialect;
-    this.#publisher = new Publisher(options);
+    const { peer, topics, payloadBytes } = options;
+    const numbers = topics.hot + topics.cold;
+    const dialectOptions: DialectOptions = { peer, topics };
+    const dialectModule = new URL('../peer.js', import.meta.url).href;
+    const form = { protocol: 'ringcast' as const, payloadBytes, run: 0 };
+    this.#publisher = new Publisher({ dialectModule, dialectOptions, ...form, numbers });
     this.#tls =
       options.certFile === null
         ? {}
         : { tls: { secureContext: createSecureContext({ ca: readFileSync(options.certFile) }) } };
     this.#tracker = new Tracker({
-      topics: options.topics.hot + options.topics.cold,
-      form: options.recorded ? new RecordedPayload() : new BinaryPayload(options.payloadBytes),
+      topics: numbers,
+      form: new BinaryPayload(),
       classNames: ['hot', 'cold'],
-      topicClass: (topic) => (topic < options.topics.hot ? 0 : 1),
+      topicClass: (topic) => (topic < topics.hot ? 0 : 1),
       buffer: this.#buffer,
     });
     this.#buffer.onRead = () => {
       this.#tracker.nowMs = clockMs();
-      if (this.#tellsSettled) this.#publisher.tellSettled(this.#tracker.settled);
+      if (this.#tellsSettled) this.#publisher.settled.tell(this.#tracker.settled);
     };
     const { sampleServer, serverIsShared } = options;
-    const { published } = this.#publisher;
+    const published = (): number => this.#publisher.total;
     this.#meter = new PhaseMeter({ sampleServer, serverIsShared, published, buffer: this.#buffer });
   }
 
   static async create(options: LoadOptions): Promise<Load> {
-    const load = new Load(options, (await loadPeer(options.peer)).createDialect(options.topics));
-    if (options.publishers > 0) await load.#publisher.execute({ type: 'open', connections: options.publishers });
+    const { port, publishers, topics, addressSalt, certFile } = options;
+    const load = new Load(options, await createDialect(options));
+    if (publishers === 0) return load;
+    // Plain data: the publishing thread makes its own secure context of it.
+    const tls = certFile === null ? {} : { tls: { ca: readFileSync(certFile) } };
+    const published = Array.from({ length: topics.hot + topics.cold }, (_, topic) => topic);
+    await load.#publisher.open(
+      Array.from({ length: publishers }, (_, index) => ({
+        ...{ name: `publisher ${index + 1}`, url: `ws://127.0.0.1:${port}`, topics: published },
+        place: { port, localAddress: localAddress(index, addressSalt), ...tls },
+      })),
+    );
     return load;
   }
 
@@ -122,7 +157,7 @@ export class Load {
 
   /** Another one, for connections that are not to share what the server tells the first. */
   async createDialect(): Promise<Dialect> {
-    return (await loadPeer(this.options.peer)).createDialect(this.options.topics);
+    return createDialect(this.options);
   }
 
   /** Where the events of `open`ed connections lie while they are reported. */
@@ -188,8 +223,9 @@ export class Load {
     schedules: Schedule[],
     meanwhile?: () => Promise<void>,
   ): Promise<Phase> {
+    const plans = schedules.map((schedule) => planOf(schedule, seconds));
     return this.#phase(name, async () => {
-      const published = this.#publisher.execute({ type: 'schedules', seconds, schedules });
+      const published = this.#publish([stepOf(plans, Number.POSITIVE_INFINITY)]);
       if (meanwhile === undefined) return published;
       let isOver = false;
       const tooLate = published.then(() => {
@@ -198,9 +234,16 @@ export class Load {
       const over = meanwhile().then(() => {
         isOver = true;
       });
-      await Promise.race([over, tooLate]).finally(() => this.#publisher.endPhase());
+      await Promise.race([over, tooLate]).finally(() => this.#publisher.stop());
       return published;
     });
+  }
+
+  async #publish(steps: PublishStep[]): Promise<PublishSummary> {
+    const summary = await this.#publisher.publish(clockMs() + START_IN_MS, steps);
+    const [problem] = summary.problems;
+    if (problem !== undefined) throw new Error(problem);
+    return summary;
   }
 
   /**
@@ -209,18 +252,20 @@ export class Load {
    * @param mayOverload more may be asked for than the server can take: it may skip messages, if it says so
    */
   async steps(name: string, steps: Step[], mayOverload: boolean): Promise<Phase> {
-    const phase = await this.#phase(name, () => this.#publisher.execute({ type: 'steps', steps }));
-    phase.offered = 0;
-    for (const { seconds, schedules } of steps) {
-      for (const schedule of schedules) phase.offered += burstCount(schedule, seconds) * schedule.burst;
-    }
+    const planned = steps.map(({ seconds, schedules }) => schedules.map((schedule) => planOf(schedule, seconds)));
+    const phase = await this.#phase(name, () =>
+      this.#publish(planned.map((plans, index) => stepOf(plans, steps[index]!.seconds))),
+    );
+    phase.offered = planned.flat().reduce((sum, { bursts, burst }) => sum + bursts * burst, 0);
     if (mayOverload) phase.mayOverload = true;
     return phase;
   }
 
   /** Reads a recording (see `ringcast replay`) for `replay`; its topics are numbered by their number of messages. */
   async loadRecording(file: string): Promise<RecordingSummary> {
-    return (await this.#publisher.execute({ type: 'load-recording', file })).recording!;
+    const { summary, ...recording } = await readRecordedMessages(file);
+    await this.#publisher.record(recording);
+    return summary;
   }
 
   /**
@@ -231,9 +276,11 @@ export class Load {
   async replay(name: string, seconds: number, speed: number | null, mayOverload: boolean): Promise<Phase> {
     const subscribers = Array.from(this.#publisher.published, (_, topic) => this.#tracker.subscribersOf(topic));
     this.#tellsSettled = speed === null;
-    const phase = await this.#phase(name, () =>
-      this.#publisher.execute({ type: 'replay', seconds, speed, subscribers, window: REPLAY_WINDOW_DELIVERIES }),
-    );
+    const plan: SchedulePlan =
+      speed === null
+        ? { kind: 'replay-window', limit: REPLAY_WINDOW_DELIVERIES, subscribers }
+        : { kind: 'replay', speed };
+    const phase = await this.#phase(name, () => this.#publish([stepOf([plan], seconds)]));
     this.#tellsSettled = false;
     if (mayOverload) phase.mayOverload = true;
     return phase;
@@ -252,8 +299,13 @@ export class Load {
   /** Keeps `inFlight` messages under way: the next is published when all subscribers have the oldest. */
   async closedLoop(name: string, seconds: number, topic: number, inFlight: number): Promise<Phase> {
     return this.#phase(name, () => {
-      this.#tracker.startClosedLoop(topic, (messages) => this.#publisher.giveCredits(messages));
-      return this.#publisher.execute({ type: 'closed', seconds, topic, inFlight });
+      let completed = 0;
+      this.#tracker.startClosedLoop(topic, (messages) => {
+        completed += messages;
+        this.#publisher.settled.tell(completed);
+        this.#publisher.settled.wake();
+      });
+      return this.#publish([stepOf([{ kind: 'window', topic, limit: inFlight }], seconds)]);
     });
   }
 
@@ -262,12 +314,14 @@ export class Load {
     const before = this.#publisher.published[topic]!;
     let perSecond = 0;
     await this.#phase(name, async () => {
-      const report = await this.#publisher.execute({ type: 'flood', seconds, topic, framesPerMessage });
+      const startMs = clockMs();
+      const plan: SchedulePlan = { kind: 'flood', topic, limit: FLOOD_UNANSWERED_MAX, framesPerMessage };
+      const report = await this.#publish([stepOf([plan], seconds)]);
       const published = this.#publisher.published[topic]!;
-      if (report.floodSeq !== published) {
-        this.outcome.problems.push(`${name}: published ${published}, the server counted ${report.floodSeq}`);
+      if (report.answeredSeq !== published) {
+        this.outcome.problems.push(`${name}: published ${published}, the server counted ${report.answeredSeq}`);
       }
-      perSecond = ((published - before) / report.floodMs) * 1000;
+      perSecond = ((published - before) / (report.answeredMs - startMs)) * 1000;
       return report;
     });
     return perSecond;
@@ -294,36 +348,22 @@ export class Load {
     await this.#publisher.close();
   }
 
-  async #phase(name: string, publish: () => Promise<PublisherReport>): Promise<Phase> {
+  async #phase(name: string, publish: () => Promise<PublishSummary>): Promise<Phase> {
     this.#tracker.beginPhase(this.#publisher.published);
-    this.#publisher.tellSettled(0);
+    this.#publisher.settled.tell(0);
     this.#tracker.nowMs = await this.#meter.begin();
-    let report: PublisherReport;
+    let report: PublishSummary;
     try {
       report = await publish();
     } finally {
       this.#meter.stopWatching();
     }
-    await this.#drain();
+    await drain(this.#tracker, this.#publisher.published);
     const verification = this.#tracker.verify(this.#publisher.published);
     const latency = this.#tracker.latency();
     const phase = await this.#meter.end({ verification, latency, lastDeliveryMs: this.#tracker.nowMs, report });
     this.outcome.phases[name] = phase;
     for (const problem of this.#tracker.problems.splice(0)) this.outcome.problems.push(`${name}: ${problem}`);
     return phase;
-  }
-
-  /** Waits for what is still under way, as long as anything arrives. */
-  async #drain(): Promise<void> {
-    const startMs = clockMs();
-    let progressMs = startMs;
-    let settled = this.#tracker.settled;
-    while (this.#tracker.settled < this.#tracker.expectedDeliveries(this.#publisher.published)) {
-      await sleep(5);
-      const nowMs = clockMs();
-      if (this.#tracker.settled !== settled) progressMs = nowMs;
-      settled = this.#tracker.settled;
-      if (nowMs - progressMs > DRAIN_STALL_MS || nowMs - startMs > DRAIN_MAX_MS) return;
-    }
   }
 }

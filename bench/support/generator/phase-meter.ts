@@ -1,23 +1,19 @@
 // What a phase is measured by: readings of the server and of this process before and after it, and what is watched meanwhile.
 
-import { type EventLoopUtilization, performance } from 'node:perf_hooks';
 import { clockMs } from '../../../dist/load/clock.js';
 import type { ReceiveBuffer } from '../../../dist/load/connection.js';
-import { LatencyHistogram } from '../../../dist/load/latency-histogram.js';
+import { HealthMeter } from '../../../dist/load/health.js';
+import type { PublishSummary } from '../../../dist/load/publisher-port.js';
 import { kernelSocketBytes } from '../kernel-sockets.js';
 import type { GeneratorHealth, Phase, Verification } from '../results.js';
 import type { ServerSample } from './load.js';
-import type { PublisherReport } from './publisher-port.js';
 
-const LAG_TICK_MS = 10;
 const KERNEL_TICK_MS = 100;
 const SATURATED_PERCENT = 95;
 const SATURATED_LAG_MS = 20;
 
 interface Readings {
   server: ServerSample;
-  cpu: NodeJS.CpuUsage;
-  utilization: EventLoopUtilization;
   reads: number;
   atMs: number;
   publishedTotal: number;
@@ -26,8 +22,8 @@ interface Readings {
 export interface MeterOptions {
   sampleServer: (collectGarbage: boolean) => Promise<ServerSample>;
   buffer: ReceiveBuffer;
-  /** Messages published so far, per topic. */
-  published: Int32Array;
+  /** Messages published so far. */
+  published: () => number;
   /** Does the server deliver to another generator too? */
   serverIsShared: () => boolean;
 }
@@ -38,16 +34,16 @@ export interface PhaseEvents {
   latency: Phase['latency'];
   /** When the last delivery came. */
   lastDeliveryMs: number;
-  report: PublisherReport;
+  report: PublishSummary;
 }
 
 /** Writer and reader: the reading thread. One phase at a time. */
 export class PhaseMeter {
   readonly #options: MeterOptions;
-  readonly #lag = new LatencyHistogram();
+  readonly #health = new HealthMeter();
   #before: Readings | null = null;
   #kernelPeakBytes: number | null = null;
-  #tickers: NodeJS.Timeout[] = [];
+  #kernelTicker: NodeJS.Timeout | null = null;
 
   constructor(options: MeterOptions) {
     this.#options = options;
@@ -57,21 +53,16 @@ export class PhaseMeter {
   async begin(): Promise<number> {
     const before = await this.#readings();
     this.#before = before;
-    this.#lag.reset();
     this.#kernelPeakBytes = before.server.kernelSocketBytes;
-    let lastTickMs = clockMs();
-    const tick = (): void => {
-      const nowMs = clockMs();
-      this.#lag.record(nowMs - lastTickMs - LAG_TICK_MS);
-      lastTickMs = nowMs;
-    };
-    this.#tickers = [setInterval(tick, LAG_TICK_MS), setInterval(() => this.#watchKernel(), KERNEL_TICK_MS)];
+    this.#kernelTicker = setInterval(() => this.#watchKernel(), KERNEL_TICK_MS);
+    this.#health.start();
     return before.atMs;
   }
 
   /** Nothing is published any more: what is still under way does not count as the generator's lag. */
   stopWatching(): void {
-    for (const ticker of this.#tickers.splice(0)) clearInterval(ticker);
+    clearInterval(this.#kernelTicker ?? undefined);
+    this.#health.stopTicking();
   }
 
   async end({ verification, latency, lastDeliveryMs, report }: PhaseEvents): Promise<Phase> {
@@ -95,7 +86,7 @@ export class PhaseMeter {
       kernelSocketPeakBytes: higher(this.#kernelPeakBytes, after.server.kernelSocketBytes),
       latency,
       verification,
-      generator: this.#health(before, after, report),
+      generator: this.#generatorHealth(before, after, report),
     };
   }
 
@@ -106,28 +97,22 @@ export class PhaseMeter {
   async #readings(): Promise<Readings> {
     return {
       server: await this.#options.sampleServer(false),
-      cpu: process.cpuUsage(),
-      utilization: performance.eventLoopUtilization(),
       reads: this.#options.buffer.reads,
       atMs: clockMs(),
-      publishedTotal: this.#options.published.reduce((sum, count) => sum + count, 0),
+      publishedTotal: this.#options.published(),
     };
   }
 
-  #health(before: Readings, after: Readings, report: PublisherReport): GeneratorHealth {
-    const seconds = (after.atMs - before.atMs) / 1000;
-    const cpuMicros = after.cpu.user + after.cpu.system - before.cpu.user - before.cpu.system;
-    const cpuPercent = cpuMicros / 1e4 / seconds;
-    const busy = performance.eventLoopUtilization(after.utilization, before.utilization).utilization * 100;
-    const lagMs = this.#lag.quantileMicros(0.99) / 1000;
+  #generatorHealth(before: Readings, after: Readings, report: PublishSummary): GeneratorHealth {
+    const health = this.#health.stop();
+    const { cpuPercent, readerBusyPercent, readerLagP99Ms } = health;
+    const busyPercent = Math.max(cpuPercent, readerBusyPercent);
     return {
-      cpuPercent,
-      readerBusyPercent: busy,
-      readerLagP99Ms: lagMs,
-      publisherLateP99Ms: report.lateP99Ms,
-      publisherLateMaxMs: report.lateMaxMs,
-      readsPerSecond: (after.reads - before.reads) / seconds,
-      saturated: cpuPercent > SATURATED_PERCENT || busy > SATURATED_PERCENT || lagMs > SATURATED_LAG_MS,
+      ...health,
+      publisherLateP99Ms: report.publishLateP99Ms,
+      publisherLateMaxMs: report.publishLateMaxMs,
+      readsPerSecond: (after.reads - before.reads) / ((after.atMs - before.atMs) / 1000),
+      saturated: busyPercent > SATURATED_PERCENT || readerLagP99Ms > SATURATED_LAG_MS,
     };
   }
 }

@@ -1,13 +1,20 @@
 // A recording in memory, as it is replayed: times, topic numbers, and the bytes of all messages.
 
 import { openRecording, parseLine } from '../../../dist/cli/recording.js';
-import type { RecordingSummary } from './publisher-port.js';
+import type { RecordedLoad } from '../../../dist/load/schedule.js';
 
-export class RecordedMessages {
-  /** Since the first message. */
+/** What a recording holds. */
+export interface RecordingSummary {
+  messages: number;
+  seconds: number;
+  payloadBytes: number;
+  /** By number: the name, and how many messages it has. */
+  topics: { name: string; messages: number }[];
+}
+
+export class RecordedMessages implements RecordedLoad {
   readonly atMs: Float64Array;
   readonly topics: Uint32Array;
-  /** The end of each message's bytes; it begins where the one before ends. */
   readonly ends: Uint32Array;
   readonly bytes: Buffer;
   readonly summary: RecordingSummary;
@@ -31,14 +38,6 @@ export class RecordedMessages {
     });
     const seconds = (this.atMs.at(-1) ?? 0) / 1000;
     this.summary = { messages: messages.length, seconds, payloadBytes: this.bytes.length, topics };
-  }
-
-  get count(): number {
-    return this.topics.length;
-  }
-
-  startOf(message: number): number {
-    return message === 0 ? 0 : this.ends[message - 1]!;
   }
 }
 

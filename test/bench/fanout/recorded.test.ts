@@ -1,9 +1,8 @@
 // Recorded messages as they are replayed: numbers for topics, payloads that can be verified, and the bound on what is under way.
 import { describe, expect, it } from 'vitest';
-import { CONTROL_SETTLED, CONTROL_WORDS } from '../../../bench/support/generator/publisher-port.js';
+import { BinaryPayload } from '#src/load/payload.js';
+import { UnderWay } from '#src/load/schedule.js';
 import { RecordedMessages } from '../../../bench/support/generator/recorded-messages.js';
-import { RecordedPayload } from '../../../bench/support/generator/recorded-payload.js';
-import { UnderWay } from '../../../bench/support/generator/replaying.js';
 import { seededRandom } from '../../../bench/support/shared.js';
 
 describe('a recording in memory', () => {
@@ -25,7 +24,7 @@ describe('a recording in memory', () => {
     expect([...messages.atMs]).toEqual([0, 0.5, 3]);
     expect(messages.summary.seconds).toBe(0.003);
     const texts = [0, 1, 2].map((index) =>
-      messages.bytes.toString('utf8', messages.startOf(index), messages.ends[index]),
+      messages.bytes.toString('utf8', index === 0 ? 0 : messages.ends[index - 1], messages.ends[index]),
     );
     expect(texts).toEqual(['{"é":1}', '{}', '[1,2]']);
   });
@@ -33,7 +32,7 @@ describe('a recording in memory', () => {
 
 describe('the payload of a recorded message', () => {
   const random = seededRandom(5);
-  const form = new RecordedPayload();
+  const form = new BinaryPayload();
   const written = (messageBytes: number, seq: number) => {
     const bytes = Buffer.from(Array.from({ length: 16 + messageBytes + 4 }, () => Math.floor(random() * 256)));
     const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
@@ -68,25 +67,25 @@ describe('the payload of a recorded message', () => {
 });
 
 describe('deliveries under way', () => {
-  const control = new Int32Array(CONTROL_WORDS);
-
   it('are what has been published and not settled, also beyond 2³¹', () => {
-    const underWay = new UnderWay(control);
-    underWay.published = 2 ** 31 + 50;
-    control[CONTROL_SETTLED] = (2 ** 31 + 20) | 0;
-    expect(underWay.deliveries(0)).toBe(30);
+    const settled = { count: 0 };
+    const underWay = new UnderWay(settled);
+    underWay.written = 2 ** 31 + 50;
+    settled.count = (2 ** 31 + 20) | 0;
+    expect(underWay.count(0)).toBe(30);
   });
 
   it('count as lost when nothing moves for half a second, and never below none when they come after all', () => {
-    const underWay = new UnderWay(control);
-    control[CONTROL_SETTLED] = 10;
-    underWay.published = 110;
-    expect(underWay.deliveries(0)).toBe(100);
-    expect(underWay.deliveries(400)).toBe(100);
-    expect(underWay.deliveries(501)).toBe(0);
-    underWay.published = 130;
-    expect(underWay.deliveries(510)).toBe(20);
-    control[CONTROL_SETTLED] = 60;
-    expect(underWay.deliveries(520)).toBe(0);
+    const settled = { count: 0 };
+    const underWay = new UnderWay(settled);
+    settled.count = 10;
+    underWay.written = 110;
+    expect(underWay.count(0)).toBe(100);
+    expect(underWay.count(400)).toBe(100);
+    expect(underWay.count(501)).toBe(0);
+    underWay.written = 130;
+    expect(underWay.count(510)).toBe(20);
+    settled.count = 60;
+    expect(underWay.count(520)).toBe(0);
   });
 });

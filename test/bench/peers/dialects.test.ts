@@ -78,7 +78,7 @@ beforeEach(() => {
 });
 
 function publishFrame(dialect: Dialect, topic: number, payload: string): string {
-  const bytes = Buffer.alloc(dialect.publishBytes(payload.length) + 1, '#');
+  const bytes = Buffer.alloc(dialect.publishBytes(payload.length, topic) + 1, '#');
   const start = dialect.writePublish(bytes, 0, topic, payload.length);
   bytes.write(payload, start, 'latin1');
   expect(bytes.at(-1)).toBe('#'.charCodeAt(0)); // it kept to its bytes

@@ -82,7 +82,7 @@ export class SmallLoad {
   readonly #dialect: Dialect;
   readonly #port: number;
   readonly #buffer = new ReceiveBuffer();
-  readonly #form: BinaryPayload;
+  readonly #form = new BinaryPayload();
   readonly #published: Int32Array;
   #connections: Connection[] = [];
 
@@ -90,7 +90,6 @@ export class SmallLoad {
     this.#dialect = dialect;
     this.#port = port;
     this.#options = options;
-    this.#form = new BinaryPayload(options.payloadBytes);
     const topics = options.topics.hot + options.topics.cold;
     this.#published = new Int32Array(topics);
     const shared = { topics, form: this.#form, buffer: this.#buffer };
@@ -135,7 +134,7 @@ export class SmallLoad {
 
   #message(topic: number): Uint8Array {
     const { payloadBytes } = this.#options;
-    const frame = Buffer.alloc(this.#dialect.publishBytes(payloadBytes));
+    const frame = Buffer.alloc(this.#dialect.publishBytes(payloadBytes, topic));
     const start = this.#dialect.writePublish(frame, 0, topic, payloadBytes);
     const end = start + payloadBytes;
     const view = new DataView(frame.buffer, frame.byteOffset, frame.byteLength);

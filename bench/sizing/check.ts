@@ -2,7 +2,7 @@
 
 import type { Calibration } from '../../dist/sizing/calibration.js';
 import { median } from '../../dist/sizing/least-squares.js';
-import { type Measurement, Session } from '../../dist/sizing/measure/session.js';
+import { type Measurement, MeasuringSession } from '../../dist/sizing/measure/session.js';
 import { CONDITIONS_DEFAULT, sizeOf } from '../../dist/sizing/model.js';
 import { SOCKETS } from '../../dist/sizing/model-memory.js';
 import type { Workload } from '../../dist/sizing/workload.js';
@@ -32,7 +32,7 @@ const lanesOf = ({ topics }: Workload): number => (topics.some(({ home }) => hom
 export async function measureWorkload(workload: Workload, times: Times, signal: AbortSignal): Promise<Measurement> {
   const { topics, clients, settings } = workload;
   const delaysMs = [...new Set(topics.map(({ maxDelayMs }) => maxDelayMs))];
-  const session = await Session.start(
+  const session = await MeasuringSession.start(
     { lanes: lanesOf(workload), delaysMs, tls: settings.tls === true, engine: {} },
     signal,
   );

@@ -9,6 +9,7 @@ import {
   noSilentSkip,
   noStarExports,
   purposeComment,
+  uniqueTypes,
 } from './source-rules.mjs';
 
 export const RULES = [
@@ -17,6 +18,7 @@ export const RULES = [
   runtimeNeutral,
   atomicsPlaces,
   purposeComment,
+  uniqueTypes,
   fileLength,
   noStarExports,
   forbiddenWords,

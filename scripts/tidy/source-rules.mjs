@@ -62,6 +62,26 @@ export const atomicsPlaces = {
   },
 };
 
+export const uniqueTypes = {
+  name: 'unique-types',
+  reason: 'who reads a name in one folder must not think of what another folder means by it',
+  check(repository) {
+    const first = new Map();
+    return repository.paths
+      .filter((path) => isCode(path) && path.startsWith('src/'))
+      .flatMap((path) => {
+        const code = codeOf(repository.read(path));
+        return code.find(/^(?:export )?(?:abstract )?(?:interface|class|type) (\w+)/gm).flatMap((match) => {
+          const name = match[1];
+          const known = first.get(name);
+          first.set(name, known ?? path);
+          if (known === undefined || known === path) return [];
+          return [{ path, line: lineAt(code.text, match.index), message: `${name} is the name of a type in ${known}` }];
+        });
+      });
+  },
+};
+
 export const noStarExports = {
   name: 'no-barrel',
   reason: 'a file that only passes others on hides where things are; only the public entry does',

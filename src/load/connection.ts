@@ -71,7 +71,7 @@ export class ConnectError extends Error {
 }
 
 /** Writer and reader: the thread that opened it. */
-export class Connection implements OpenConnection {
+export class LoadConnection implements OpenConnection {
   readonly index: number;
   readonly socket: Socket;
   closed = false;
@@ -338,10 +338,10 @@ function noUpgrade(statusLine: string, subprotocol: string | null): ConnectError
 /** Opens connections a batch at a time, so that no listen queue overflows. */
 export async function openConnections(
   count: number,
-  open: (index: number) => Connection,
+  open: (index: number) => LoadConnection,
   batch = 100,
-): Promise<Connection[]> {
-  const connections: Connection[] = [];
+): Promise<LoadConnection[]> {
+  const connections: LoadConnection[] = [];
   while (connections.length < count) {
     const size = Math.min(batch, count - connections.length);
     const opening = Array.from({ length: size }, (_, index) => open(connections.length + index));

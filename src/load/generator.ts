@@ -1,7 +1,7 @@
 /** The load generator of one process: opens its connections, reads and verifies what arrives; a thread of it publishes. */
 import { openFilesMax, openFilesNeeded } from '../config/open-files.js';
 import { clockMs, sleep } from './clock.js';
-import { Connection, type Place, ReceiveBuffer } from './connection.js';
+import { LoadConnection, type Place, ReceiveBuffer } from './connection.js';
 import { CountingSink } from './counting-sink.js';
 import { createDialect, createPayloadForm } from './dialects.js';
 import { drain } from './drain.js';
@@ -10,7 +10,7 @@ import { HealthMeter, type ReaderHealth, saturationOf } from './health.js';
 import { connectionsOf, type JobPart, type LoadJob, type PublisherPlan, publishersOf, sourcesOf } from './job.js';
 import { LatencyHistogram } from './latency-histogram.js';
 import type { LoadDialect } from './load-dialect.js';
-import { Publisher } from './publisher.js';
+import { PublisherThread } from './publisher.js';
 import type { PublishSummary, PublishTask } from './publisher-port.js';
 import type { LoadResult } from './result.js';
 import type { ProbePlan, SteadyPlan } from './schedule.js';
@@ -52,12 +52,12 @@ export class Generator {
   readonly #job: LoadJob;
   readonly #part: JobPart;
   readonly #buffer = new ReceiveBuffer();
-  readonly #connections: Connection[] = [];
+  readonly #connections: LoadConnection[] = [];
   readonly #topics: readonly string[];
   readonly #dialect: LoadDialect;
   readonly #tracker: Tracker;
   readonly #sink: Tracker | CountingSink;
-  readonly #publisher: Publisher;
+  readonly #publisher: PublisherThread;
   readonly #plans: readonly PublisherPlan[];
   readonly #health = new HealthMeter();
   readonly #timers: NodeJS.Timeout[] = [];
@@ -85,7 +85,7 @@ export class Generator {
     const numbers = this.#topics.length * Math.max(1, sourcesOf(job, part.machines));
     const { protocol, payloadBytes, run } = job;
     const dialectModule = new URL('./dialects.js', import.meta.url).href;
-    this.#publisher = new Publisher({ dialectModule, dialectOptions, protocol, payloadBytes, run, numbers });
+    this.#publisher = new PublisherThread({ dialectModule, dialectOptions, protocol, payloadBytes, run, numbers });
     const ownSource = (number: number): boolean => Math.floor(number / this.#topics.length) === part.machine;
     this.#tracker = new Tracker({
       topics: numbers,
@@ -167,7 +167,7 @@ export class Generator {
   }
 
   async #openOne(index: number, number: number, place: Place): Promise<void> {
-    const connection = new Connection(index, { ...place, dialect: this.#dialect }, this.#buffer, this.#sink);
+    const connection = new LoadConnection(index, { ...place, dialect: this.#dialect }, this.#buffer, this.#sink);
     this.#connections[index] = connection;
     await withinTime(connection.upgraded(), () => connection.destroy());
     connection.onLost = () => this.#lostOne();
@@ -183,7 +183,7 @@ export class Generator {
     }
   }
 
-  async #confirmed(connection: Connection): Promise<void> {
+  async #confirmed(connection: LoadConnection): Promise<void> {
     const { index } = connection;
     const own = `connection ${index}: `;
     const giveUpMs = clockMs() + CONFIRM_MAX_MS;

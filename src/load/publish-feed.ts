@@ -2,7 +2,7 @@
  * The messages of one schedule on their way to one publishing connection. Open loop: a message counts as sent when it should have
  * been, whatever holds it up. The next burst is built before it is due, so that sending it is one system call.
  */
-import type { Connection } from './connection.js';
+import type { LoadConnection } from './connection.js';
 import type { LatencyHistogram } from './latency-histogram.js';
 import type { LoadDialect } from './load-dialect.js';
 import { BINARY_AROUND_BYTES, BINARY_HEAD_BYTES, type PayloadForm } from './payload.js';
@@ -16,7 +16,7 @@ const BUFFER_MIN_BYTES = 4096;
 const NOTHING_BUILT = Number.NaN;
 
 export interface FeedOptions {
-  readonly connection: Connection;
+  readonly connection: LoadConnection;
   readonly dialect: LoadDialect;
   readonly form: PayloadForm;
   /** Of payloads that carry filler. */
@@ -32,7 +32,7 @@ export interface FeedOptions {
 
 /** Writer and reader: the publishing thread. */
 export class PublishFeed implements MessageWriter {
-  readonly connection: Connection;
+  readonly connection: LoadConnection;
   readonly schedule: Schedule;
   /** Messages that ask for an answer. */
   asked = 0;

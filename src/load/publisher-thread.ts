@@ -4,7 +4,7 @@
  */
 import { parentPort, workerData } from 'node:worker_threads';
 import { clockMs, sleep } from './clock.js';
-import { Connection, ReceiveBuffer } from './connection.js';
+import { LoadConnection, ReceiveBuffer } from './connection.js';
 import type { EventSink } from './dialect.js';
 import { createPayloadForm, formBytes } from './dialects.js';
 import { explainConnectFailure, LoadError } from './explain.js';
@@ -40,7 +40,7 @@ const data: PublisherData = workerData;
 const port = parentPort!;
 const late = new LatencyHistogram();
 const settled = new Settled(data.settled);
-const connections: Connection[] = [];
+const connections: LoadConnection[] = [];
 const problems = new Map<string, number>();
 /** Answers to publishes that asked for one. */
 const answers = { count: 0, seq: 0, atMs: 0 };
@@ -67,7 +67,7 @@ const sink: EventSink = {
 async function openAll(dialect: LoadDialect, publishers: readonly PublisherPlace[]): Promise<void> {
   const buffer = new ReceiveBuffer();
   for (const { name, url, place, topics } of publishers) {
-    const connection = new Connection(connections.length, { ...place, dialect }, buffer, sink);
+    const connection = new LoadConnection(connections.length, { ...place, dialect }, buffer, sink);
     connections.push(connection);
     try {
       await withinTime(connection.upgraded(), () => connection.destroy());

@@ -16,21 +16,21 @@ import { Settled } from './settled.js';
 
 const THREAD = new URL('./publisher-thread.js', import.meta.url);
 
-export interface PublisherOptions extends Omit<PublisherData, 'published' | 'total' | 'settled'> {
+export interface PublisherThreadOptions extends Omit<PublisherData, 'published' | 'total' | 'settled'> {
   /** Topics, or as many times more as there are sources of each. */
   readonly numbers: number;
 }
 
 /** Writer and reader: the reading thread. One command at a time, and `stop` beside it. */
-export class Publisher {
+export class PublisherThread {
   /** Messages published so far, per number of a topic. Writer: the publishing thread. */
   readonly published: Int32Array<SharedArrayBuffer>;
   readonly settled = new Settled();
   readonly #total = new Int32Array(new SharedArrayBuffer(4));
-  readonly #options: PublisherOptions;
+  readonly #options: PublisherThreadOptions;
   #worker: Worker | null = null;
 
-  constructor(options: PublisherOptions) {
+  constructor(options: PublisherThreadOptions) {
     this.#options = options;
     this.published = new Int32Array(new SharedArrayBuffer(4 * options.numbers));
   }

@@ -5,7 +5,7 @@ import { parseConfig } from '../config.js';
 import { CALIBRATION_FORMAT, type Calibration, thisMachine } from './calibration.js';
 import { fitCoefficients, type MemoryObservation, type Observation } from './fit.js';
 import { Interrupted } from './measure/children.js';
-import { type Measurement, Session } from './measure/session.js';
+import { type Measurement, MeasuringSession } from './measure/session.js';
 import {
   CPU_POINTS,
   filesNeeded,
@@ -118,7 +118,7 @@ class CalibrationRun {
   #done = 0;
   #lateCount = 0;
   #latestFeedMs = 0;
-  #session: Session | null = null;
+  #session: MeasuringSession | null = null;
 
   constructor(options: CalibrationOptions, limit: number, remarks: string[]) {
     this.#options = options;
@@ -182,8 +182,8 @@ class CalibrationRun {
     this.#session = null;
   }
 
-  async #start(lanes: number, tls = false): Promise<Session> {
-    this.#session = await Session.start({ ...POINT_SERVER, lanes, tls }, this.#options.signal);
+  async #start(lanes: number, tls = false): Promise<MeasuringSession> {
+    this.#session = await MeasuringSession.start({ ...POINT_SERVER, lanes, tls }, this.#options.signal);
     return this.#session;
   }
 
@@ -201,7 +201,7 @@ class CalibrationRun {
     return { ...observation, uptimeSeconds: (this.#options.settleMs + this.#options.measureMs) / 1000 };
   }
 
-  async #measure(session: Session, given: Point): Promise<Observation> {
+  async #measure(session: MeasuringSession, given: Point): Promise<Observation> {
     this.#step(given.name);
     const point = withClientsUpTo(this.#limit, given);
     const { settleMs, measureMs } = this.#options;

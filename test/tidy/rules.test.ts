@@ -168,6 +168,12 @@ const BREAKS: [rule: string, what: string, files: Files, parts: string[]][] = [
     { 'src/ring/a.ts': PURPOSE + 'x();\n'.repeat(500) },
     ['has 501 lines, at most 500'],
   ],
+  [
+    'unique-types',
+    'two types with one name',
+    { 'src/a/a.ts': 'interface Load {}', 'src/b/b.ts': '\nexport class Load {}' },
+    ['src/b/b.ts:2 Load is the name of a type in src/a/a.ts'],
+  ],
   ['no-barrel', 'a barrel', { 'src/ring/index.ts': "export * from './ring.js';" }, ['export *']],
   ['forbidden-word', 'a note for later', { 'src/ring/a.ts': `// ${later}: later` }, [`contains the word ${later}`]],
   ['forbidden-word', 'a note for later in the docs', { 'README.md': `\n\n${later}` }, ['README.md:3']],
@@ -302,6 +308,11 @@ const KEEPS: [rule: string, what: string, files: Files][] = [
     },
   ],
   ['file-length', 'a file of 500 lines', { 'src/a.ts': PURPOSE + 'x();\n'.repeat(499) }],
+  [
+    'unique-types',
+    'overloads of one file, and a type that is passed on',
+    { 'src/a.ts': 'export interface Load {}\nexport class Load {}', 'src/b.ts': "export type { Load } from './a.js';" },
+  ],
   [
     'no-barrel',
     'the public entry',

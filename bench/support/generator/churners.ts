@@ -2,7 +2,7 @@
 // each topic one message after the other, from the first on, and none of a topic that they have left.
 
 import { clockMs, sleep } from '../../../dist/load/clock.js';
-import type { Connection } from '../../../dist/load/connection.js';
+import type { LoadConnection } from '../../../dist/load/connection.js';
 import { LatencyHistogram } from '../../../dist/load/latency-histogram.js';
 import type { PayloadForm } from '../../../dist/load/payload.js';
 import type { Dialect, EventSink } from '../peer.js';
@@ -23,7 +23,7 @@ export interface ChurnCounts {
 
 interface Churner {
   dialect: Dialect;
-  connection: Connection;
+  connection: LoadConnection;
   /** The next number that is expected of each topic. */
   next: Map<number, number>;
   /** Topics whose last messages may still be under way. */

@@ -3,10 +3,16 @@
 import { readFileSync } from 'node:fs';
 import { createSecureContext } from 'node:tls';
 import { clockMs, sleep } from '../../../dist/load/clock.js';
-import { Connection, localAddress, openConnections, type Place, ReceiveBuffer } from '../../../dist/load/connection.js';
+import {
+  LoadConnection,
+  localAddress,
+  openConnections,
+  type Place,
+  ReceiveBuffer,
+} from '../../../dist/load/connection.js';
 import { drain } from '../../../dist/load/drain.js';
 import { BinaryPayload } from '../../../dist/load/payload.js';
-import { Publisher } from '../../../dist/load/publisher.js';
+import { PublisherThread } from '../../../dist/load/publisher.js';
 import type { PublishStep, PublishSummary } from '../../../dist/load/publisher-port.js';
 import type { SchedulePlan, SteadyPlan } from '../../../dist/load/schedule.js';
 import { Tracker } from '../../../dist/load/tracker.js';
@@ -83,10 +89,10 @@ function stepOf(plans: SchedulePlan[], seconds: number): PublishStep {
 export class Load {
   readonly options: LoadOptions;
   readonly outcome: Outcome = { phases: {}, figures: {}, problems: [] };
-  readonly connections: Connection[] = [];
+  readonly connections: LoadConnection[] = [];
   readonly #buffer = new ReceiveBuffer();
   readonly #tracker: Tracker;
-  readonly #publisher: Publisher;
+  readonly #publisher: PublisherThread;
   readonly #meter: PhaseMeter;
   /** Of all connections that have no other one. */
   readonly dialect: Dialect;
@@ -102,7 +108,7 @@ export class Load {
     const dialectOptions: DialectOptions = { peer, topics };
     const dialectModule = new URL('../peer.js', import.meta.url).href;
     const form = { protocol: 'ringcast' as const, payloadBytes, run: 0 };
-    this.#publisher = new Publisher({ dialectModule, dialectOptions, ...form, numbers });
+    this.#publisher = new PublisherThread({ dialectModule, dialectOptions, ...form, numbers });
     this.#tls =
       options.certFile === null
         ? {}
@@ -149,10 +155,10 @@ export class Load {
    * Begins to open one connection, which the caller waits for and destroys.
    * @param sink who reads it instead of the verification of all
    */
-  open(index: number, sink: EventSink = this.#tracker, dialect = this.dialect): Connection {
+  open(index: number, sink: EventSink = this.#tracker, dialect = this.dialect): LoadConnection {
     const address = localAddress(index + this.options.publishers, this.options.addressSalt);
     const endpoint = { port: this.options.port, dialect, localAddress: address, ...this.#tls };
-    return new Connection(index, endpoint, this.#buffer, sink);
+    return new LoadConnection(index, endpoint, this.#buffer, sink);
   }
 
   /** Another one, for connections that are not to share what the server tells the first. */

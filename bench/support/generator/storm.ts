@@ -1,7 +1,7 @@
 // Clients that all come at once: each connects and subscribes to one topic; when one is done, the next begins.
 
 import { clockMs, sleep } from '../../../dist/load/clock.js';
-import type { Connection } from '../../../dist/load/connection.js';
+import type { LoadConnection } from '../../../dist/load/connection.js';
 import { LatencyHistogram } from '../../../dist/load/latency-histogram.js';
 import type { EventSink } from '../peer.js';
 import type { Load } from './load.js';
@@ -29,7 +29,7 @@ export interface StormResult {
 export class Storm implements EventSink {
   readonly #load: Load;
   readonly #options: StormOptions;
-  readonly #connections: Connection[] = [];
+  readonly #connections: LoadConnection[] = [];
   readonly #begunMs: number[] = [];
   readonly #latency = new LatencyHistogram();
   readonly #problems: string[] = [];

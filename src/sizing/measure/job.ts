@@ -2,7 +2,7 @@
 import type { ClientClass, TopicGroup } from '../workload.js';
 
 /** One stretch of load against a running server. */
-export interface LoadJob {
+export interface PointJob {
   /** Of this job alone, so that its topics are its own. */
   readonly number: number;
   readonly port: number;
@@ -20,13 +20,13 @@ export type FromLoad =
   | { readonly type: 'connected' }
   | { readonly type: 'measuring' }
   | { readonly type: 'counted' }
-  | { readonly type: 'done'; readonly result: LoadResult }
+  | { readonly type: 'done'; readonly result: PointResult }
   | { readonly type: 'failed'; readonly reason: string };
 
 export type ToLoad = { readonly type: 'publish' } | { readonly type: 'count' } | { readonly type: 'leave' };
 
 /** What the load process counted from `measuring` to `counted`; what was lost and how long it took, of all that it published then. */
-export interface LoadResult {
+export interface PointResult {
   readonly seconds: number;
   readonly published: number;
   readonly deliveries: number;

@@ -1,15 +1,15 @@
-/** The load's process: clients that read, verify and count, and the thread of their feed. Argument: LoadJob as JSON. */
+/** The load's process: clients that read, verify and count, and the thread of their feed. Argument: PointJob as JSON. */
 import { clockMs, sleep } from '../../load/clock.js';
-import { Connection, localAddress, openConnections, type Place, ReceiveBuffer } from '../../load/connection.js';
+import { LoadConnection, localAddress, openConnections, type Place, ReceiveBuffer } from '../../load/connection.js';
 import type { DialectOptions } from '../../load/dialects.js';
 import { drain } from '../../load/drain.js';
 import { BINARY_MIN_BYTES, BinaryPayload } from '../../load/payload.js';
-import { Publisher } from '../../load/publisher.js';
+import { PublisherThread } from '../../load/publisher.js';
 import type { PublishTask } from '../../load/publisher-port.js';
 import { RingcastMsgpackDialect } from '../../load/ringcast-msgpack-dialect.js';
 import { Tracker } from '../../load/tracker.js';
 import { burstOf, type ClientClass } from '../workload.js';
-import { type FromLoad, type LoadJob, type LoadResult, type ToLoad, topicName } from './job.js';
+import { type FromLoad, type PointJob, type PointResult, type ToLoad, topicName } from './job.js';
 import { sample, seededRandom } from './random.js';
 import { Base64JsonDialect } from './wire-json.js';
 import { WriteCounter } from './write-counter.js';
@@ -22,7 +22,7 @@ const send = (message: FromLoad): void => {
   process.send!(message);
 };
 
-const job = JSON.parse(process.argv[2]) as LoadJob;
+const job = JSON.parse(process.argv[2]) as PointJob;
 const names = job.topics.flatMap((group) =>
   Array.from({ length: group.count }, (_, index) => topicName(job.number, group, index)),
 );
@@ -42,7 +42,7 @@ const tracker = new Tracker({
 buffer.onRead = () => {
   tracker.nowMs = clockMs();
 };
-const publisher = new Publisher({
+const publisher = new PublisherThread({
   dialectModule: new URL('../../load/dialects.js', import.meta.url).href,
   dialectOptions,
   protocol: 'ringcast',
@@ -60,14 +60,14 @@ function placeOf(index: number): Place {
   return { port: job.port, localAddress: localAddress(index, salt), ...tls };
 }
 
-function connect(): Promise<Connection[]> {
+function connect(): Promise<LoadConnection[]> {
   return openConnections(classes.length, (index) => {
     const endpoint = { ...placeOf(index), dialect: classes[index].json === true ? jsonCounter : counter };
-    return new Connection(index, endpoint, buffer, tracker);
+    return new LoadConnection(index, endpoint, buffer, tracker);
   });
 }
 
-async function subscribe(connections: readonly Connection[]): Promise<void> {
+async function subscribe(connections: readonly LoadConnection[]): Promise<void> {
   const random = seededRandom(job.seed);
   const giveUpMs = clockMs() + SUBSCRIBE_MAX_MS;
   let wanted = 0;
@@ -136,7 +136,7 @@ async function run(): Promise<void> {
   process.exit(0);
 }
 
-async function measure(feed: ReturnType<Publisher['publish']>): Promise<LoadResult> {
+async function measure(feed: ReturnType<PublisherThread['publish']>): Promise<PointResult> {
   tracker.timedFromMs = clockMs();
   const before = readCounts();
   await sleep(job.measureMs);

@@ -4,8 +4,8 @@ import { Child } from './children.js';
 import type {
   FromLoad,
   FromServer,
-  LoadJob,
-  LoadResult,
+  PointJob,
+  PointResult,
   ServerReading,
   ServerSettings,
   ToLoad,
@@ -39,7 +39,7 @@ export interface Measurement {
   readonly kernelObjectBytes: number;
   /** What waits in sockets of both ends. */
   readonly kernelBufferBytes: number;
-  readonly latencyMs: LoadResult['latencyMs'];
+  readonly latencyMs: PointResult['latencyMs'];
   readonly feedLateMs: number;
   readonly loadCpu: number;
   readonly lost: number;
@@ -49,7 +49,7 @@ export interface Measurement {
 const SEED = 20261121;
 
 /** Writer and reader: whoever started it. */
-export class Session {
+export class MeasuringSession {
   readonly #server: Child<FromServer, ToServer>;
   readonly #signal: AbortSignal;
   readonly #port: number;
@@ -65,10 +65,10 @@ export class Session {
     this.#signal = signal;
   }
 
-  static async start(settings: ServerSettings, signal: AbortSignal): Promise<Session> {
+  static async start(settings: ServerSettings, signal: AbortSignal): Promise<MeasuringSession> {
     const server = new Child<FromServer, ToServer>('server', './server-process.js', settings, signal);
     try {
-      const session = new Session(server, (await server.next('ready')).port, settings.tls === true, signal);
+      const session = new MeasuringSession(server, (await server.next('ready')).port, settings.tls === true, signal);
       session.startedRssBytes = (await session.#read()).rssBytes;
       return session;
     } catch (error) {
@@ -81,7 +81,7 @@ export class Session {
     const { topics, clients, settleMs, measureMs } = load;
     this.#jobs++;
     const place = { number: this.#jobs, port: this.#port, tls: this.#tls };
-    const job: LoadJob = { ...place, topics, clients, settleMs, measureMs, seed: SEED };
+    const job: PointJob = { ...place, topics, clients, settleMs, measureMs, seed: SEED };
     const before = await this.#read();
     const kernelBefore = readKernelMemory();
     const child = new Child<FromLoad, ToLoad>('load', './load-process.js', job, this.#signal);
@@ -113,7 +113,7 @@ export class Session {
 
 function combine(
   { clients }: Load,
-  result: LoadResult,
+  result: PointResult,
   server: { before: ServerReading; first: ServerReading; last: ServerReading },
   kernel: { before: KernelMemory; after: KernelMemory },
 ): Measurement {

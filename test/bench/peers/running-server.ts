@@ -3,7 +3,7 @@ import { type ChildProcess, fork } from 'node:child_process';
 import { once } from 'node:events';
 import { readFileSync } from 'node:fs';
 import { clockMs } from '#src/load/clock.js';
-import { Connection, openConnections, ReceiveBuffer } from '#src/load/connection.js';
+import { LoadConnection, openConnections, ReceiveBuffer } from '#src/load/connection.js';
 import { BinaryPayload } from '#src/load/payload.js';
 import { Tracker } from '#src/load/tracker.js';
 import { clientFrame, OPCODE_BINARY } from '#src/load/websocket.js';
@@ -84,7 +84,7 @@ export class SmallLoad {
   readonly #buffer = new ReceiveBuffer();
   readonly #form = new BinaryPayload();
   readonly #published: Int32Array;
-  #connections: Connection[] = [];
+  #connections: LoadConnection[] = [];
 
   constructor(dialect: Dialect, port: number, options: ServerOptions) {
     this.#dialect = dialect;
@@ -96,9 +96,9 @@ export class SmallLoad {
     this.tracker = new Tracker({ ...shared, classNames: ['all'], topicClass: () => 0 });
   }
 
-  #open(index: number): Connection {
+  #open(index: number): LoadConnection {
     const endpoint = { port: this.#port, dialect: this.#dialect };
-    return new Connection(index, endpoint, this.#buffer, this.tracker);
+    return new LoadConnection(index, endpoint, this.#buffer, this.tracker);
   }
 
   async subscribe(topicsOf: readonly (readonly number[])[]): Promise<void> {

@@ -18,10 +18,9 @@ import {
   topicRuleKeys,
 } from './config/schema.js';
 
-export { MEMORY_BOUND_MEANING, type MemoryBound, type MemoryRow, memoryBound } from './config/memory-bound.js';
+export { MEMORY_BOUND_MEANING, memoryBound } from './config/memory-bound.js';
 export { openFilesMax } from './config/open-files.js';
-export type { ConfigProblem } from './config/problems.js';
-export { type ConfigKey, configKeys, defaultLanes, topicRuleKeys } from './config/schema.js';
+export { type ConfigKey, configKeys, topicRuleKeys } from './config/schema.js';
 export { formatDurationMs, formatSizeBytes } from './config/units.js';
 export { configWarnings } from './config/warnings.js';
 

@@ -14,6 +14,7 @@ import { Gateway } from './gateway/gateway.js';
 import type { Home } from './home/placement.js';
 import { LanePool } from './lane/pool.js';
 import type { LaneEvents } from './lane/supervised-lane.js';
+import { COLD_RETAIN_MS } from './limits.js';
 import type {
   LocalPublishOptions,
   LocalSubscribeOptions,
@@ -34,8 +35,6 @@ export type EngineInput = EngineOptions & EngineHooks;
 
 type State = 'new' | 'running' | 'stopping' | 'closed';
 
-/** Frames younger than this stay in a cold topic's log beyond its history, for consumers that lag a little (ms). */
-const COLD_RETAIN_MS = 2000;
 /** How often a stopping engine looks whether topics have arrived (ms). */
 const MOVE_POLL_MS = 5;
 

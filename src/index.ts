@@ -11,6 +11,7 @@ export type {
   TopicFigures,
   WaitFigures,
 } from './counters/report.js';
+export { StatsBoardReader } from './counters/stats-board.js';
 export type { TopicStart } from './directory/topic-directory.js';
 export type { EngineStats, LaneEvent, PoisonEvent, TopicStats } from './engine/api.js';
 export { createEngine, Engine, type EngineHooks, type EngineInput } from './engine.js';

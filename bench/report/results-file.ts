@@ -139,7 +139,6 @@ const microFile = z.object({
   ),
 });
 
-export type Machine = z.infer<typeof machine>;
 export type Run = z.infer<typeof run>;
 export type Phase = z.infer<typeof phase>;
 export type Bar = z.infer<typeof bar>;

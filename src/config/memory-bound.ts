@@ -6,6 +6,19 @@
  * touched: rings and hot logs are zero pages that the system backs when they are first written, cold logs start small
  * and grow on demand. Its use is to show which limit to lower: the largest term tells.
  */
+import {
+  EVENT_RING_MIN_BYTES,
+  HELD_BACK_TOTAL_MAX_BYTES,
+  HELD_IN_MOVE_MAX_BYTES,
+  HISTORY_ANSWER_MAX_BYTES,
+  JSON_FACTOR_MAX,
+  RECEIVE_LIMIT_FACTOR,
+  SLICE_MAX_BYTES,
+  SPARE_LOGS_MAX,
+  UNREAD_TOTAL_MAX_BYTES,
+  VIEW_OF_LOG_MAX_BYTES,
+} from '../limits.js';
+import { ENTRY_BYTES, HEADER_BYTES, LOG_MIN_BYTES } from '../log/layout.js';
 import type { SchemaOutput } from './schema.js';
 import { formatSizeBytes } from './units.js';
 
@@ -24,38 +37,13 @@ export interface MemoryBound {
 export const SUBSCRIPTION_BYTES = 96;
 /** Engine's and uWebSockets.js's state of one connection, without buffers. */
 export const CONNECTION_BYTES = 1024;
-/** How much larger a value may be as JSON than as MessagePack (PROTOCOL.md, "JSON"). */
-export const JSON_GROWTH_MAX = 11;
-/** Answers that all clients together have not read, beyond which one of them is cut … */
-export const UNREAD_ANSWERS_BYTES = 64 * 1024 * 1024;
-/** … and the frames of the answer that exceeded it; one message, if that is larger. */
-export const ANSWER_BYTES = 1024 * 1024;
-/** What all clients together may have sent that waits to be handled; two received messages, if they are larger. */
-export const HELD_BACK_TOTAL_BYTES = 64 * 1024 * 1024;
 /** That a connection may publish to a topic: a row of a map and, until it is looked at again, what is left of a deleted topic. */
 export const GRANT_BYTES = 512;
-/** The largest message received is answered TOO_LARGE; in multiples of maxPayloadBytes. */
-export const RECEIVED_MESSAGES = 2;
-/** The smallest log of a cold topic, which it gets whatever `coldLogsMaxBytes` says. */
-export const SMALLEST_LOG_BYTES = 416;
 /** A topic's state and names, and the smallest logs of its two streams. */
-export const TOPIC_BYTES = 640 + 2 * SMALLEST_LOG_BYTES;
-/** Header words of a log, whatever its size. */
-export const LOG_HEADER_BYTES = 384;
-/** Side index of a log, per frame: position, first seq, time, ingress position, origin. */
-export const LOG_INDEX_BYTES_PER_FRAME = 40;
-/** Closed hot logs that are kept for the next stream. */
-export const SPARE_HOT_LOGS = 8;
-/** The ring of a lane's events is never smaller: two batches have to fit, whatever `ringBytes` is. */
-export const EVENT_RING_MIN_BYTES = 128 * 1024;
+export const TOPIC_BYTES = 640 + 2 * LOG_MIN_BYTES;
 /** What a lane tells about itself: counters, a histogram; and per topic that it has open. */
 export const LANE_FIGURES_BYTES = 64 * 1024;
 export const LANE_FIGURES_BYTES_PER_TOPIC = 8;
-/** Copy of the slice that a stream's subscribers got last; of cold logs only those larger than this are copied from. */
-export const SLICE_BYTES = 15 * 1024;
-export const SLICE_OF_LOG_MIN_BYTES = 64 * 1024;
-/** Payloads that a topic on its way between two homes holds back, beyond its first message. */
-export const HELD_MAX_BYTES = 1024 * 1024;
 /** The newest report on what goes on, in shared memory, twice. */
 export const STATS_BOARD_BYTES = 2 * 1024 * 1024;
 /** Node.js itself: code, V8's own, the accept thread's young generation. */
@@ -83,7 +71,7 @@ type Limits = Pick<
 >;
 
 function logBytes(dataBytes: number, frames: number): number {
-  return LOG_HEADER_BYTES + dataBytes + frames * LOG_INDEX_BYTES_PER_FRAME;
+  return HEADER_BYTES + dataBytes + frames * ENTRY_BYTES;
 }
 
 export function memoryBound(limits: Limits): MemoryBound {
@@ -94,10 +82,10 @@ export function memoryBound(limits: Limits): MemoryBound {
     Math.max(limits.hotLogFrames, limits.coldLogMaxFrames),
   );
   const spareLogBytes = logBytes(limits.hotLogBytes, limits.hotLogFrames);
-  const connectionBytes = CONNECTION_BYTES + (JSON_GROWTH_MAX + RECEIVED_MESSAGES) * limits.maxPayloadBytes;
-  const copiedColdLogs = Math.floor(limits.coldLogsMaxBytes / SLICE_OF_LOG_MIN_BYTES);
+  const connectionBytes = CONNECTION_BYTES + (JSON_FACTOR_MAX + RECEIVE_LIMIT_FACTOR) * limits.maxPayloadBytes;
+  const copiedColdLogs = Math.floor(limits.coldLogsMaxBytes / VIEW_OF_LOG_MAX_BYTES);
   const size = formatSizeBytes;
-  const index = `${LOG_INDEX_BYTES_PER_FRAME} B + ${LOG_HEADER_BYTES} B`;
+  const index = `${ENTRY_BYTES} B + ${HEADER_BYTES} B`;
 
   const rows: MemoryRow[] = [
     { owner: 'process', formula: `Node.js ${size(PROCESS_BASE_BYTES)}`, bytes: PROCESS_BASE_BYTES },
@@ -137,13 +125,13 @@ export function memoryBound(limits: Limits): MemoryBound {
     },
     {
       owner: 'spare hot logs',
-      formula: `${SPARE_HOT_LOGS} × (hotLogBytes + hotLogFrames × ${index}); none without lanes`,
-      bytes: limits.lanes === 0 ? 0 : SPARE_HOT_LOGS * spareLogBytes,
+      formula: `${SPARE_LOGS_MAX} × (hotLogBytes + hotLogFrames × ${index}); none without lanes`,
+      bytes: limits.lanes === 0 ? 0 : SPARE_LOGS_MAX * spareLogBytes,
     },
     {
       owner: 'messages held in moves',
-      formula: `min(maxHotTopics, maxTopics) × (${size(HELD_MAX_BYTES)} + maxPayloadBytes); none without lanes`,
-      bytes: hotTopics * (HELD_MAX_BYTES + limits.maxPayloadBytes),
+      formula: `min(maxHotTopics, maxTopics) × (${size(HELD_IN_MOVE_MAX_BYTES)} + maxPayloadBytes); none without lanes`,
+      bytes: hotTopics * (HELD_IN_MOVE_MAX_BYTES + limits.maxPayloadBytes),
     },
     {
       owner: 'cold logs',
@@ -153,28 +141,28 @@ export function memoryBound(limits: Limits): MemoryBound {
     {
       owner: 'slices',
       formula:
-        `(2 × min(maxHotTopics, maxTopics) + coldLogsMaxBytes / ${size(SLICE_OF_LOG_MIN_BYTES)}) × ${size(SLICE_BYTES)}; ` +
+        `(2 × min(maxHotTopics, maxTopics) + coldLogsMaxBytes / ${size(VIEW_OF_LOG_MAX_BYTES)}) × ${size(SLICE_MAX_BYTES)}; ` +
         'no hot ones without lanes',
-      bytes: (2 * hotTopics + copiedColdLogs) * SLICE_BYTES,
+      bytes: (2 * hotTopics + copiedColdLogs) * SLICE_MAX_BYTES,
     },
     {
       owner: 'connections',
       formula:
-        `maxConnections × (${size(CONNECTION_BYTES)} + unsent ${JSON_GROWTH_MAX} × maxPayloadBytes (as JSON) ` +
-        `+ received ${RECEIVED_MESSAGES} × maxPayloadBytes)`,
+        `maxConnections × (${size(CONNECTION_BYTES)} + unsent ${JSON_FACTOR_MAX} × maxPayloadBytes (as JSON) ` +
+        `+ received ${RECEIVE_LIMIT_FACTOR} × maxPayloadBytes)`,
       bytes: limits.maxConnections * connectionBytes,
     },
     {
       owner: 'unread answers',
       formula:
-        `${size(UNREAD_ANSWERS_BYTES)} for all connections together, + one of ${JSON_GROWTH_MAX} × max(${size(ANSWER_BYTES)}, ` +
+        `${size(UNREAD_TOTAL_MAX_BYTES)} for all connections together, + one of ${JSON_FACTOR_MAX} × max(${size(HISTORY_ANSWER_MAX_BYTES)}, ` +
         'maxPayloadBytes) (as JSON)',
-      bytes: UNREAD_ANSWERS_BYTES + JSON_GROWTH_MAX * Math.max(ANSWER_BYTES, limits.maxPayloadBytes),
+      bytes: UNREAD_TOTAL_MAX_BYTES + JSON_FACTOR_MAX * Math.max(HISTORY_ANSWER_MAX_BYTES, limits.maxPayloadBytes),
     },
     {
       owner: 'received, not handled',
-      formula: `max(${size(HELD_BACK_TOTAL_BYTES)}, ${2 * RECEIVED_MESSAGES} × maxPayloadBytes) for all connections together`,
-      bytes: Math.max(HELD_BACK_TOTAL_BYTES, 2 * RECEIVED_MESSAGES * limits.maxPayloadBytes),
+      formula: `max(${size(HELD_BACK_TOTAL_MAX_BYTES)}, ${2 * RECEIVE_LIMIT_FACTOR} × maxPayloadBytes) for all connections together`,
+      bytes: Math.max(HELD_BACK_TOTAL_MAX_BYTES, 2 * RECEIVE_LIMIT_FACTOR * limits.maxPayloadBytes),
     },
     {
       owner: 'publisher grants',

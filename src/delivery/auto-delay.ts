@@ -6,14 +6,11 @@
  * they do not wait for hot ones is what the cold class is for.
  */
 
-/** The longest automatic delay (ms). */
-export const AUTO_DELAY_MAX_MS = 5;
+import { AUTO_DELAY_COLD_FROM, AUTO_DELAY_HOT_FROM, AUTO_DELAY_MAX_MS } from '../limits.js';
 
 const SAMPLE_MS = 50;
 /** Weight of a new sample: about 0.2 s until a change of load is followed. */
 const WEIGHT = 0.3;
-const HOT_FROM = 0.5;
-const COLD_FROM = 0.95;
 
 export class AutoDelay {
   hotMs = 0;
@@ -41,8 +38,8 @@ export class AutoDelay {
     this.utilisation += (sample - this.utilisation) * weight;
     this.#sampledAtMs = nowMs;
     this.#sampledBusyMs = busyMs;
-    this.hotMs = delayAbove(HOT_FROM, this.utilisation);
-    this.coldMs = delayAbove(COLD_FROM, this.utilisation);
+    this.hotMs = delayAbove(AUTO_DELAY_HOT_FROM, this.utilisation);
+    this.coldMs = delayAbove(AUTO_DELAY_COLD_FROM, this.utilisation);
   }
 }
 

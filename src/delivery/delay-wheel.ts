@@ -10,6 +10,7 @@ import { type Consumer, WAITING } from './consumer.js';
 export const DELAY_MAX_MS = 1000;
 const SLOTS = 1024;
 const MASK = SLOTS - 1;
+if (DELAY_MAX_MS >= SLOTS) throw new RangeError('the delay wheel has too few slots');
 
 /** Writer and reader: the accept thread. */
 export class DelayWheel {

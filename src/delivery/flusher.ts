@@ -5,6 +5,7 @@
  * `SliceCache`). Everything else is gathered into a buffer, cold subscriptions first.
  */
 
+import { SLICE_MAX_BYTES, TEXT_FRAMES_MAX } from '../limits.js';
 import { EVICTED, type FrameLog } from '../log/frame-log.js';
 import { GAP_MARK } from '../log/layout.js';
 import type { GapReason } from '../protocol/messages.js';
@@ -12,13 +13,10 @@ import { BLOCKED, CLOSED, type Consumer } from './consumer.js';
 import { DeliveryCounters } from './delivery-counters.js';
 import { linkIdle, unlinkPending } from './row-lists.js';
 import { SEND_BLOCKED, SEND_REFUSED } from './sink.js';
-import { SLICE_MAX_BYTES, type SliceCache } from './slice-cache.js';
+import type { SliceCache } from './slice-cache.js';
 import { judge } from './slow-consumer.js';
 import type { Stream } from './stream.js';
 import { NONE, type SubscriptionTable } from './subscription-table.js';
-
-/** Frames per message for consumers that get one message per frame. */
-const TEXT_FRAMES_MAX = 128;
 
 export class FlushCounters extends DeliveryCounters {
   flushes = 0;

@@ -4,13 +4,8 @@
  * A stream's subscribers mostly stand at the same cursor: one look into the log and one view serve them all.
  */
 
+import { SLICE_MAX_BYTES, VIEW_OF_LOG_MAX_BYTES } from '../limits.js';
 import { EVICTED, type FrameLog } from '../log/frame-log.js';
-
-/** Below the 16 KiB cork buffer of uWebSockets.js, so that a message of this size is still one write. */
-export const SLICE_MAX_BYTES = 15 * 1024;
-
-/** The view of a larger log could keep its memory for long after the log has given it back. */
-const VIEW_OF_LOG_MAX_BYTES = 64 * 1024;
 
 const NOTHING = new Uint8Array(0);
 

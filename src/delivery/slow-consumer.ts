@@ -8,7 +8,6 @@ export function policyNumber(policy: SlowConsumerPolicy): number {
   return SLOW_CONSUMER_POLICIES.indexOf(policy);
 }
 
-export const POLICY_DROP_OLDEST = policyNumber('drop_oldest');
 export const POLICY_CONFLATE = policyNumber('conflate');
 export const POLICY_DISCONNECT = policyNumber('disconnect');
 

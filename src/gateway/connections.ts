@@ -1,6 +1,7 @@
 /** Connections: all that are open, and what they share: timers, budgets, counters, the router's and delivery's side of them. */
 
 import type { Delivery } from '../delivery/delivery.js';
+import { RECEIVE_LIMIT_FACTOR } from '../limits.js';
 import { createJsonEncoder } from '../protocol/encoder-json.js';
 import { msgpackEncoder } from '../protocol/encoder-msgpack.js';
 import { JsonReader } from '../protocol/json-reader.js';
@@ -25,8 +26,6 @@ export interface ConnectionsOptions {
   readonly maxSubscriptionsPerConnection: number;
 }
 
-/** A message up to so many times the limit is received, so that it can be answered TOO_LARGE; a larger one cuts the connection. */
-export const RECEIVE_LIMIT_FACTOR = 2;
 /** Answers are made only while few are unread, so only acks of messages that are on their way can reach this. */
 export const BACKPRESSURE_MAX_BYTES = 4 * 1024 * 1024;
 const TOO_FAST = `faster than the server reads, for ${FLOOD_MS} ms: send no more than is answered`;

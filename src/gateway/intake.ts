@@ -7,6 +7,7 @@
  * sends so many messages that even this takes too long, or more bytes than may wait, is closed.
  */
 
+import { HELD_BACK_TOTAL_MAX_BYTES } from '../limits.js';
 import type { Loop } from '../time/loop.js';
 
 /** What of a turn may go into handling messages as they are read, and, after that, those that wait (ms). */
@@ -23,11 +24,9 @@ export const FLOOD_MESSAGES = 32_768;
 const STEP_MAX_MS = 1;
 /**
  * What may wait to be handled of one connection: more than the system buffers on both sides of it (Linux: up to 6 and
- * 4 MiB), all of which comes at once after a pause of the process. No feed is to lose its connection by that …
+ * 4 MiB), all of which comes at once after a pause of the process. No feed is to lose its connection by that.
  */
 const HELD_BACK_MAX_BYTES = 16 * 1024 * 1024;
-/** … and of all together. Where a message may be larger, two of them. */
-export const HELD_BACK_TOTAL_MAX_BYTES = 64 * 1024 * 1024;
 
 /** What may wait to be handled of one connection. */
 export function heldBackMaxBytes(messageMaxBytes: number): number {

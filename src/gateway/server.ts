@@ -2,8 +2,9 @@
 
 import { accessSync, constants } from 'node:fs';
 import { RingcastError } from '../errors.js';
+import { RECEIVE_LIMIT_FACTOR } from '../limits.js';
 import type { Connection } from './connection.js';
-import { BACKPRESSURE_MAX_BYTES, type Connections, RECEIVE_LIMIT_FACTOR } from './connections.js';
+import { BACKPRESSURE_MAX_BYTES, type Connections } from './connections.js';
 import { limitHeaders } from './header-limit.js';
 import { socketIdleTimeoutS } from './idle-timer.js';
 import { Releasable } from './let-go.js';

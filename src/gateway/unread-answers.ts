@@ -1,7 +1,6 @@
 /** Unread answers: what connections leave unread of what they asked for. Bounded for all together. */
 
-/** What all connections may leave unread of their answers; beyond it the one that has not read for longest is cut. */
-export const UNREAD_TOTAL_MAX_BYTES = 64 * 1024 * 1024;
+import { UNREAD_TOTAL_MAX_BYTES } from '../limits.js';
 
 export interface Reader {
   /** What it leaves unread of its answers; written here. */

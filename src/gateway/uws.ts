@@ -12,7 +12,6 @@ import type {
   us_listen_socket,
   us_socket_context_t,
   WebSocket,
-  WebSocketBehavior,
 } from 'uWebSockets.js';
 import { createRequire } from 'node:module';
 import { join } from 'node:path';
@@ -20,15 +19,7 @@ import { RingcastError } from '../errors.js';
 import { adviceFor, thisHost } from './uws-advice.js';
 import { BUNDLED, NAME } from './uws-packages.js';
 
-export type {
-  HttpRequest,
-  HttpResponse,
-  TemplatedApp,
-  us_listen_socket,
-  us_socket_context_t,
-  WebSocket,
-  WebSocketBehavior,
-};
+export type { HttpRequest, HttpResponse, TemplatedApp, us_listen_socket, us_socket_context_t, WebSocket };
 export type Uws = typeof import('uWebSockets.js');
 
 /** Results of `ws.send`. */

@@ -5,12 +5,13 @@ import { allocateLaneCounters } from '../counters/lane-counters.js';
 import { allocateTopicBusy } from '../counters/topic-busy.js';
 import type { LaneHomes } from '../home/homes.js';
 import type { LinkEvents } from '../home/link.js';
+import { SPARE_LOGS_MAX } from '../limits.js';
 import type { LogSizes } from '../log/frame-log.js';
 import { allocateDoorbell, Doorbell } from '../ring/doorbell.js';
 import { allocateLaneRings, type LaneMemory } from './lane.js';
 import { LaneLink } from './lane-link.js';
 import { LaneLoad } from './lane-load.js';
-import { SharedLogs, SPARE_MAX } from './shared-logs.js';
+import { SharedLogs } from './shared-logs.js';
 import { type LaneWorld, SupervisedLane } from './supervised-lane.js';
 
 export interface LaneSetOptions {
@@ -58,7 +59,7 @@ export class LaneSet implements LaneHomes {
 
   get surplusLogs(): number {
     const endedLogs = this.links.reduce((sum, link) => sum + link.endedLogs, 0);
-    return Math.max(0, endedLogs - SPARE_MAX);
+    return Math.max(0, endedLogs - SPARE_LOGS_MAX);
   }
 
   isUsable(lane: number): boolean {

@@ -10,6 +10,7 @@ import type { RecordableHistogram } from 'node:perf_hooks';
 import { LaneCounters } from '../counters/lane-counters.js';
 import { TopicBusyWriter } from '../counters/topic-busy.js';
 import { blankMessage } from '../home/link.js';
+import { EVENT_RING_MIN_BYTES } from '../limits.js';
 import { SharedLog } from '../log/shared-log.js';
 import { allocateDoorbell, Doorbell } from '../ring/doorbell.js';
 import { allocateRing, RING_FULL, RingReader, RingWriter } from '../ring/ring.js';
@@ -68,12 +69,9 @@ const TIMED_EVERY = 16;
 
 const NO_ALIAS = -1;
 
-/** Event rings must hold at least two batches, or a lane would wait for a room that cannot be made. */
-const EVENT_RING_MIN_BYTES = 4 * BATCH_EVENTS_MAX_BYTES;
-
-/** The rings of one lane. The event ring is at least as large as what batches need, whatever `ringBytes` is. */
+/** The rings of one lane. The event ring holds at least two batches, or the lane would wait for a room that cannot be made. */
 export function allocateLaneRings(ringBytes: number): Pick<LaneMemory, 'requests' | 'events' | 'laneBell'> {
-  const eventBytes = Math.max(ringBytes, 2 ** Math.ceil(Math.log2(EVENT_RING_MIN_BYTES)));
+  const eventBytes = Math.max(ringBytes, EVENT_RING_MIN_BYTES);
   return { requests: allocateRing(ringBytes), events: allocateRing(eventBytes), laneBell: allocateDoorbell() };
 }
 

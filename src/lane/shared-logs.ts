@@ -5,13 +5,11 @@
  * would leave hundreds of megabytes to a collection that has no reason to come soon.
  */
 
+import { SPARE_LOGS_MAX } from '../limits.js';
 import type { FrameLog, LogSizes } from '../log/frame-log.js';
 import { sharedSizesFor } from '../log/log-sizes.js';
 import { SharedLog } from '../log/shared-log.js';
 import { allocateSharedLog, resetSharedLog } from '../log/shared-memory.js';
-
-/** Logs kept for the next stream; the rest is left to the collector. */
-export const SPARE_MAX = 8;
 
 /** Writer and reader: the accept thread. */
 export class SharedLogs {
@@ -58,6 +56,6 @@ export class SharedLogs {
     log.dispose();
     if (!(log instanceof SharedLog)) return;
     const { memory } = log;
-    if (memory.byteLength === this.#memoryBytes && this.#spare.length < SPARE_MAX) this.#spare.push(memory);
+    if (memory.byteLength === this.#memoryBytes && this.#spare.length < SPARE_LOGS_MAX) this.#spare.push(memory);
   }
 }

@@ -16,19 +16,6 @@ export interface Verification {
   gapMessages: number;
 }
 
-export function emptyVerification(): Verification {
-  return {
-    complete: true,
-    expected: 0,
-    delivered: 0,
-    lost: 0,
-    doubled: 0,
-    reordered: 0,
-    corrupt: 0,
-    gapMessages: 0,
-  };
-}
-
 /** Adds the accounting of another process. */
 export function addVerification(sum: Verification, other: Verification): void {
   sum.complete = sum.complete && other.complete;

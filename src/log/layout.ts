@@ -67,6 +67,8 @@ export const ATTEMPTS_MAX = 7;
 /** Smallest sizes: a cold topic's log starts here, 100,000 of them have to fit in 100 MB. */
 export const DATA_MIN_BYTES = 256;
 export const FRAMES_MIN = 4;
+/** What a log takes at least: not counted against a budget. */
+export const LOG_MIN_BYTES = DATA_MIN_BYTES + FRAMES_MIN * ENTRY_BYTES;
 
 /** 2^30: positions and slots are masked with 32-bit integer operations. */
 export const CAPACITY_MAX = 1 << 30;

@@ -8,7 +8,7 @@
  * nobody can fill the budget and leave it full.
  */
 
-import { DATA_MIN_BYTES, ENTRY_BYTES, FRAMES_MIN } from './layout.js';
+import { LOG_MIN_BYTES } from './layout.js';
 
 /** A log, as its budget needs it. */
 export interface BudgetedLog {
@@ -17,9 +17,6 @@ export interface BudgetedLog {
   /** Becomes smaller, unless it is as small as it can be. */
   giveHalf(): void;
 }
-
-/** What a log takes at least: not counted against the budget. */
-export const LOG_MIN_BYTES = DATA_MIN_BYTES + FRAMES_MIN * ENTRY_BYTES;
 
 /** Logs of one size that are looked at for an idle one: those passed over are looked at last the next time. */
 const LOOKS_PER_SIZE = 8;

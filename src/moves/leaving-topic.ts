@@ -17,12 +17,10 @@ import {
   type TopicLogs,
 } from '../home/link.js';
 import type { SharedLogs } from '../lane/shared-logs.js';
+import { HELD_IN_MOVE_MAX_BYTES } from '../limits.js';
 import type { FrameLog } from '../log/frame-log.js';
 import type { DerivedLog, TopicSpec } from '../topic/topic.js';
 import type { StreamSpec } from '../variant/stream-spec.js';
-
-/** Payload bytes that one topic may have held, beyond its first message. Then publishers are told OVERLOADED. */
-export const HELD_MAX_BYTES = 1024 * 1024;
 
 /** Told what a request that was held came to. */
 export interface HeldOutcomes extends Pick<LinkEvents, 'onAck'> {
@@ -101,14 +99,14 @@ export class LeavingTopic implements TopicLink {
 
   publish(_alias: number, message: OutgoingMessage): number {
     const { bytes, start, end } = message;
-    if (this.#held.length > 0 && this.#heldBytes + (end - start) > HELD_MAX_BYTES) return PUBLISH_FULL;
+    if (this.#held.length > 0 && this.#heldBytes + (end - start) > HELD_IN_MOVE_MAX_BYTES) return PUBLISH_FULL;
     this.#heldBytes += end - start;
     this.#held.push({ ...message, bytes: bytes.slice(start, end), start: 0, end: end - start, mayWaitMs: 0 });
     return PUBLISH_ACCEPTED;
   }
 
   pressureOf(): number {
-    return Math.min(100, (100 * this.#heldBytes) / HELD_MAX_BYTES);
+    return Math.min(100, (100 * this.#heldBytes) / HELD_IN_MOVE_MAX_BYTES);
   }
 
   openStream(alias: number, spec: StreamSpec, firstSeq: number): FrameLog {

@@ -1,6 +1,6 @@
 /**
  * MessagePack to JSON, from bytes to bytes, for any payload that a publisher may send. PROTOCOL.md ("JSON") has the forms
- * of what JSON cannot say. The text takes at most JSON_FACTOR_MAX characters per byte, and the time is in proportion: what
+ * of what JSON cannot say. The text takes at most JSON_FACTOR_MAX (limits.ts) characters per byte, and the time is in proportion: what
  * stands in a key is escaped twice, and nothing more often.
  */
 
@@ -10,9 +10,6 @@ import { MsgpackSource } from './msgpack-source.js';
 import { skipValue } from './skip-value.js';
 import { TIMESTAMP_TYPE, timestampMs } from './timestamp.js';
 import { decodeLenient } from './utf8.js';
-
-/** The worst are extensions of three bytes within a key. */
-export const JSON_FACTOR_MAX = 11;
 
 const QUOTE = 0x22;
 const BACKSLASH = 0x5c;

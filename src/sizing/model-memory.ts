@@ -1,4 +1,7 @@
 /** Memory of one process, and of the kernel for its connections. Sizes as the engine computes them; prices as measured. */
+import { COLD_RETAIN_MS, SLICE_MAX_BYTES } from '../limits.js';
+import { DATA_MIN_BYTES, ENTRY_BYTES, FRAMES_MIN } from '../log/layout.js';
+import { RECORD_HEAD_BYTES } from '../ring/layout.js';
 import type { Coefficients } from './calibration.js';
 import { frameBytes, jsonFrameBytes } from './model-writes.js';
 import {
@@ -9,17 +12,8 @@ import {
   type WorkloadSettings,
 } from './workload.js';
 
-/** log/layout.ts: the smallest log, of which each topic has one; bytes of an index entry. */
-const LOG_DATA_MIN_BYTES = 256;
-const LOG_FRAMES_MIN = 4;
-const LOG_ENTRY_BYTES = 40;
-/** How long a cold log keeps messages for subscribers that lag, whatever its history. */
-const COLD_LOG_KEEPS_SECONDS = 2;
-/** Head of a ring's record. */
-const RECORD_HEAD_BYTES = 32;
-/** What is written to a client that does not read: the kernel takes so much (tcp_wmem's usual maximum), and the engine a write. */
+/** What is written to a client that does not read: the kernel takes so much (tcp_wmem's usual maximum), and the engine a slice. */
 const UNREAD_KERNEL_BYTES = 4 * 2 ** 20;
-const UNREAD_BYTES = 15 * 1024;
 /** What the kernel takes for a byte that waits in a socket. */
 const BUFFER_OVERHEAD = 2;
 
@@ -76,7 +70,8 @@ export function processMemory(input: MemoryInput, c: Coefficients): Memory {
     { what: 'lanes', bytes: lanes * c.laneBytes + touchedRingBytes(workload, lanes, uptimeSeconds) },
     {
       what: 'connections',
-      bytes: clients * (c.connectionBytes + (settings.tls === true ? c.tlsConnectionBytes : 0)) + unread * UNREAD_BYTES,
+      bytes:
+        clients * (c.connectionBytes + (settings.tls === true ? c.tlsConnectionBytes : 0)) + unread * SLICE_MAX_BYTES,
     },
     { what: 'subscriptions', bytes: subscriptions * c.subscriptionBytes },
     { what: 'topics', bytes: topics * c.topicBytes },
@@ -109,16 +104,16 @@ export function coldLogBytes(
 ): number {
   const frame = frameOf(group);
   const published = group.ratePerSecond === 0 ? 0 : group.ratePerSecond * uptimeSeconds;
-  const recent = group.ratePerSecond * COLD_LOG_KEEPS_SECONDS;
+  const recent = group.ratePerSecond * (COLD_RETAIN_MS / 1000);
   const keptBytes = Math.min(
     published * frame,
     Math.max(Math.min(settings.historyMessages * frame, settings.historyBytes), recent * frame),
   );
   const kept = Math.min(published, Math.max(settings.historyMessages, recent));
-  const dataBytes = Math.min(powerOfTwoFrom(keptBytes, LOG_DATA_MIN_BYTES), settings.coldLogMaxBytes);
-  const frames = Math.min(powerOfTwoFrom(kept + 1, LOG_FRAMES_MIN), settings.coldLogMaxFrames);
-  if (dataBytes <= LOG_DATA_MIN_BYTES && frames <= LOG_FRAMES_MIN) return 0;
-  return dataBytes + frames * LOG_ENTRY_BYTES;
+  const dataBytes = Math.min(powerOfTwoFrom(keptBytes, DATA_MIN_BYTES), settings.coldLogMaxBytes);
+  const frames = Math.min(powerOfTwoFrom(kept + 1, FRAMES_MIN), settings.coldLogMaxFrames);
+  if (dataBytes <= DATA_MIN_BYTES && frames <= FRAMES_MIN) return 0;
+  return dataBytes + frames * ENTRY_BYTES;
 }
 
 /** Memory that a hot topic's log has touched: a ring of bytes that its writer goes round. */
@@ -131,7 +126,7 @@ export function hotLogBytes(
   const published = group.ratePerSecond === 0 ? 0 : group.ratePerSecond * uptimeSeconds;
   return (
     Math.min(settings.hotLogBytes, published * frameOf(group)) +
-    Math.min(settings.hotLogFrames, published) * LOG_ENTRY_BYTES
+    Math.min(settings.hotLogFrames, published) * ENTRY_BYTES
   );
 }
 

@@ -4,23 +4,22 @@
  * Delivery collects what comes for a connection until its oldest message has waited for `maxDelayMs`; then everything
  * goes out as one WebSocket message, which is one write, if it is not larger than a slice. Messages come at random times.
  */
+import {
+  AUTO_DELAY_COLD_FROM,
+  AUTO_DELAY_HOT_FROM,
+  AUTO_DELAY_MAX_MS,
+  SLICE_MAX_BYTES,
+  TEXT_FRAMES_MAX,
+} from '../limits.js';
 import type { Coefficients } from './calibration.js';
 import { burstOf, type ClientClass, type TopicGroup } from './workload.js';
 
-/** The largest message that delivery puts together (delivery/slice-cache.ts). */
-export const SLICE_BYTES = 15 * 1024;
 /** EVENT head of 21 bytes, and the head of a binary payload of at least 256 bytes. */
 export const FRAME_HEAD_BYTES = 24;
 /** Of an event as JSON: names and quotes, seq, time, and a topic of 20 characters. */
 const JSON_HEAD_BYTES = 112;
 /** Of a payload as JSON: base64, and about what the text of numbers takes beside their MessagePack. */
 const JSON_GROWTH = 4 / 3;
-/** What delivery puts into one write of events that are a WebSocket message each (delivery/flusher.ts). */
-const TEXTS_MAX = 128;
-/** Longest automatic delay, and from which utilisation on hot and cold topics have one (delivery/auto-delay.ts). */
-const AUTO_DELAY_MAX_MS = 5;
-const AUTO_HOT_FROM = 0.5;
-const AUTO_COLD_FROM = 0.95;
 
 export function frameBytes(group: TopicGroup): number {
   return FRAME_HEAD_BYTES + group.bytes;
@@ -33,7 +32,7 @@ export function jsonFrameBytes(group: TopicGroup): number {
 /** `maxDelayMs` of a group, as what `auto` comes to when the accept thread is busy for this part of the time. */
 export function configuredDelayMs(group: TopicGroup, utilisation: number): number {
   if (group.maxDelayMs !== 'auto') return group.maxDelayMs;
-  const from = group.home === 'hot' ? AUTO_HOT_FROM : AUTO_COLD_FROM;
+  const from = group.home === 'hot' ? AUTO_DELAY_HOT_FROM : AUTO_DELAY_COLD_FROM;
   return (Math.max(0, Math.min(1, utilisation) - from) / (1 - from)) * AUTO_DELAY_MAX_MS;
 }
 
@@ -136,20 +135,20 @@ export function clientTraffic(
   const messages = perSecond(() => 1);
   const bytes = perSecond(sizeOf);
   // A frame beyond a slice travels alone.
-  const isAlone = (group: TopicGroup): boolean => sizeOf(group) > SLICE_BYTES;
+  const isAlone = (group: TopicGroup): boolean => sizeOf(group) > SLICE_MAX_BYTES;
   const alone = perSecond((group) => (isAlone(group) ? 1 : 0));
   const aloneBytes = perSecond((group) => (isAlone(group) ? sizeOf(group) : 0));
   const arrivals = shares.map(({ group, subscriptions, collectingMs }) => ({
     perSecond: (subscriptions * group.ratePerSecond) / burstOf(group),
     collectingMs,
   }));
-  const fromText = isJson ? messages / TEXTS_MAX : 0;
+  const fromText = isJson ? messages / TEXT_FRAMES_MAX : 0;
   const read = shares.filter(({ subscriptions, group }) => subscriptions * group.ratePerSecond > 0);
   const bursts = arrivals.reduce((sum, { perSecond }) => sum + perSecond, 0);
   const subscribers = Math.min(...read.map(({ group }) => subscribersOf(group)));
   const waitMs = fanOutWaitMs(subscribers, bursts, coefficients.perWriteMicros) + busyWaitMs(utilisation);
   const interval = writeIntervalSeconds(arrivals) + waitMs / 1000;
-  const writes = Math.max(1 / interval, (bytes - aloneBytes) / SLICE_BYTES + alone, fromText);
+  const writes = Math.max(1 / interval, (bytes - aloneBytes) / SLICE_MAX_BYTES + alone, fromText);
   const shortestMs = Math.min(
     ...arrivals.filter(({ perSecond }) => perSecond > 0).map(({ collectingMs }) => collectingMs),
   );

@@ -4,7 +4,7 @@
  * More load never needs less: every term is continuous and rises with clients, topics per client, rate and bytes.
  */
 import type { Calibration, Coefficients } from './calibration.js';
-import { type Activity, activityOf, type Cpu, type CpuPart, processCpu } from './model-cpu.js';
+import { type Activity, activityOf, type Cpu, processCpu } from './model-cpu.js';
 import { p99Ms } from './model-latency.js';
 import { type MemoryPart, processMemory } from './model-memory.js';
 import { frameBytes } from './model-writes.js';
@@ -242,5 +242,3 @@ export function capacityOf(workload: Workload, { coefficients, machine }: Calibr
     clientsPerMachine: Math.floor(clients * largestFactor(onMachine)),
   };
 }
-
-export type { CpuPart };

@@ -1,11 +1,9 @@
 /** RetainedHistory: the newest retained messages of a topic, read from its log. */
 
+import { HISTORY_ANSWER_MAX_BYTES } from '../limits.js';
 import { EVICTED, type FrameLog } from '../log/frame-log.js';
 import type { FrameRange } from '../protocol/encoder.js';
 import type { TopicSpec } from './topic.js';
-
-/** Frames in one answer, unless there is only one: an answer is made in one go, and waits in memory for who does not read. */
-export const HISTORY_ANSWER_MAX_BYTES = 1024 * 1024;
 
 type HistoryLimits = Pick<TopicSpec, 'historyMessages' | 'historyBytes'>;
 

@@ -1,27 +1,16 @@
 // The worst-case memory: a sum, whose every term grows with the keys that its formula names.
 
 import { describe, expect, it } from 'vitest';
-import {
-  ANSWER_BYTES,
-  HELD_BACK_TOTAL_BYTES,
-  LANE_FIGURES_BYTES_PER_TOPIC,
-  SLICE_BYTES,
-  SMALLEST_LOG_BYTES,
-  UNREAD_ANSWERS_BYTES,
-} from '#src/config/memory-bound.js';
+import { LANE_FIGURES_BYTES_PER_TOPIC } from '#src/config/memory-bound.js';
 import { type EngineConfig, memoryBound, parseConfig } from '#src/config.js';
 import { allocateTopicBusy } from '#src/counters/topic-busy.js';
-import { SLICE_MAX_BYTES } from '#src/delivery/slice-cache.js';
-import { HELD_BACK_TOTAL_MAX_BYTES, heldBackMaxBytes } from '#src/gateway/intake.js';
-import { UNREAD_TOTAL_MAX_BYTES } from '#src/gateway/unread-answers.js';
+import { heldBackMaxBytes } from '#src/gateway/intake.js';
 import { allocateLaneRings } from '#src/lane/lane.js';
 import { SharedLogs } from '#src/lane/shared-logs.js';
-import { LOG_MIN_BYTES } from '#src/log/log-budget.js';
+import { HELD_IN_MOVE_MAX_BYTES } from '#src/limits.js';
 import { SharedLog } from '#src/log/shared-log.js';
 import { allocateSharedLog } from '#src/log/shared-memory.js';
-import { HELD_MAX_BYTES } from '#src/moves/leaving-topic.js';
 import { RING_HEAD_BYTES } from '#src/ring/layout.js';
-import { HISTORY_ANSWER_MAX_BYTES } from '#src/topic/history.js';
 
 const KIB = 1024;
 const MIB = 1024 * KIB;
@@ -123,14 +112,11 @@ describe('memoryBound', () => {
     expect(bytesOf('spare hot logs')).toBe(logs.spareCount * (4 * MIB + 16_384 * 40 + 384));
   });
 
-  it('counts as much for what is received and answered as the gateway allows', () => {
-    expect(HELD_BACK_TOTAL_BYTES).toBe(HELD_BACK_TOTAL_MAX_BYTES);
+  it('counts as much for what is received as the gateway allows', () => {
     expect(heldBackMaxBytes(2 * 64 * MIB)).toBe(bytesOf('received, not handled', { maxPayloadBytes: 64 * MIB }));
-    expect(UNREAD_ANSWERS_BYTES).toBe(UNREAD_TOTAL_MAX_BYTES);
-    expect(ANSWER_BYTES).toBe(HISTORY_ANSWER_MAX_BYTES);
   });
 
-  it('counts rings, slices and smallest logs as large as they are made', () => {
+  it('counts rings as large as they are made', () => {
     for (const ringBytes of [8 * KIB, 128 * KIB, 4 * MIB]) {
       const { requests, events } = allocateLaneRings(ringBytes);
       const stated =
@@ -138,12 +124,10 @@ describe('memoryBound', () => {
       expect(requests.byteLength + events.byteLength - 2 * RING_HEAD_BYTES).toBe(stated);
     }
     expect(allocateTopicBusy(1000).byteLength).toBe(1000 * LANE_FIGURES_BYTES_PER_TOPIC);
-    expect(SLICE_BYTES).toBe(SLICE_MAX_BYTES);
-    expect(SMALLEST_LOG_BYTES).toBe(LOG_MIN_BYTES);
   });
 
   it('counts what a moving topic may hold', () => {
-    expect(bytesOf('messages held in moves')).toBe(base.maxHotTopics * (HELD_MAX_BYTES + base.maxPayloadBytes));
+    expect(bytesOf('messages held in moves')).toBe(base.maxHotTopics * (HELD_IN_MOVE_MAX_BYTES + base.maxPayloadBytes));
   });
 
   it('counts a hot log as large as it is allocated', () => {

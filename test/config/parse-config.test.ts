@@ -1,13 +1,7 @@
 // What a configuration may be, what is refused, and in which words.
 import { describe, expect, it } from 'vitest';
-import {
-  configKeys,
-  defaultLanes,
-  type EngineConfig,
-  type EngineOptions,
-  parseConfig,
-  type TopicRule,
-} from '#src/config.js';
+import { defaultLanes } from '#src/config/schema.js';
+import { configKeys, type EngineConfig, type EngineOptions, parseConfig, type TopicRule } from '#src/config.js';
 import { RingcastError } from '#src/errors.js';
 
 const MIB = 1024 * 1024;

@@ -1,6 +1,7 @@
 // What is allowed and probably not meant.
 import { describe, expect, it } from 'vitest';
-import { configWarnings, defaultLanes, type EngineConfig, parseConfig } from '#src/config.js';
+import { defaultLanes } from '#src/config/schema.js';
+import { configWarnings, type EngineConfig, parseConfig } from '#src/config.js';
 
 /** With as many files as anybody needs. */
 function warnings(config: EngineConfig, cores: number): string[] {

@@ -2,7 +2,7 @@
 
 import { describe, expect, it } from 'vitest';
 import { SEND_BLOCKED, SEND_OK } from '#src/delivery/sink.js';
-import { POLICY_CONFLATE, POLICY_DISCONNECT, POLICY_DROP_OLDEST } from '#src/delivery/slow-consumer.js';
+import { POLICY_CONFLATE, POLICY_DISCONNECT, policyNumber } from '#src/delivery/slow-consumer.js';
 import { DeliveryLab, type LabConsumer, type LabStreamOptions, type LabTopic } from './delivery-lab.js';
 
 const OLD_MS = 10_000;
@@ -11,7 +11,7 @@ const LIMITS: readonly (readonly [string, LabStreamOptions])[] = [
   ['maxLagMessages', { maxLagMessages: 10 }],
 ];
 const POLICIES = [
-  ['drop_oldest', POLICY_DROP_OLDEST],
+  ['drop_oldest', policyNumber('drop_oldest')],
   ['conflate', POLICY_CONFLATE],
   ['disconnect', POLICY_DISCONNECT],
 ] as const;

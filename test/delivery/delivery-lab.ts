@@ -2,7 +2,7 @@
 
 import type { Consumer } from '#src/delivery/consumer.js';
 import { Delivery, type SubscriptionOptions } from '#src/delivery/delivery.js';
-import { POLICY_DROP_OLDEST } from '#src/delivery/slow-consumer.js';
+import { policyNumber } from '#src/delivery/slow-consumer.js';
 import type { Stream, StreamOptions } from '#src/delivery/stream.js';
 import { DELAY_OF_STREAM } from '#src/delivery/subscription-table.js';
 import type { FrameLog } from '#src/log/frame-log.js';
@@ -119,7 +119,7 @@ export class LabConsumer {
     const stream = this.consumer.encoder.isText ? topic.jsonStream : topic.stream;
     this.#lab.delivery.subscribe(this.consumer, stream, {
       cursor: stream.log.headSeq + 1,
-      policy: POLICY_DROP_OLDEST,
+      policy: policyNumber('drop_oldest'),
       delayMs: DELAY_OF_STREAM,
       ...options,
     });

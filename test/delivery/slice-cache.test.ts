@@ -1,7 +1,8 @@
 // The slice that a stream's subscribers got last: right for every cursor and state of the log, looked up once.
 
 import { describe, expect, it } from 'vitest';
-import { SLICE_MAX_BYTES, SliceCache } from '#src/delivery/slice-cache.js';
+import { SliceCache } from '#src/delivery/slice-cache.js';
+import { SLICE_MAX_BYTES } from '#src/limits.js';
 import type { FrameLog } from '#src/log/frame-log.js';
 import { LogSlabs } from '#src/log/log-slabs.js';
 import { PlainLog } from '#src/log/plain-log.js';

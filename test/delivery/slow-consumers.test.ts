@@ -3,7 +3,7 @@
 import { describe, expect, it } from 'vitest';
 import { NO_GAPS } from '#src/delivery/delivery-counters.js';
 import { SEND_BLOCKED, SEND_OK } from '#src/delivery/sink.js';
-import { POLICY_CONFLATE, POLICY_DISCONNECT, POLICY_DROP_OLDEST } from '#src/delivery/slow-consumer.js';
+import { POLICY_CONFLATE, POLICY_DISCONNECT, policyNumber } from '#src/delivery/slow-consumer.js';
 import type { Stream } from '#src/delivery/stream.js';
 import { DeliveryLab, type LabConsumer, type LabStreamOptions } from './delivery-lab.js';
 
@@ -38,7 +38,7 @@ function expectLost(lab: DeliveryLab, one: LabConsumer, { counters }: Stream, lo
 
 describe('a lapped subscriber', () => {
   it('with drop_oldest is told what is gone and goes on with the oldest retained message', () => {
-    const { lab, topic, one, drain } = blockedSubscriber({ shared: SMALL }, POLICY_DROP_OLDEST);
+    const { lab, topic, one, drain } = blockedSubscriber({ shared: SMALL }, policyNumber('drop_oldest'));
     for (let i = 0; i < 20; i++) topic.publish(i);
     lab.settle();
     expect(one.take()).toEqual([]);
@@ -51,7 +51,7 @@ describe('a lapped subscriber', () => {
   });
 
   it('with drop_oldest on a text connection gets the gap as a message of its own', () => {
-    const { lab, topic, one, drain } = blockedSubscriber({ shared: SMALL }, POLICY_DROP_OLDEST, true);
+    const { lab, topic, one, drain } = blockedSubscriber({ shared: SMALL }, policyNumber('drop_oldest'), true);
     for (let i = 0; i < 10; i++) topic.publish(i);
     drain();
     expect(one.takeJson()).toEqual([
@@ -123,7 +123,7 @@ describe('a lapped subscriber', () => {
   });
 
   it('in a gathered message does not hold up the others', () => {
-    const { lab, topic, one, drain } = blockedSubscriber({ shared: SMALL }, POLICY_DROP_OLDEST);
+    const { lab, topic, one, drain } = blockedSubscriber({ shared: SMALL }, policyNumber('drop_oldest'));
     const other = lab.topic();
     one.subscribe(other);
     for (let i = 0; i < 10; i++) topic.publish(i);
@@ -153,7 +153,7 @@ describe('a message without a JSON form that can be held', () => {
 
 describe('limits', () => {
   it('of messages keep the newest so many', () => {
-    const { lab, topic, one, drain } = blockedSubscriber({ maxLagMessages: 3 }, POLICY_DROP_OLDEST);
+    const { lab, topic, one, drain } = blockedSubscriber({ maxLagMessages: 3 }, policyNumber('drop_oldest'));
     for (let i = 0; i < 10; i++) topic.publish(i);
     lab.settle();
     drain();
@@ -162,7 +162,7 @@ describe('limits', () => {
   });
 
   it('of messages are not exceeded by exactly so many', () => {
-    const { lab, topic, one, drain } = blockedSubscriber({ maxLagMessages: 3 }, POLICY_DROP_OLDEST);
+    const { lab, topic, one, drain } = blockedSubscriber({ maxLagMessages: 3 }, policyNumber('drop_oldest'));
     for (let i = 0; i < 3; i++) topic.publish(i);
     lab.settle();
     drain();
@@ -171,7 +171,7 @@ describe('limits', () => {
   });
 
   it('of time drop what is too old when it could be sent', () => {
-    const { lab, topic, one, drain } = blockedSubscriber({ maxLagMs: 1000 }, POLICY_DROP_OLDEST);
+    const { lab, topic, one, drain } = blockedSubscriber({ maxLagMs: 1000 }, policyNumber('drop_oldest'));
     topic.publish('a');
     lab.scheduler.advance(600);
     topic.publish('b');
@@ -184,7 +184,7 @@ describe('limits', () => {
   });
 
   it('of time hold although nothing new was published meanwhile', () => {
-    const { lab, topic, one, drain } = blockedSubscriber({ maxLagMs: 1000 }, POLICY_DROP_OLDEST);
+    const { lab, topic, one, drain } = blockedSubscriber({ maxLagMs: 1000 }, policyNumber('drop_oldest'));
     topic.publish('a');
     topic.publish('b');
     lab.scheduler.advance(5000);
@@ -247,7 +247,7 @@ describe('a subscriber that never drains', () => {
   });
 
   it('stays, and is left alone, with drop_oldest and conflate', () => {
-    for (const policy of [POLICY_DROP_OLDEST, POLICY_CONFLATE]) {
+    for (const policy of [policyNumber('drop_oldest'), POLICY_CONFLATE]) {
       const { lab, topic, one } = blockedSubscriber({ shared: SMALL, maxLagMs: 10 }, policy);
       for (let i = 0; i < 20; i++) topic.publish(i);
       lab.scheduler.advance(5000);
@@ -274,7 +274,7 @@ describe('a subscriber that never drains', () => {
   });
 
   it('costs the others nothing: they get everything', () => {
-    const { lab, topic, one } = blockedSubscriber({ shared: SMALL }, POLICY_DROP_OLDEST);
+    const { lab, topic, one } = blockedSubscriber({ shared: SMALL }, policyNumber('drop_oldest'));
     const other = lab.consumer().subscribe(topic);
     for (let i = 0; i < 100; i++) {
       topic.publish(i);

@@ -1,11 +1,12 @@
 // The structures under delivery, in random use, against models that are arrays, maps and sets.
 
 import { describe, expect, it } from 'vitest';
-import { AUTO_DELAY_MAX_MS, AutoDelay } from '#src/delivery/auto-delay.js';
+import { AutoDelay } from '#src/delivery/auto-delay.js';
 import { Consumer, WAITING } from '#src/delivery/consumer.js';
 import { DELAY_MAX_MS, DelayWheel } from '#src/delivery/delay-wheel.js';
 import { NONE, SubscriptionTable } from '#src/delivery/subscription-table.js';
 import { WorkQueue } from '#src/delivery/work-queue.js';
+import { AUTO_DELAY_MAX_MS } from '#src/limits.js';
 import { msgpackEncoder } from '#src/protocol/encoder-msgpack.js';
 import { Random, testSeed } from '../ring/random.js';
 import { FakeSink } from '../support/fake-sink.js';

@@ -5,13 +5,14 @@
 
 import { isDeepStrictEqual } from 'node:util';
 import { describe, expect, it } from 'vitest';
+import { JSON_FACTOR_MAX } from '#src/limits.js';
 import { decodeServerFrames } from '#src/protocol/client-frames.js';
 import { createJsonEncoder } from '#src/protocol/encoder-json.js';
 import { EventHead } from '#src/protocol/event.js';
 import { eventToJson } from '#src/protocol/json-event.js';
 import { PAYLOAD_NESTING_MAX } from '#src/protocol/messages.js';
 import { decode, encode, skipValue } from '#src/protocol/msgpack.js';
-import { decodeJson, JSON_FACTOR_MAX } from '#src/protocol/msgpack-to-json.js';
+import { decodeJson } from '#src/protocol/msgpack-to-json.js';
 import { ExtensionValue } from '#src/protocol/msgpack-types.js';
 import { concat, fromHex, fromUtf8, seededRandom } from './support.js';
 

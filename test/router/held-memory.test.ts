@@ -4,8 +4,8 @@
 import { setFlagsFromString } from 'node:v8';
 import { runInNewContext } from 'node:vm';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { SMALLEST_LOG_BYTES } from '#src/config/memory-bound.js';
 import { memoryBound, parseConfig } from '#src/config.js';
+import { LOG_MIN_BYTES } from '#src/log/layout.js';
 import type { ClientMessage } from '#src/protocol/messages.js';
 import { Random, testSeed } from '../ring/random.js';
 import { RouterLab } from './router-lab.js';
@@ -109,10 +109,10 @@ describe('memory of logs', () => {
       const held = await heldBytes();
       const { logBytes } = lab.coldLink;
       mostCold = Math.max(mostCold, logBytes);
-      const smallest = 2 * MAX_TOPICS * SMALLEST_LOG_BYTES;
+      const smallest = 2 * MAX_TOPICS * LOG_MIN_BYTES;
       expect(logBytes, `step ${step}: the figure`).toBeLessThanOrEqual(stated('cold logs') + smallest);
       // Beside logs: the free slots of one slab, and the last message.
-      const besideBytes = SLAB_SLOTS * SMALLEST_LOG_BYTES + 2 ** 15;
+      const besideBytes = SLAB_SLOTS * LOG_MIN_BYTES + 2 ** 15;
       const plainBytes = held.plain - idle.plain;
       expect(plainBytes, `step ${step}: plain buffers`).toBeLessThanOrEqual(logBytes + besideBytes);
       const sharedBytes = held.shared - before.shared;
@@ -130,7 +130,7 @@ describe('memory of logs', () => {
     const after = await heldBytes();
     expect(lab.coldLink.logBytes).toBe(0);
     expect(after.plain - idle.plain, 'nothing is left but a slab').toBeLessThanOrEqual(
-      SLAB_SLOTS * SMALLEST_LOG_BYTES + 2 ** 16,
+      SLAB_SLOTS * LOG_MIN_BYTES + 2 ** 16,
     );
   });
 });

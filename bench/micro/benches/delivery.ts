@@ -4,7 +4,7 @@
 import type { Consumer } from '../../../dist/delivery/consumer.js';
 import { Delivery } from '../../../dist/delivery/delivery.js';
 import { SEND_OK, type Sink } from '../../../dist/delivery/sink.js';
-import { POLICY_DROP_OLDEST } from '../../../dist/delivery/slow-consumer.js';
+import { policyNumber } from '../../../dist/delivery/slow-consumer.js';
 import type { Stream } from '../../../dist/delivery/stream.js';
 import { DELAY_OF_STREAM } from '../../../dist/delivery/subscription-table.js';
 import type { FrameLog } from '../../../dist/log/frame-log.js';
@@ -130,7 +130,7 @@ class Turns {
   #subscriber(): Consumer {
     const encoder = this.#setup.isText ? jsonEncoder : msgpackEncoder;
     const consumer = this.#delivery.addConsumer(new CountingSink(), encoder);
-    const options = { cursor: 1, policy: POLICY_DROP_OLDEST, delayMs: DELAY_OF_STREAM };
+    const options = { cursor: 1, policy: policyNumber('drop_oldest'), delayMs: DELAY_OF_STREAM };
     for (const stream of this.#streams) this.#delivery.subscribe(consumer, stream, options);
     return consumer;
   }

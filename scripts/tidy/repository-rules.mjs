@@ -12,6 +12,7 @@ const TOP_LEVEL = [
   'package-lock.json',
   'tsconfig.json',
   'README.md',
+  'CONTRIBUTING.md',
   'LICENSE',
 ];
 

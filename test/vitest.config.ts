@@ -1,7 +1,25 @@
 import { defineConfig } from 'vitest/config';
 
-/** Tests of these folders start no thread, no process and no server, and leave nothing behind: they share processes. */
-const SHARED = ['config', 'delivery', 'protocol'].map((folder) => `test/${folder}/**/*.test.ts`);
+/** Tests that start threads, processes, servers or browsers, or need a process of their own. */
+const REAL = [
+  'bench/**/!(turns|strain|measure|statistics)',
+  'chaos/*',
+  'cli/!(demo-feed|engine-lines|event-line|ordered-sender|recording|row-order|top-view)',
+  'client/{engine,examples,refusal}',
+  'counters/{ring-wait,stats-board}',
+  'docs/!(architecture)',
+  'gateway/{listen-failure,uws-advice}',
+  'integration/*',
+  'lane/full-ring',
+  'load/{protocols,run}',
+  'log/two-threads',
+  'model/*',
+  'ring/{doorbell,two-threads}',
+  'router/{cold-topics-memory,held-memory}',
+  'sizing/command',
+  'time/event-loop',
+  'topic/topic',
+].map((path) => `test/${path}.test.ts`);
 
 // Tests run the compiled package: `#src/…` resolves to `dist/` (see "imports" in package.json), because lanes are
 // real worker threads and load the same files that users get.
@@ -14,8 +32,18 @@ export default defineConfig({
     maxWorkers: 3,
     reporters: ['default'],
     projects: [
-      { extends: true, test: { name: 'alone', include: ['test/**/*.test.ts'], exclude: SHARED } },
-      { extends: true, test: { name: 'shared', include: SHARED, isolate: false } },
+      { extends: true, test: { name: 'real', include: REAL } },
+      {
+        extends: true,
+        test: {
+          name: 'pure',
+          include: ['test/**/*.test.ts'],
+          exclude: REAL,
+          isolate: false,
+          restoreMocks: true,
+          setupFiles: ['test/support/pure.ts'],
+        },
+      },
     ],
   },
 });

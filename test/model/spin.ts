@@ -12,6 +12,8 @@ const run = promisify(execFile);
 const MEMORY_MAX_MB = 2000;
 /** Steps of the longest run; the search says so when a model has longer ones. */
 const DEPTH_MAX = 100_000;
+/** The hash table begins with 2^TABLE_BITS slots, and grows: to clear one for millions of states takes longer than most searches. */
+const TABLE_BITS = 20;
 const SEARCHES_AT_ONCE = 2;
 
 /** What of spin and a C compiler this machine lacks; empty: models can be searched. */
@@ -65,7 +67,7 @@ async function searchIn(directory: string, { model, aspect, defines, isSmall }: 
   // With -O2 even the largest of them takes longer to compile than it is faster.
   await run('gcc', [isSmall ? '-O0' : '-O1', '-w', kind, `-DMEMLIM=${MEMORY_MAX_MB}`, '-o', 'pan', 'pan.c'], options);
   const wish = aspect === 'safety' ? [] : ['-l'];
-  const { stdout } = await run(join(directory, 'pan'), [`-m${DEPTH_MAX}`, ...wish], options);
+  const { stdout } = await run(join(directory, 'pan'), [`-m${DEPTH_MAX}`, `-w${TABLE_BITS}`, ...wish], options);
   return read(stdout);
 }
 

@@ -1,6 +1,6 @@
 /** `ringcast serve`: runs a server until SIGTERM or Ctrl-C; with --demo it publishes invented share prices. */
 import { Command } from 'commander';
-import { type EngineConfig, formatSizeBytes, memoryBound, parseConfig, type ResolvedConfig } from '../config.js';
+import { CONNECTION_BYTES, type EngineConfig, formatSizeBytes, parseConfig, type ResolvedConfig } from '../config.js';
 import type { Engine } from '../index.js';
 import { addConfigFlags, configFromFlags, tellNotices } from './config-flags.js';
 import { DEMO_TOPIC_PREFIX, DemoFeed, seededRandom } from './demo-feed.js';
@@ -42,8 +42,11 @@ async function serve(resolved: ResolvedConfig, isDemo: boolean): Promise<void> {
     throw fault;
   }
   console.log(`ringcast listens on ${engine.url}`);
-  const bound = formatSizeBytes(memoryBound(config).totalBytes);
-  console.log(`Memory with every limit reached at once: ${bound} ("ringcast config" shows the sum).`);
+  const now = formatSizeBytes(process.memoryUsage.rss());
+  const each = formatSizeBytes(CONNECTION_BYTES);
+  console.log(
+    `Memory: ${now} now, about ${each} more per connection. What topics keep comes on top ("ringcast config").`,
+  );
   if (!isDemo) return;
   stopFeed = startDemoFeed(engine, config);
   const url = engine.url === SERVER_URL_DEFAULT ? '' : ` --url ${engine.url}`;

@@ -35,8 +35,8 @@ export interface MemoryBound {
 
 /** Parallel typed arrays of one subscription: connection, stream, cursor, what was asked for, list links; and the hash. */
 export const SUBSCRIPTION_BYTES = 96;
-/** Engine's and uWebSockets.js's state of one connection, without buffers. */
-export const CONNECTION_BYTES = 1024;
+/** Engine's and uWebSockets.js's state of one connection with a subscription, without buffers (`npm run bench:fanout -- memory`). */
+export const CONNECTION_BYTES = 4096;
 /** That a connection may publish to a topic: a row of a map and, until it is looked at again, what is left of a deleted topic. */
 export const GRANT_BYTES = 512;
 /** A topic's state and names, and the smallest logs of its two streams. */

@@ -56,7 +56,7 @@ describe('memoryBound', () => {
     expect(bytesOf('spare hot logs')).toBe(8 * (4 * MIB + 16_384 * 40 + 384));
     expect(bytesOf('messages held in moves')).toBe(10 * (MIB + 64 * KIB));
     expect(bytesOf('cold logs')).toBe(1024 * MIB);
-    expect(bytesOf('connections')).toBe(100 * (KIB + 13 * 64 * KIB));
+    expect(bytesOf('connections')).toBe(100 * (4 * KIB + 13 * 64 * KIB));
     expect(bytesOf('subscriptions')).toBe(100 * 10 * 96);
   });
 

@@ -39,7 +39,7 @@ describe('the README', () => {
   it('has every hook', () => {
     const source = readFileSync(`${ROOT}src/router/hooks.ts`, 'utf8');
     const hooks = [...source.matchAll(/^ {2}(\w+)\?\(/gm)].map(([, name]) => name);
-    expect(rowsUnder(readme, '## Embedding').map(([hook]) => /^\w+/.exec(hook!)?.[0])).toEqual(hooks);
+    expect(rowsUnder(readme, '## Hooks').map(([hook]) => /^\w+/.exec(hook!)?.[0])).toEqual(hooks);
   });
 
   it('shows a configuration file that is valid', () => {

@@ -36,11 +36,11 @@ export function fairnessOf(orders: Orders): Fairness {
   let before: Float64Array | null = null;
   for (const order of orders) {
     const ranks = new Float64Array(subscribers).fill(Number.NaN);
-    for (let place = 0; place < subscribers; place++) ranks[order[place]!] = place;
+    for (let place = 0; place < subscribers; place++) ranks[order[place]] = place;
     if (order.length !== subscribers || ranks.some(Number.isNaN)) throw new RangeError('an order is not complete');
-    for (let subscriber = 0; subscriber < subscribers; subscriber++) rankSums[subscriber]! += ranks[subscriber]!;
-    lastCounts[order[subscribers - 1]!]!++;
-    for (let place = subscribers - tenth; place < subscribers; place++) lastTenthCounts[order[place]!]!++;
+    for (let subscriber = 0; subscriber < subscribers; subscriber++) rankSums[subscriber] += ranks[subscriber];
+    lastCounts[order[subscribers - 1]]++;
+    for (let place = subscribers - tenth; place < subscribers; place++) lastTenthCounts[order[place]]++;
     if (before !== null) successiveSum += rankCorrelation(before, ranks);
     before = ranks;
   }
@@ -61,7 +61,7 @@ export function fairnessOf(orders: Orders): Fairness {
 export function rankCorrelation(left: ArrayLike<number>, right: ArrayLike<number>): number {
   const count = left.length;
   let squares = 0;
-  for (let index = 0; index < count; index++) squares += (left[index]! - right[index]!) ** 2;
+  for (let index = 0; index < count; index++) squares += (left[index] - right[index]) ** 2;
   return 1 - (6 * squares) / (count * (count ** 2 - 1));
 }
 
@@ -95,13 +95,13 @@ export interface Spreads {
 export function ordersOf({ count, connections, sentMs, arrivedMs }: Arrivals, subscribers: number): Spreads {
   const messages = new Map<number, { order: Uint32Array; places: number; firstMs: number; lastMs: number }>();
   for (let index = 0; index < count; index++) {
-    const atMs = arrivedMs[index]!;
-    let message = messages.get(sentMs[index]!);
+    const atMs = arrivedMs[index];
+    let message = messages.get(sentMs[index]);
     if (message === undefined) {
       message = { order: new Uint32Array(subscribers), places: 0, firstMs: atMs, lastMs: atMs };
-      messages.set(sentMs[index]!, message);
+      messages.set(sentMs[index], message);
     }
-    message.order[message.places++] = connections[index]!;
+    message.order[message.places++] = connections[index];
     message.lastMs = atMs;
   }
   const complete = [...messages.values()].filter(({ places }) => places === subscribers);

@@ -24,7 +24,7 @@ export interface RecoveryRule {
 export function recoveredAfterMs(latencies: Latencies, fromMs: number, rule: RecoveryRule): number | null {
   const windows = new Map<number, number[]>();
   for (let index = 0; index < latencies.count; index++) {
-    const window = Math.floor((latencies.sentMs[index]! - fromMs) / rule.windowMs);
+    const window = Math.floor((latencies.sentMs[index] - fromMs) / rule.windowMs);
     if (window < 0) continue;
     const values = windows.get(window);
     if (values === undefined) windows.set(window, [latencies.latencyMs(index)]);

@@ -52,7 +52,7 @@ export function chanceOfOver(overChance: number): number {
       ] as const) {
         const decision = decideByCount(rounds, outcome);
         if (decision === 'over') chance += weight * share;
-        else if (decision === 'undecided') next[outcome]! += weight * share;
+        else if (decision === 'undecided') next[outcome] += weight * share;
       }
     });
     undecided = next;

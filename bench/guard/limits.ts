@@ -75,7 +75,7 @@ export function limitsOf(measured: Measured): Limit[] {
 
 /** Limits hold for the kind of machine that they were measured on. Null: this is one; else what is different. */
 export function otherMachine(measured: Measured, here: { cpu: string; cores: number; node: string }): string | null {
-  const major = (version: string): string => version.split('.')[0]!;
+  const major = (version: string): string => version.split('.')[0];
   const kind = ({ cpu, cores, node }: typeof here): string => `${cpu}, ${cores} cores, Node ${major(node)}`;
   if (kind(measured) === kind(here)) return null;
   return `the limits are those of another machine (${kind(measured)}; this is ${kind(here)}): --update writes this one's`;

@@ -110,7 +110,7 @@ class Command {
     const { isProof, strict } = this.#options;
     if (this.#abort.signal.aborted) return EXIT_INTERRUPTED;
     if (isProof) return isProven(this.#results, isSlowed) ? 0 : EXIT_LOSS;
-    const { verdict } = this.#results[0]!;
+    const { verdict } = this.#results[0];
     if (verdict === 'passed') return 0;
     if (verdict === 'inconclusive') return strict ? EXIT_INCONCLUSIVE : 0;
     return EXIT_LOSS;
@@ -167,7 +167,7 @@ class Command {
 }
 
 function requireFiles(): void {
-  const needed = filesNeeded(guarded.variants({ smoke: false, seconds: null })[0]!);
+  const needed = filesNeeded(guarded.variants({ smoke: false, seconds: null })[0]);
   const allowed = readOpenFilesMax();
   if (allowed !== null && allowed < needed) {
     throw new Error(`the guard needs ${needed} open files in one process, ${allowed} are allowed: ulimit -n ${needed}`);

@@ -50,7 +50,7 @@ let nextSalt = (process.pid * 31) % SALTS;
 async function runPart(peer: string, round: number, smoke: boolean, turns: Turns): Promise<Part> {
   nextSalt = (nextSalt + 1) % SALTS;
   const size = { smoke, seconds: null };
-  const variant = guarded.variants(size)[0]!;
+  const variant = guarded.variants(size)[0];
   const plan = { suite: suite.name, scenario: guarded, variant, size, profile: null };
   const turn = turns.of(peer);
   const run = await runOnce({ ...plan, peer, run: round - 1, addressSalt: nextSalt, turn });
@@ -60,7 +60,7 @@ async function runPart(peer: string, round: number, smoke: boolean, turns: Turns
 
 /** What a server lost or failed at, as one line; null: nothing. */
 export function faultOf({ run }: Part): string | null {
-  if (run.failed !== null) return run.failed.split('\n')[0]!;
+  if (run.failed !== null) return run.failed.split('\n')[0];
   const wrong = wrongDeliveries(run);
   if (wrong === 0) return null;
   return `${wrong} deliveries lost or wrong${run.problems.length > 0 ? `; ${run.problems[0]}` : ''}`;
@@ -104,7 +104,7 @@ export function ratioOf(round: Round, check: CheckName, peer: string, reference:
   const own = cyclesOf(round, check, peer);
   const others = cyclesOf(round, check, reference);
   if (own.length === 0 || own.length !== others.length) return Number.NaN;
-  return median(own.map((cost, cycle) => cost / others[cycle]!));
+  return median(own.map((cost, cycle) => cost / others[cycle]));
 }
 
 /** The same, per round. */

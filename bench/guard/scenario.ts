@@ -81,7 +81,7 @@ function watchlists(): () => number[] {
     const topics = range(HOT_TOPICS, COLD_TOPICS);
     for (let index = 0; index < TOPICS_PER_CLIENT; index++) {
       const other = index + Math.floor(random() * (topics.length - index));
-      [topics[index], topics[other]] = [topics[other]!, topics[index]!];
+      [topics[index], topics[other]] = [topics[other], topics[index]];
     }
     return topics.slice(0, TOPICS_PER_CLIENT);
   };

@@ -8,6 +8,6 @@ const ENTRY_VARIABLE = 'RINGCAST_SLOWED_ENTRY';
 export const peer: Peer = {
   name: 'ringcast-slowed',
   startServer: async (options: ServerOptions) =>
-    startRingcast((await import(process.env[ENTRY_VARIABLE]!)) as typeof import('ringcast'), options),
+    startRingcast((await import(process.env[ENTRY_VARIABLE] as string)) as typeof import('ringcast'), options),
   createDialect,
 };

@@ -29,7 +29,7 @@ export class OrderedLanes extends LanePool {
   }
 
   end(lane: number): void {
-    [...this.#threads.values()][lane]!.terminate();
+    [...this.#threads.values()][lane].terminate();
   }
 
   switchMeasurement(isOn: boolean): void {

@@ -15,5 +15,5 @@ export function medianInterval(values: readonly number[]): [lower: number, upper
   const margin = 0.98 * Math.sqrt(sorted.length);
   const lower = Math.max(0, Math.floor(sorted.length / 2 - margin));
   const upper = Math.min(sorted.length - 1, Math.ceil(sorted.length / 2 + margin));
-  return [sorted[lower]!, sorted[upper]!];
+  return [sorted[lower], sorted[upper]];
 }

@@ -35,9 +35,9 @@ export class FirstArrivals {
   #look(): number {
     const { count, sentMs, arrivedMs, [this.#by]: keys } = this.#recording;
     for (; this.#position < count; this.#position++) {
-      const key = keys[this.#position]!;
-      if (!Number.isNaN(this.arrivedMs[key]!) || sentMs[this.#position]! <= this.#sentAfterMs) continue;
-      this.arrivedMs[key] = arrivedMs[this.#position]!;
+      const key = keys[this.#position];
+      if (!Number.isNaN(this.arrivedMs[key]) || sentMs[this.#position] <= this.#sentAfterMs) continue;
+      this.arrivedMs[key] = arrivedMs[this.#position];
       this.missing--;
     }
     return this.missing;
@@ -53,9 +53,9 @@ export function gapsMs(
   const lastMs = new Float64Array(connectionCount).fill(Number.NaN);
   const gaps: number[] = [];
   for (let index = 0; index < count; index++) {
-    const connection = connections[index]!;
-    const nowMs = arrivedMs[index]!;
-    const gapMs = nowMs - lastMs[connection]!; // NaN for the first one, which is nothing
+    const connection = connections[index];
+    const nowMs = arrivedMs[index];
+    const gapMs = nowMs - lastMs[connection]; // NaN for the first one, which is nothing
     if (gapMs > 0 && nowMs > fromMs) gaps.push(gapMs);
     lastMs[connection] = nowMs;
   }

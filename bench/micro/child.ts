@@ -31,5 +31,5 @@ async function answer({ id, effort }: Task): Promise<Answer> {
 // A terminal's Ctrl-C reaches this process too: its parent decides.
 process.on('SIGINT', () => {});
 process.once('disconnect', () => process.exit(1));
-const result = await answer(JSON.parse(process.argv[2]!) as Task);
+const result = await answer(JSON.parse(process.argv[2]) as Task);
 process.send?.(result, () => process.exit(0));

@@ -48,7 +48,7 @@ function matcherOf(pattern: string): (selected: Selected) => boolean {
 /** What the patterns ask for (all without any), and the reference group. Throws for a pattern that means nothing. */
 export function select(patterns: readonly string[]): Selected[] {
   const matchers = patterns.map(matcherOf);
-  const idle = patterns.filter((_, index) => !ALL.some(matchers[index]!));
+  const idle = patterns.filter((_, index) => !ALL.some(matchers[index]));
   if (idle.length > 0) {
     const names = GROUPS.map(({ name }) => name).join(', ');
     throw new Error(`no bench matches ${idle.join(', ')}; groups: ${names}; --list names all benches`);

@@ -74,7 +74,7 @@ export interface Plan {
 /** Fills `results`, one per selected bench, until it is done or the signal says so. What failed is not tried again. */
 export async function runRounds(selected: readonly Selected[], results: BenchResult[], plan: Plan): Promise<void> {
   const { effort, signal } = plan;
-  const order = selected.map((bench, index) => ({ bench, result: results[index]! }));
+  const order = selected.map((bench, index) => ({ bench, result: results[index] }));
   for (let round = 0; round < plan.rounds; round++) {
     for (const { bench, result } of round % 2 === 0 ? order : order.toReversed()) {
       if (signal.aborted) return;

@@ -19,7 +19,7 @@ export function median(values: readonly number[]): number {
 
 function middleOf(ordered: Float64Array): number {
   const middle = ordered.length >> 1;
-  return ordered.length % 2 === 1 ? ordered[middle]! : (ordered[middle - 1]! + ordered[middle]!) / 2;
+  return ordered.length % 2 === 1 ? ordered[middle] : (ordered[middle - 1] + ordered[middle]) / 2;
 }
 
 /**
@@ -40,7 +40,7 @@ export function medianInterval(values: readonly number[], confidence: number): I
   }
   if (k === 0) return null;
   const ordered = sorted(values);
-  return { low: ordered[k - 1]!, high: ordered[count - k]! };
+  return { low: ordered[k - 1], high: ordered[count - k] };
 }
 
 /**
@@ -67,13 +67,13 @@ function computeRank(sizeA: number, sizeB: number, significance: number): number
   share[0] = 1;
   for (let i = 1; i <= sizeB; i++) {
     // · (1 − q^(sizeA + i)), then / (1 − q^i), then by the i-th factor of the number of all arrangements.
-    for (let u = maxU; u >= sizeA + i; u--) share[u]! -= share[u - sizeA - i]!;
-    for (let u = i; u <= maxU; u++) share[u]! += share[u - i]!;
-    for (let u = 0; u <= maxU; u++) share[u]! *= i / (sizeA + i);
+    for (let u = maxU; u >= sizeA + i; u--) share[u] -= share[u - sizeA - i];
+    for (let u = i; u <= maxU; u++) share[u] += share[u - i];
+    for (let u = 0; u <= maxU; u++) share[u] *= i / (sizeA + i);
   }
   let tail = 0;
   let k = 0;
-  while (k <= maxU && 2 * (tail + share[k]!) <= significance) tail += share[k++]!;
+  while (k <= maxU && 2 * (tail + share[k]) <= significance) tail += share[k++];
   return k;
 }
 
@@ -95,7 +95,7 @@ export function shiftBetween(before: readonly number[], after: readonly number[]
   const k = mannWhitneyRank(before.length, after.length, significance);
   const estimate = middleOf(differences);
   if (k === 0) return { estimate, low: Number.NEGATIVE_INFINITY, high: Number.POSITIVE_INFINITY };
-  return { estimate, low: differences[k - 1]!, high: differences[differences.length - k]! };
+  return { estimate, low: differences[k - 1], high: differences[differences.length - k] };
 }
 
 /** Rounds that both sides need at least for any interval of this significance. */

@@ -97,7 +97,7 @@ export function resultsText(results: readonly BenchResult[], colours: Colors): s
         ),
       );
     if (memories.length > 0) {
-      lines.push(tableOf(['', `bytes/${memories[0]!.item}`, '±', ''], memories.map(memoryCells), true));
+      lines.push(tableOf(['', `bytes/${memories[0].item}`, '±', ''], memories.map(memoryCells), true));
     }
     return [lines.join('\n')];
   });

@@ -108,7 +108,7 @@ class NatsDialect implements Dialect {
 
   #readOther(index: number, bytes: Uint8Array, start: number, end: number, sink: EventSink): void {
     const line = Buffer.from(bytes.buffer, bytes.byteOffset + start, end - start).toString('latin1');
-    const connection = this.#connections[index]!;
+    const connection = this.#connections[index];
     if (line.startsWith('INFO')) {
       connection.send(CONNECT);
       connection.ready();
@@ -146,8 +146,8 @@ function findLineEnd(bytes: Uint8Array, start: number, end: number): number {
 function lastNumber(bytes: Uint8Array, end: number): number {
   let value = 0;
   let unit = 1;
-  for (let offset = end - 1; bytes[offset]! >= DIGIT_0; offset--) {
-    value += (bytes[offset]! - DIGIT_0) * unit;
+  for (let offset = end - 1; bytes[offset] >= DIGIT_0; offset--) {
+    value += (bytes[offset] - DIGIT_0) * unit;
     unit *= 10;
   }
   return value;

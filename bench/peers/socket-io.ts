@@ -107,7 +107,7 @@ class SocketIoDialect implements Dialect {
 
   #readOther(index: number, bytes: Uint8Array, start: number, end: number, sink: EventSink): void {
     const text = Buffer.from(bytes.buffer, bytes.byteOffset + start, end - start).toString();
-    const connection = this.#connections[index]!;
+    const connection = this.#connections[index];
     if (text.startsWith(OPEN)) connection.send(CONNECT_BODY, OPCODE_TEXT);
     else if (text.startsWith(CONNECT)) connection.ready();
     else if (text === PING) connection.send(PONG, OPCODE_TEXT);

@@ -20,11 +20,11 @@ async function startServer(options: ServerOptions): Promise<RunningServer> {
       const view = new DataView(message);
       const topic = view.getUint32(0, true);
       if (topic < RAW_UNSUBSCRIBE) {
-        app.publish(names[topic]!, new Uint8Array(message, 4), true);
+        app.publish(names[topic], new Uint8Array(message, 4), true);
         return;
       }
       for (let offset = 4; offset < message.byteLength; offset += 4) {
-        const name = names[view.getUint32(offset, true)]!;
+        const name = names[view.getUint32(offset, true)];
         if (topic === RAW_SUBSCRIBE) socket.subscribe(name);
         else socket.unsubscribe(name);
       }

@@ -34,7 +34,7 @@ async function startServer({ topics, tls }: ServerOptions): Promise<RunningServe
       const topic = view.getUint32(0, true);
       if (topic < RAW_UNSUBSCRIBE) {
         const payload = new Uint8Array(message, 4);
-        for (const subscriber of subscribers[topic]!) subscriber.send(payload, true);
+        for (const subscriber of subscribers[topic]) subscriber.send(payload, true);
         return;
       }
       const own = socket.getUserData().topics;
@@ -42,16 +42,16 @@ async function startServer({ topics, tls }: ServerOptions): Promise<RunningServe
         const named = view.getUint32(offset, true);
         if (topic === RAW_SUBSCRIBE) {
           own.add(named);
-          subscribers[named]!.add(socket);
+          subscribers[named].add(socket);
         } else {
           own.delete(named);
-          subscribers[named]!.delete(socket);
+          subscribers[named].delete(socket);
         }
       }
       socket.send(controlAnswer(topic, message.byteLength / 4 - 1), true);
     },
     close: (socket) => {
-      for (const topic of socket.getUserData().topics) subscribers[topic]!.delete(socket);
+      for (const topic of socket.getUserData().topics) subscribers[topic].delete(socket);
     },
   });
   const port = await new Promise<number>((resolve, reject) => {

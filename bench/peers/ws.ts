@@ -16,24 +16,24 @@ async function startServer(options: ServerOptions): Promise<RunningServer> {
       const topic = message.readUInt32LE(0);
       if (topic < RAW_UNSUBSCRIBE) {
         const payload = message.subarray(4);
-        for (const subscriber of subscribers[topic]!) subscriber.send(payload, SEND_OPTIONS);
+        for (const subscriber of subscribers[topic]) subscriber.send(payload, SEND_OPTIONS);
         return;
       }
       for (let offset = 4; offset < message.length; offset += 4) {
         const named = message.readUInt32LE(offset);
         if (topic === RAW_SUBSCRIBE) {
           topics.add(named);
-          subscribers[named]!.add(socket);
+          subscribers[named].add(socket);
         } else {
           topics.delete(named);
-          subscribers[named]!.delete(socket);
+          subscribers[named].delete(socket);
         }
       }
       socket.send(controlAnswer(topic, message.length / 4 - 1), SEND_OPTIONS);
     });
     socket.on('error', () => socket.terminate());
     socket.on('close', () => {
-      for (const topic of topics) subscribers[topic]!.delete(socket);
+      for (const topic of topics) subscribers[topic].delete(socket);
     });
   });
   await new Promise<void>((resolve, reject) => {

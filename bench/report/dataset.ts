@@ -26,7 +26,7 @@ const rankOf = (peer: string): number => {
   const rank = PEERS_FIRST.indexOf(peer);
   return rank < 0 ? PEERS_FIRST.length : rank;
 };
-const peerOf = (label: string): string => label.split(SOURCE_MARK)[0]!;
+const peerOf = (label: string): string => label.split(SOURCE_MARK)[0];
 const byPeer = (a: string, b: string): number => rankOf(peerOf(a)) - rankOf(peerOf(b)) || (a < b ? -1 : 1);
 
 export class Dataset {

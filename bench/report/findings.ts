@@ -8,7 +8,7 @@ const lastOf = ({ points }: ChartLine) => points.findLast(({ y }) => y !== null)
 
 /** The largest x that all lines have, and each line's value there. */
 export function finding(x: Axis, y: Axis, lines: readonly ChartLine[]): string {
-  const xs = lines[0]!.points.map((point) => point.x);
+  const xs = lines[0].points.map((point) => point.x);
   const at = (line: ChartLine, place: number) =>
     line.points.find((point) => point.x === place && point.y !== null)?.y ?? null;
   const common = xs.findLast((place) => lines.every((line) => at(line, place) !== null));

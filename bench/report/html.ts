@@ -4,7 +4,7 @@ const ENTITIES: Record<string, string> = { '&': '&amp;', '<': '&lt;', '>': '&gt;
 
 /** Safe in text and in quoted attributes. */
 export function escapeHtml(text: string): string {
-  return text.replace(/[&<>"']/g, (character) => ENTITIES[character]!);
+  return text.replace(/[&<>"']/g, (character) => ENTITIES[character]);
 }
 
 /** Markup that is known to be safe. */
@@ -37,7 +37,7 @@ function markupOf(content: HtmlContent): string {
 
 /** Template tag. Texts among the values are escaped; null is nothing; arrays are joined. */
 export function html(strings: TemplateStringsArray, ...values: HtmlContent[]): Html {
-  let markup = strings[0]!;
-  for (const [index, value] of values.entries()) markup += markupOf(value) + strings[index + 1]!;
+  let markup = strings[0];
+  for (const [index, value] of values.entries()) markup += markupOf(value) + strings[index + 1];
   return Html.trusted(markup);
 }

@@ -51,15 +51,15 @@ function haveSameSteps(lines: readonly Points[]): boolean {
   const [first, ...others] = lines;
   if (first === undefined || others.some(({ length }) => length !== first.length)) return false;
   return first.every((_, step) => {
-    const xs = lines.map((line) => line[step]![0]);
+    const xs = lines.map((line) => line[step][0]);
     const middle = median(xs);
     return xs.every((x) => Math.abs(x - middle) <= SAME_STEP * Math.abs(middle));
   });
 }
 
 function mergeSteps(lines: readonly Points[]): Point[] {
-  return lines[0]!.map((_, step) =>
-    pointOf(median(lines.map((line) => line[step]![0])), lines.map((line) => line[step]![1]).filter(Number.isFinite)),
+  return lines[0].map((_, step) =>
+    pointOf(median(lines.map((line) => line[step][0])), lines.map((line) => line[step][1]).filter(Number.isFinite)),
   );
 }
 
@@ -85,11 +85,11 @@ export function mergeSeries(dataset: Dataset, name: string): MergedSeries[] {
     const lines = [...dataset.byLabel(runs)].flatMap(([label, own]): MergedLine[] => {
       // The first runs of all variants together are the first repetition of a sweep, the second ones the next.
       const repetitions = [...groupBy(own, (run) => String(run.run)).values()];
-      const points = mergePoints(repetitions.map((runs) => runs.flatMap((run) => run.series![name]!.points)));
+      const points = mergePoints(repetitions.map((runs) => runs.flatMap((run) => run.series![name].points)));
       return points.some(({ y }) => y !== null) ? [{ label, points, runs: own }] : [];
     });
     if (lines.length === 0) return [];
-    const { x, y } = runs[0]!.series![name]!;
+    const { x, y } = runs[0].series![name];
     return [{ scenario, name, x, y, lines }];
   });
 }

@@ -12,8 +12,8 @@ export function table(caption: string, columns: readonly Column[], rows: readonl
   const kind = ({ isNumber }: Column): Html | null => (isNumber ? html` class="number"` : null);
   const cell = (content: HtmlContent, index: number): Html =>
     index === 0
-      ? html`<th scope="row"${kind(columns[index]!)}>${content}</th>`
-      : html`<td${kind(columns[index]!)}>${content}</td>`;
+      ? html`<th scope="row"${kind(columns[index])}>${content}</th>`
+      : html`<td${kind(columns[index])}>${content}</td>`;
   return html`<div class="scroll" role="region" aria-label="${caption}" tabindex="0"><table>
 <caption>${caption}</caption>
 <thead><tr>${columns.map((column) => html`<th scope="col"${kind(column)}>${column.title}</th>`)}</tr></thead>

@@ -33,14 +33,14 @@ export const concerns = (remark: string, scenario: string): boolean =>
 function factsOf(dataset: Dataset, runs: readonly SourcedRun[]): string[] {
   const groups = groupBy(runs, (run) => JSON.stringify([dataset.labelOf(run), run.variant]));
   return [...groups.values()].flatMap((group) => {
-    const where = `${dataset.labelOf(group[0]!)}, ${group[0]!.variant}`;
+    const where = `${dataset.labelOf(group[0])}, ${group[0].variant}`;
     return [failures(group), incomplete(group), saturated(group), problems(group)]
       .filter((fact) => fact !== null)
       .map((fact) => `${where}: ${fact}`);
   });
 }
 
-const firstLine = (text: string): string => text.split('\n')[0]!.slice(0, TEXT_MAX);
+const firstLine = (text: string): string => text.split('\n')[0].slice(0, TEXT_MAX);
 
 function share(part: number, all: readonly SourcedRun[]): string {
   return all.length === 1 ? 'the run' : `${figure(part)} of ${plural(all.length, 'run')}`;
@@ -49,7 +49,7 @@ function share(part: number, all: readonly SourcedRun[]): string {
 function failures(runs: readonly SourcedRun[]): string | null {
   const failed = runs.filter((run) => run.failed !== null);
   if (failed.length === 0) return null;
-  return `${share(failed.length, runs)} failed, without figures: ${firstLine(failed[0]!.failed!)}`;
+  return `${share(failed.length, runs)} failed, without figures: ${firstLine(failed[0].failed!)}`;
 }
 
 /** Where more was offered than fits, messages may be skipped, if the server says so. */

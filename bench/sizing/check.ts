@@ -81,13 +81,13 @@ function measuredFigures(one: Measurement): Figures {
 export function medianFigures(measurements: readonly Measurement[]): Figures {
   const all = measurements.map(measuredFigures);
   const names = Object.keys(all[0] ?? {});
-  return Object.fromEntries(names.map((name) => [name, median(all.map((figures) => figures[name]!))]));
+  return Object.fromEntries(names.map((name) => [name, median(all.map((figures) => figures[name]))]));
 }
 
 /** By how much the prediction is off, as a part of the measurement. */
 export function deviation(check: Check, figure: string): number {
-  const measured = check.measured[figure]!;
-  return measured === 0 ? 0 : check.predicted[figure]! / measured - 1;
+  const measured = check.measured[figure];
+  return measured === 0 ? 0 : check.predicted[figure] / measured - 1;
 }
 
 export function isWithin(check: Check): boolean {

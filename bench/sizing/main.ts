@@ -147,7 +147,7 @@ function tableOf(checks: readonly Check[]): string {
   for (const check of checks) {
     const cells = figures.flatMap((figure) => {
       const off = Math.round(100 * deviation(check, figure));
-      return [shown(check.predicted[figure]!), shown(check.measured[figure]!), `${off > 0 ? '+' : ''}${off} %`];
+      return [shown(check.predicted[figure]), shown(check.measured[figure]), `${off > 0 ? '+' : ''}${off} %`];
     });
     table.push([check.name, ...cells, isWithin(check) ? 'met' : 'MISSED']);
   }

@@ -9,7 +9,7 @@ import type { Outcome } from './results.js';
 import { findScenario, loadSuite } from './suite.js';
 import type { Turn } from './turns.js';
 
-const job = JSON.parse(process.argv[2]!) as GeneratorJob;
+const job = JSON.parse(process.argv[2]) as GeneratorJob;
 const send = (message: GeneratorMessage): void => {
   process.send!(message);
 };

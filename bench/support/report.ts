@@ -119,10 +119,10 @@ const HEADINGS = ['scenario', 'figure', 'ringcast', 'baseline', 'relation', 'bar
 
 export function barTable(bars: Bar[]): string[] {
   const rows = [HEADINGS, ...bars.map(barCells)];
-  const widths = HEADINGS.map((_, column) => Math.max(...rows.map((row) => row[column]!.length)));
+  const widths = HEADINGS.map((_, column) => Math.max(...rows.map((row) => row[column].length)));
   return rows.map((row) =>
     row
-      .map((cell, column) => cell.padEnd(widths[column]!))
+      .map((cell, column) => cell.padEnd(widths[column]))
       .join('  ')
       .trimEnd(),
   );

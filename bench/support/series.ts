@@ -54,7 +54,7 @@ export function windowMaxima(
 ): [number, number][] {
   const highest = new Map<number, number>();
   for (let index = 0; index < count; index++) {
-    const window = Math.floor((atMs[index]! - fromMs) / windowMs);
+    const window = Math.floor((atMs[index] - fromMs) / windowMs);
     const value = values(index);
     if (window >= 0 && value > (highest.get(window) ?? Number.NEGATIVE_INFINITY)) highest.set(window, value);
   }

@@ -31,8 +31,8 @@ async function obey(order: Order): Promise<void> {
   send({ type: 'obeyed', result: await answer.catch(failed) });
 }
 
-const peer = await loadPeer(process.argv[2]!);
-const server = await peer.startServer(JSON.parse(process.argv[3]!) as ServerOptions);
+const peer = await loadPeer(process.argv[2]);
+const server = await peer.startServer(JSON.parse(process.argv[3]) as ServerOptions);
 
 process.on('message', (message: ToServer) => {
   if (message.type === 'sample') sample(message.collectGarbage);

@@ -15,7 +15,7 @@ export interface Suite {
 /** Scenarios that the names of scenarios and groups stand for, each once, in the suite's order; no name: the default. */
 export function namedScenarios(suite: Suite, names: readonly string[]): string[] {
   const groups = Object.entries({ ...suite.groups, all: suite.scenarios });
-  const wanted = names.length > 0 ? names : [groups[0]![0]];
+  const wanted = names.length > 0 ? names : [groups[0][0]];
   const unknown = wanted.filter(
     (name) => !suite.scenarios.some((scenario) => scenario.name === name) && !groups.some(([group]) => group === name),
   );

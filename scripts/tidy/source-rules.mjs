@@ -82,6 +82,14 @@ export const uniqueTypes = {
   },
 };
 
+export const noIndexAssertions = {
+  name: 'no-index-assertion',
+  reason: 'what is read by index counts as there (no noUncheckedIndexedAccess): where it may not be, the type says so',
+  check(repository) {
+    return matches(repository, isCode, /\]!(?![=])/g, () => 'asserts with ! what the compiler does not doubt');
+  },
+};
+
 export const noStarExports = {
   name: 'no-barrel',
   reason: 'a file that only passes others on hides where things are; only the public entry does',

@@ -301,7 +301,7 @@ export function parseAddress(text: string): AgentAddress {
   const match = /^(?:\[([^\]]+)\]|([^:\s]+)):(\d{1,5})$/.exec(text.trim());
   const port = Number(match?.[3]);
   if (match === null || port > 65_535) throw new InvalidArgumentError(`${text} does not look like host:port.`);
-  return { host: match[1] ?? match[2]!, port };
+  return { host: match[1] ?? match[2], port };
 }
 
 function parseAgents(text: string): AgentAddress[] {

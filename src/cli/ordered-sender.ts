@@ -126,7 +126,7 @@ export class OrderedSender {
     const refused: QueuedMessage[] = [];
     const refusedTopics = new Set<string>();
     for (const [index, message] of batch.entries()) {
-      const outcome: Outcome = outcomes[index]!;
+      const outcome: Outcome = outcomes[index];
       if (!(outcome instanceof RingcastError)) {
         this.counts.accepted += 1;
         if (refusedTopics.has(message.topic)) this.counts.overtaken += 1;

@@ -31,8 +31,8 @@ export class RowOrder<Row> {
     // New ones come from below, so that they pass nothing that they do not clearly exceed.
     rows.push(...sorted.filter((row) => placeOf(row) === undefined));
     for (let index = 1; index < rows.length; index++) {
-      for (let at = index; at > 0 && scores.get(rows[at]!)! > scores.get(rows[at - 1]!)! * CLEARLY; at--) {
-        [rows[at - 1], rows[at]] = [rows[at]!, rows[at - 1]!];
+      for (let at = index; at > 0 && scores.get(rows[at])! > scores.get(rows[at - 1])! * CLEARLY; at--) {
+        [rows[at - 1], rows[at]] = [rows[at], rows[at - 1]];
       }
     }
     this.#scores = new Map(rows.map((row) => [this.#nameOf(row), scores.get(row)!]));

@@ -48,7 +48,7 @@ export function readEnvironment(env: Environment, keys: readonly ConfigKey[]): E
       // An empty variable counts as not set: that is how compose files and shells switch one off.
       const text = env[variable] ?? '';
       if (text === '' || settings.has(name) || isOfService(variable, text)) continue;
-      const reason = areShortNamesOurs ? null : reasonNotToUse(variable, text, environment[0]!);
+      const reason = areShortNamesOurs ? null : reasonNotToUse(variable, text, environment[0]);
       if (reason === null) settings.set(name, { variable, text });
       else unused.push(reason);
     }
@@ -82,7 +82,7 @@ function isOfService(variable: string, text: string): boolean {
 
 /** Probably typing errors, but whose they are cannot be known. */
 function unknownVariables(env: Environment, keys: readonly ConfigKey[]): string[] {
-  const known = keys.map(({ environment }) => environment[0]!);
+  const known = keys.map(({ environment }) => environment[0]);
   const isKnown = new Set(known);
   return Object.entries(env)
     .filter(([name, text]) => name.startsWith('RINGCAST_') && (text ?? '') !== '' && !isOfService(name, text ?? ''))

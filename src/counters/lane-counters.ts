@@ -56,9 +56,9 @@ export class LaneCounters {
   leaveRecords(messages: number, bytes: number, busyMs: number): void {
     const f64 = this.#f64;
     f64[RECORD_POSITION_F64] = NO_RECORD;
-    f64[MESSAGES_F64]! += messages;
-    f64[BYTES_F64]! += bytes;
-    f64[BUSY_MS_F64]! += busyMs;
+    f64[MESSAGES_F64] += messages;
+    f64[BYTES_F64] += bytes;
+    f64[BUSY_MS_F64] += busyMs;
   }
 
   // ---- reader ------------------------------------------------------------------------------------------------------
@@ -70,20 +70,20 @@ export class LaneCounters {
 
   /** Position after the record that is being handled, or NO_RECORD. */
   get recordPosition(): number {
-    return this.#f64[RECORD_POSITION_F64]!;
+    return this.#f64[RECORD_POSITION_F64];
   }
 
   get messages(): number {
-    return this.#f64[MESSAGES_F64]!;
+    return this.#f64[MESSAGES_F64];
   }
 
   /** Of their payloads. */
   get bytes(): number {
-    return this.#f64[BYTES_F64]!;
+    return this.#f64[BYTES_F64];
   }
 
   /** Time spent on requests (ms). */
   get busyMs(): number {
-    return this.#f64[BUSY_MS_F64]!;
+    return this.#f64[BUSY_MS_F64];
   }
 }

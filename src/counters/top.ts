@@ -37,7 +37,7 @@ export class Top<T> {
     let high = this.#scores.length;
     while (low < high) {
       const middle = (low + high) >> 1;
-      if (this.#scores[middle]! >= score) low = middle + 1;
+      if (this.#scores[middle] >= score) low = middle + 1;
       else high = middle;
     }
     return low;

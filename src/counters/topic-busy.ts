@@ -21,7 +21,7 @@ export class TopicBusyWriter {
   }
 
   add(row: number, busyMs: number): void {
-    this.#rows[row]! += busyMs;
+    this.#rows[row] += busyMs;
   }
 }
 
@@ -48,6 +48,6 @@ export class TopicBusyReader {
   }
 
   of(row: number): number {
-    return this.#rows[row]!;
+    return this.#rows[row];
   }
 }

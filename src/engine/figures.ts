@@ -5,7 +5,6 @@ import { NO_GAPS } from '../delivery/delivery-counters.js';
 import { type Lag, type LagScan, NO_LAG } from '../delivery/lag-scan.js';
 import { NO_ROW, type TopicEntry } from '../directory/topic-entry.js';
 import type { Gateway } from '../gateway/gateway.js';
-import type { LaneLoad } from '../lane/lane-load.js';
 import type { LocalPublishing } from '../local/local-publishing.js';
 import type { EngineStats, TopicStats } from './api.js';
 import type { Core } from './core.js';
@@ -100,7 +99,7 @@ export class Figures {
   lanes(): LaneFigures[] {
     const { lanes, loads } = this.#sources.core.lanes;
     return lanes.map(({ number, state, link, counters, restarts, poisonedMessages }) => {
-      const { utilisation, ringWaitMs, messagesPerSecond } = loads[number] as LaneLoad;
+      const { utilisation, ringWaitMs, messagesPerSecond } = loads[number];
       return {
         lane: number,
         state,

@@ -51,13 +51,13 @@ export class Backlog {
 
   /** Whether the first message is a binary one. There has to be one. */
   get isBinary(): boolean {
-    return (this.#chunks[0] as Uint8Array)[this.#start + 4] === 1;
+    return this.#chunks[0][this.#start + 4] === 1;
   }
 
   /** What has not been handled of the first message; valid until it is dropped. */
   get message(): Uint8Array {
     const start = this.#start + HEAD_BYTES;
-    return (this.#chunks[0] as Uint8Array).subarray(start + this.#handledBytes, start + this.#lengthBytes);
+    return this.#chunks[0].subarray(start + this.#handledBytes, start + this.#lengthBytes);
   }
 
   /** So much more of the first message has been handled. */

@@ -193,7 +193,7 @@ export class Connections implements ConnectionHost {
     const { targets } = this.#heartbeat;
     let count = 0;
     for (let index = 0; index < targets.length && index < SHARED_LOOKED_AT; index++) {
-      if ((targets[index] as Connection).remoteAddress === address && ++count >= SHARED_FROM) return true;
+      if (targets[index].remoteAddress === address && ++count >= SHARED_FROM) return true;
     }
     return false;
   }

@@ -69,7 +69,7 @@ export class Heartbeat<Target extends HeartbeatTarget> {
     for (let count = Math.ceil(targets.length / TICKS_PER_ROUND); count > 0 && targets.length > 0; count--) {
       // Downwards: into the place of one that is removed comes the last one, which has had its turn.
       if (this.#position === 0 || this.#position > targets.length) this.#position = targets.length;
-      const target = targets[--this.#position] as Target;
+      const target = targets[--this.#position];
       const silentMs = (nowMs - target.lastReceivedMs) | 0;
       if (silentMs >= idleTimeoutMs && !isLate) {
         target.timedOut();

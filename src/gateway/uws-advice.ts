@@ -43,7 +43,7 @@ export function adviceFor(host: Host): string {
   }
   if (fit.length === 0) {
     const known = [...new Set(BUNDLED.flatMap(({ platforms }) => platforms))].join(', ');
-    return `${none}. There are some for ${known}${host.glibc === null ? '' : `, with glibc ${BUNDLED[0]!.glibc} or newer`}.`;
+    return `${none}. There are some for ${known}${host.glibc === null ? '' : `, with glibc ${BUNDLED[0].glibc} or newer`}.`;
   }
   const major = Number(/\d+/.exec(host.node)?.[0]);
   const forThisNode = fit.find(({ nodes }) => nodes.includes(major));

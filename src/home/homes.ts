@@ -23,7 +23,7 @@ export class Homes {
 
   /** @param place COLD or the number of a lane */
   at(place: number): HomeLink {
-    return place === COLD ? this.cold : (this.lanes.links[place] as HomeLink);
+    return place === COLD ? this.cold : this.lanes.links[place];
   }
 
   /** The place itself if topics may be put there; else COLD, where they always may. */

@@ -48,11 +48,11 @@ export class LaneSet implements LaneHomes {
     });
     this.links = memories.map((memory) => new LaneLink(memory, this.sharedLogs, world.loop, handlers));
     this.lanes = memories.map((memory, lane) => {
-      const link = this.links[lane] as LaneLink;
+      const link = this.links[lane];
       return new SupervisedLane(lane, memory, link, stallMs, world);
     });
     this.loads = memories.map(({ waits }, lane) => {
-      const { counters } = this.lanes[lane] as SupervisedLane;
+      const { counters } = this.lanes[lane];
       return new LaneLoad(counters, waits, world.clock.nowMs());
     });
   }

@@ -20,7 +20,7 @@ export class SharedLogs {
   constructor(sizes: LogSizes) {
     this.#sizes = sizes;
     this.#spare.push(allocateSharedLog(sizes, 1));
-    this.#memoryBytes = this.#spare[0]!.byteLength;
+    this.#memoryBytes = this.#spare[0].byteLength;
   }
 
   get spareCount(): number {

@@ -238,7 +238,7 @@ export class SupervisedLane {
     }
     this.state = 'restarting';
     this.restarts++;
-    const backoffMs = BACKOFF_MS[Math.min(this.#fruitlessDeaths, BACKOFF_MS.length - 1)] as number;
+    const backoffMs = BACKOFF_MS[Math.min(this.#fruitlessDeaths, BACKOFF_MS.length - 1)];
     if (backoffMs === 0) this.start();
     else this.#cancelTimer = this.#loop.after(backoffMs, () => this.start());
   }
@@ -247,7 +247,7 @@ export class SupervisedLane {
   #startLater(fault: unknown): void {
     if (this.#failedStarts === 0 && this.state !== 'restarting') this.#diedAtMs = this.#clock.nowMs();
     if (this.#failedStarts === 0) this.#events.onDeath({ lane: this.number, reason: 'died', fault });
-    const backoffMs = WANT_BACKOFF_MS[Math.min(this.#failedStarts, WANT_BACKOFF_MS.length - 1)] as number;
+    const backoffMs = WANT_BACKOFF_MS[Math.min(this.#failedStarts, WANT_BACKOFF_MS.length - 1)];
     this.#failedStarts++;
     this.state = 'restarting';
     this.#cancelTimer = this.#loop.after(backoffMs, () => this.start());

@@ -248,7 +248,7 @@ export class LoadConnection implements OpenConnection {
     const text = headers.toString('latin1', 0, Math.max(0, headersEnd));
     const subprotocol = /^sec-websocket-protocol: *(.*)$/im.exec(text)?.[1]?.trim() ?? null;
     if (!text.startsWith('HTTP/1.1 101') || subprotocol !== this.#dialect.subprotocol) {
-      const error = noUpgrade(text.split('\r\n')[0]!, subprotocol);
+      const error = noUpgrade(text.split('\r\n')[0], subprotocol);
       // Nobody waits for an upgrade that the dialect asked for.
       if (this.#onFailed === null) this.#sink.problem(this.index, error.message);
       else this.#onFailed(error);
@@ -265,8 +265,8 @@ export class LoadConnection implements OpenConnection {
   #readFrames(start: number, end: number): number {
     const { bytes, view } = this.#buffer;
     while (end - start >= 2) {
-      const first = bytes[start]!;
-      let length = bytes[start + 1]!;
+      const first = bytes[start];
+      let length = bytes[start + 1];
       let body = start + 2;
       if (length === 126) {
         if (end - body < 2) return start;

@@ -42,7 +42,7 @@ export class JsonTemplateDialect implements LoadDialect {
   readonly #writer = new TemplateWriter();
   readonly #counting: boolean;
   readonly #frames = new PublishFrames((topic) =>
-    this.#writer.publishFrame(this.#templates.publish!, this.#topics[topic]!),
+    this.#writer.publishFrame(this.#templates.publish!, this.#topics[topic]),
   );
   readonly #keepAlive: KeepAlive | null;
 
@@ -67,7 +67,7 @@ export class JsonTemplateDialect implements LoadDialect {
 
   subscribe(connection: OpenConnection, topics: readonly number[]): void {
     for (const topic of topics) {
-      connection.send(this.#writer.message(this.#templates.subscribe, this.#topics[topic]!), OPCODE_TEXT);
+      connection.send(this.#writer.message(this.#templates.subscribe, this.#topics[topic]), OPCODE_TEXT);
     }
   }
 
@@ -83,7 +83,7 @@ export class JsonTemplateDialect implements LoadDialect {
   read(connection: number, bytes: Uint8Array, _view: DataView, start: number, end: number, sink: EventSink): void {
     if (this.#keepAlive !== null && hasLine(bytes, start, end, this.#keepAlive.ping)) {
       const { ping, pong, connections } = this.#keepAlive;
-      connections[connection]!.send(pong, OPCODE_TEXT);
+      connections[connection].send(pong, OPCODE_TEXT);
       if (end - start === ping.length) return;
     }
     if (this.#counting) sink.payload(connection, start, end);

@@ -78,7 +78,7 @@ export class BinaryPayload implements PayloadForm {
     const stride = bodyBytes <= SAMPLES ? 1 : Math.ceil(bodyBytes / SAMPLES);
     let sample = bodyBytes;
     for (let offset = start + BINARY_HEAD_BYTES + (seq % stride); offset < bodyEnd; offset += stride) {
-      sample = ((sample << 5) - sample + bytes[offset]!) | 0;
+      sample = ((sample << 5) - sample + bytes[offset]) | 0;
     }
     const topic = view.getUint32(start, true);
     return checkOf(topic, seq, view.getUint32(start + 8, true), view.getUint32(start + 12, true), this.#run ^ sample);

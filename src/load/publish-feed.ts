@@ -129,8 +129,8 @@ export class PublishFeed implements MessageWriter {
   }
 
   #nextSeq(topic: number): number {
-    this.#options.total[0]!++;
-    return ++this.#options.published[this.#options.firstNumber + topic]!;
+    this.#options.total[0]++;
+    return ++this.#options.published[this.#options.firstNumber + topic];
   }
 
   /** Hot path: room for a message whose body has so many bytes, and its head. */

@@ -118,7 +118,7 @@ function feedOptions(dialect: LoadDialect, { connection, payloadBytes, firstNumb
   const { protocol, run, published, total } = data;
   const bytes = payloadBytes ?? data.payloadBytes;
   return {
-    ...{ connection: connections[connection]!, dialect, firstNumber, published, total, late },
+    ...{ connection: connections[connection], dialect, firstNumber, published, total, late },
     form: createPayloadForm(protocol, bytes, run),
     payloadBytes: formBytes(protocol, bytes),
   };

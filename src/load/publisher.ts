@@ -37,7 +37,7 @@ export class PublisherThread {
 
   /** Messages published so far. */
   get total(): number {
-    return this.#total[0]!;
+    return this.#total[0];
   }
 
   /** Starts the thread and opens its connections. Throws LoadError. */

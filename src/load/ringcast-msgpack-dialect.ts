@@ -78,7 +78,7 @@ export class RingcastMsgpackDialect implements LoadDialect {
   ): void {
     for (let start = 0; start < topics.length; start += FRAMES_PER_MESSAGE) {
       const some = topics.slice(start, start + FRAMES_PER_MESSAGE);
-      connection.send(Buffer.concat(some.map((topic) => encode(firstId + topic, this.#topics[topic]!))));
+      connection.send(Buffer.concat(some.map((topic) => encode(firstId + topic, this.#topics[topic]))));
     }
   }
 
@@ -92,7 +92,7 @@ export class RingcastMsgpackDialect implements LoadDialect {
     bytes[offset++] = OP.PUBLISH;
     if (isAcknowledged) offset = writeUint32(bytes, offset, PUBLISHED_ID);
     else bytes[offset++] = NIL;
-    offset = writeUint32(bytes, offset, this.#aliases[topic]!);
+    offset = writeUint32(bytes, offset, this.#aliases[topic]);
     return writeBinHead(bytes, offset, payloadBytes);
   }
 
@@ -106,7 +106,7 @@ export class RingcastMsgpackDialect implements LoadDialect {
       let payloadBytes = 0;
       if (type === BIN8) {
         payloadStart = payloadHead + 2;
-        payloadBytes = bytes[payloadHead + 1]!;
+        payloadBytes = bytes[payloadHead + 1];
       } else if (type === BIN16) {
         payloadStart = payloadHead + 3;
         payloadBytes = view.getUint16(payloadHead + 1);

@@ -202,7 +202,7 @@ class RandomSchedule implements Schedule {
   nextMs(): number {
     if (this.#perSecond === 0) return Number.POSITIVE_INFINITY;
     while (this.#next === this.#timesMs.length) this.#beginSecond();
-    return this.#timesMs[this.#next]!;
+    return this.#timesMs[this.#next];
   }
 
   #beginSecond(): void {
@@ -292,11 +292,11 @@ class ReplaySchedule implements Schedule {
 
   nextMs(): number {
     const { atMs, topics } = this.#recording;
-    return this.#next < topics.length ? this.#startMs + atMs[this.#next]! / this.#speed : Number.POSITIVE_INFINITY;
+    return this.#next < topics.length ? this.#startMs + atMs[this.#next] / this.#speed : Number.POSITIVE_INFINITY;
   }
 
   write(writer: MessageWriter): void {
-    writer.message(this.#recording.topics[this.#next]!, this.nextMs(), recorded(this.#recording, this.#next));
+    writer.message(this.#recording.topics[this.#next], this.nextMs(), recorded(this.#recording, this.#next));
     this.#next++;
   }
 }
@@ -306,15 +306,15 @@ function replayInTurn(recording: RecordedLoad, subscribers: readonly number[]): 
   const { topics } = recording;
   let next = 0;
   return (writer, nowMs) => {
-    const topic = topics[next]!;
+    const topic = topics[next];
     writer.message(topic, nowMs, recorded(recording, next));
     next = (next + 1) % topics.length;
-    return subscribers[topic]!;
+    return subscribers[topic];
   };
 }
 
 function recorded({ bytes, ends }: RecordedLoad, message: number): Uint8Array {
-  return bytes.subarray(message === 0 ? 0 : ends[message - 1]!, ends[message]);
+  return bytes.subarray(message === 0 ? 0 : ends[message - 1], ends[message]);
 }
 
 class ProbeSchedule implements Schedule {

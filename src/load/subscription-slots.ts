@@ -28,7 +28,7 @@ export class SubscriptionSlots {
     const index = this.#index;
     let at = hashOf(connection, topic) & this.#mask;
     for (;;) {
-      const entry = index[at]!;
+      const entry = index[at];
       if (entry === 0) return NO_SLOT;
       const base = (entry - 1) * WORDS;
       if (words[base] === connection && words[base + TOPIC] === topic) return entry - 1;
@@ -49,16 +49,16 @@ export class SubscriptionSlots {
   }
 
   connection(slot: number): number {
-    return this.#words[slot * WORDS + CONNECTION]!;
+    return this.#words[slot * WORDS + CONNECTION];
   }
 
   topic(slot: number): number {
-    return this.#words[slot * WORDS + TOPIC]!;
+    return this.#words[slot * WORDS + TOPIC];
   }
 
   /** The next seq that is expected. */
   next(slot: number): number {
-    return this.#words[slot * WORDS + NEXT]!;
+    return this.#words[slot * WORDS + NEXT];
   }
 
   setNext(slot: number, seq: number): void {

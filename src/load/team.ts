@@ -62,7 +62,7 @@ export function decodeCounts(text: string): Int32Array {
 
 /** Adds counts of another team; every number is counted by one. */
 export function addCounts(sum: Int32Array, other: Int32Array): void {
-  for (let index = 0; index < sum.length; index++) sum[index]! += other[index] ?? 0;
+  for (let index = 0; index < sum.length; index++) sum[index] += other[index] ?? 0;
 }
 
 export const EMPTY_TICK: Tick = { connections: 0, published: 0, delivered: 0, wrong: 0, lost: 0, p99Micros: 0 };

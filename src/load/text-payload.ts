@@ -32,20 +32,20 @@ const TOKEN_NOT_FOUND = -1;
 
 const DIGITS = Buffer.from('0123456789abcdef', 'latin1');
 const VALUES = new Uint8Array(256).fill(NOT_HEX);
-for (let value = 0; value < 16; value++) VALUES[DIGITS[value]!] = value;
+for (let value = 0; value < 16; value++) VALUES[DIGITS[value]] = value;
 
 /** How far a search may go on when the byte under the marker's last place is this one (Horspool's table). */
 const SKIPS = new Uint8Array(256).fill(MARKER_BYTES);
-for (let index = 0; index < MARKER_BYTES - 1; index++) SKIPS[MARKER[index]!] = MARKER_BYTES - 1 - index;
+for (let index = 0; index < MARKER_BYTES - 1; index++) SKIPS[MARKER[index]] = MARKER_BYTES - 1 - index;
 
 /** Where the first token within start … end begins, or TOKEN_NOT_FOUND. Hot path. */
 function findToken(bytes: Uint8Array, start: number, end: number): number {
-  const last = MARKER[MARKER_BYTES - 1]!;
+  const last = MARKER[MARKER_BYTES - 1];
   let at = start + MARKER_BYTES - 1;
   while (at < end) {
-    const byte = bytes[at]!;
+    const byte = bytes[at];
     if (byte === last && isMarker(bytes, at - MARKER_BYTES + 1)) return at - MARKER_BYTES + 1;
-    at += SKIPS[byte]!;
+    at += SKIPS[byte];
   }
   return TOKEN_NOT_FOUND;
 }
@@ -135,7 +135,7 @@ function readHex(bytes: Uint8Array, start: number, digits: number): number {
   let value = 0;
   let all = 0;
   for (let index = 0; index < digits; index++) {
-    const digit = VALUES[bytes[start + index]!]!;
+    const digit = VALUES[bytes[start + index]];
     all |= digit;
     value = (value << 4) | (digit & 15);
   }
@@ -146,6 +146,6 @@ function readHex(bytes: Uint8Array, start: number, digits: number): number {
 function writeHex(bytes: Uint8Array, start: number, digits: number, value: number): void {
   const word = value | 0;
   for (let index = 0, shift = 4 * (digits - 1); index < digits; index++, shift -= 4) {
-    bytes[start + index] = DIGITS[(word >>> shift) & 15]!;
+    bytes[start + index] = DIGITS[(word >>> shift) & 15];
   }
 }

@@ -53,7 +53,7 @@ export function topicsOf(
   const all = Array.from({ length: topics }, (_, topic) => topic);
   for (let index = 0; index < perConnection; index++) {
     const other = draw(index);
-    [all[index], all[other]] = [all[other]!, all[index]!];
+    [all[index], all[other]] = [all[other], all[index]];
   }
   return all.slice(0, perConnection);
 }

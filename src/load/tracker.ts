@@ -100,13 +100,13 @@ export class Tracker implements EventSink {
 
   /** How many connections are to get a topic's messages. */
   subscribersOf(topic: number): number {
-    return this.#subscribers[topic]!;
+    return this.#subscribers[topic];
   }
 
   expect(connection: number, topic: number): void {
     const slot = this.#slots.add(connection, topic);
-    if (this.#slots.next(slot) === NOT_SUBSCRIBED) this.#subscribers[topic]!++;
-    this.#slots.setNext(slot, this.#baseline[topic]! + 1);
+    if (this.#slots.next(slot) === NOT_SUBSCRIBED) this.#subscribers[topic]++;
+    this.#slots.setNext(slot, this.#baseline[topic] + 1);
   }
 
   /** Unsubscribed: nothing more is expected, and what still comes is none of this subscription's. */
@@ -114,7 +114,7 @@ export class Tracker implements EventSink {
     const slot = this.#slots.find(connection, topic);
     if (slot === NO_SLOT || this.#slots.next(slot) === NOT_SUBSCRIBED) return;
     this.#slots.setNext(slot, NOT_SUBSCRIBED);
-    this.#subscribers[topic]!--;
+    this.#subscribers[topic]--;
   }
 
   /** A connection that is not meant to read any more: nothing is expected of it. */
@@ -122,7 +122,7 @@ export class Tracker implements EventSink {
     for (let slot = 0; slot < this.#slots.count; slot++) {
       if (this.#slots.connection(slot) !== connection || this.#slots.next(slot) === NOT_SUBSCRIBED) continue;
       this.#slots.setNext(slot, NOT_SUBSCRIBED);
-      this.#subscribers[this.#slots.topic(slot)]!--;
+      this.#subscribers[this.#slots.topic(slot)]--;
     }
   }
 
@@ -145,10 +145,10 @@ export class Tracker implements EventSink {
     else if (!this.#outOfLine(slot, expected, seq)) return;
     this.delivered++;
     this.payloadBytes += end - start;
-    const topicClass = this.#class[topic]!;
+    const topicClass = this.#class[topic];
     if (sentMs >= this.timedFromMs && topicClass !== UNTIMED_CLASS) {
       this.timed++;
-      this.#histograms[topicClass]!.record(this.nowMs - sentMs);
+      this.#histograms[topicClass].record(this.nowMs - sentMs);
     }
     if (this.#closedLoop !== null) this.#arrived(this.#closedLoop, seq);
     if (this.recording !== null) this.recording.add(connection, topic, sentMs, this.nowMs);
@@ -181,7 +181,7 @@ export class Tracker implements EventSink {
       this.#doubled++;
       return false;
     }
-    const [from, to] = holes[index]!;
+    const [from, to] = holes[index];
     holes.splice(index, 1);
     if (seq > from) holes.push([from, seq]);
     if (seq + 1 < to) holes.push([seq + 1, to]);
@@ -191,9 +191,9 @@ export class Tracker implements EventSink {
   }
 
   #arrived(loop: ClosedLoop, seq: number): void {
-    loop.arrived[seq & WINDOW_MASK]!++;
+    loop.arrived[seq & WINDOW_MASK]++;
     let completed = 0;
-    while (loop.arrived[loop.oldestSeq & WINDOW_MASK]! >= loop.subscribers) {
+    while (loop.arrived[loop.oldestSeq & WINDOW_MASK] >= loop.subscribers) {
       loop.arrived[loop.oldestSeq & WINDOW_MASK] = 0;
       loop.oldestSeq++;
       completed++;
@@ -204,8 +204,8 @@ export class Tracker implements EventSink {
   /** At most 64 messages may be in flight. */
   startClosedLoop(topic: number, onComplete: (messages: number) => void): void {
     this.#closedLoop = {
-      subscribers: this.#subscribers[topic]!,
-      oldestSeq: this.#baseline[topic]! + 1,
+      subscribers: this.#subscribers[topic],
+      oldestSeq: this.#baseline[topic] + 1,
       arrived: new Int32Array(WINDOW_MASK + 1),
       onComplete,
     };
@@ -228,10 +228,10 @@ export class Tracker implements EventSink {
 
   /** A new phase begins: what was published before it is no longer expected. */
   beginPhase(publishedPerTopic: ArrayLike<number>): void {
-    for (let topic = 0; topic < this.#baseline.length; topic++) this.#baseline[topic] = publishedPerTopic[topic]!;
+    for (let topic = 0; topic < this.#baseline.length; topic++) this.#baseline[topic] = publishedPerTopic[topic];
     for (let slot = 0; slot < this.#slots.count; slot++) {
       if (this.#slots.next(slot) === NOT_SUBSCRIBED) continue;
-      this.#slots.setNext(slot, this.#baseline[this.#slots.topic(slot)]! + 1);
+      this.#slots.setNext(slot, this.#baseline[this.#slots.topic(slot)] + 1);
     }
     for (const histogram of this.#histograms) histogram.reset();
     this.#holes.clear();
@@ -245,7 +245,7 @@ export class Tracker implements EventSink {
   expectedDeliveries(publishedPerTopic: ArrayLike<number>): number {
     let expected = 0;
     for (let topic = 0; topic < this.#baseline.length; topic++) {
-      expected += (publishedPerTopic[topic]! - this.#baseline[topic]!) * this.#subscribers[topic]!;
+      expected += (publishedPerTopic[topic] - this.#baseline[topic]) * this.#subscribers[topic];
     }
     return expected;
   }
@@ -256,7 +256,7 @@ export class Tracker implements EventSink {
     for (let slot = 0; slot < this.#slots.count; slot++) {
       const topic = this.#slots.topic(slot);
       const seq = this.#slots.next(slot) - 1;
-      if (seq > highest[topic]!) highest[topic] = seq;
+      if (seq > highest[topic]) highest[topic] = seq;
     }
     return highest;
   }
@@ -265,7 +265,7 @@ export class Tracker implements EventSink {
     let lost = this.#missing;
     for (let slot = 0; slot < this.#slots.count; slot++) {
       const next = this.#slots.next(slot);
-      if (next !== NOT_SUBSCRIBED) lost += publishedPerTopic[this.#slots.topic(slot)]! + 1 - next;
+      if (next !== NOT_SUBSCRIBED) lost += publishedPerTopic[this.#slots.topic(slot)] + 1 - next;
     }
     const expected = this.expectedDeliveries(publishedPerTopic);
     const wrong = lost + this.#doubled + this.#reordered + this.#corrupt;
@@ -287,14 +287,14 @@ export class Tracker implements EventSink {
   }
 
   histogram(index = 0): LatencyHistogram {
-    return this.#histograms[index]!;
+    return this.#histograms[index];
   }
 
   /** Percentiles and the whole histogram, per class that had any deliveries. */
   latency(): Record<string, Percentiles & { hdr: string }> {
     const latency: Record<string, Percentiles & { hdr: string }> = {};
     this.#options.classNames.forEach((name, index) => {
-      const histogram = this.#histograms[index]!;
+      const histogram = this.#histograms[index];
       if (histogram.total > 0) latency[name] = { ...histogram.percentiles(), hdr: histogram.encode() };
     });
     return latency;

@@ -161,7 +161,7 @@ export class HomeKeeper {
     const nowMs = this.#loop.nowMs();
     const end = this.#position + TOPICS_PER_TURN;
     while (this.#position < Math.min(end, this.#active.length)) {
-      const topic = this.#active[this.#position] as ActiveTopic;
+      const topic = this.#active[this.#position];
       if (this.#measure(topic, nowMs)) this.#position++;
       else this.#forget(topic);
     }

@@ -30,18 +30,18 @@ export class ByteCursor {
     const offset = this.offset;
     if (offset >= this.end) return NONE;
     const bytes = this.bytes;
-    const type = bytes[offset]!;
+    const type = bytes[offset];
     if (type < 0x80) {
       this.offset = offset + 1;
       return type;
     }
     if (type === 0xcc && offset + 1 < this.end) {
       this.offset = offset + 2;
-      return bytes[offset + 1]!;
+      return bytes[offset + 1];
     }
     if (type === 0xcd && offset + 2 < this.end) {
       this.offset = offset + 3;
-      return (bytes[offset + 1]! << 8) | bytes[offset + 2]!;
+      return (bytes[offset + 1] << 8) | bytes[offset + 2];
     }
     if (type === 0xce && offset + 4 < this.end) {
       this.offset = offset + 5;
@@ -57,7 +57,7 @@ export class ByteCursor {
   /** Any number; 64-bit integers lose what float64 cannot hold. NaN when the next value is not a number. */
   number(): number {
     const bytes = this.bytes;
-    const type = this.offset < this.end ? bytes[this.offset]! : 0xc0;
+    const type = this.offset < this.end ? bytes[this.offset] : 0xc0;
     if (type < 0x80 || type >= 0xe0) {
       this.offset += 1;
       return type < 0x80 ? type : type - 0x100;
@@ -68,7 +68,7 @@ export class ByteCursor {
     if (body + bodyBytes > this.end) return Number.NaN;
     this.offset = body + bodyBytes;
     if (type === 0xca || type === 0xcb) {
-      for (let index = 0; index < bodyBytes; index++) floatScratch.setUint8(index, bytes[body + index]!);
+      for (let index = 0; index < bodyBytes; index++) floatScratch.setUint8(index, bytes[body + index]);
       return type === 0xca ? floatScratch.getFloat32(0) : floatScratch.getFloat64(0);
     }
     const isSigned = type >= 0xd0;
@@ -78,7 +78,7 @@ export class ByteCursor {
     }
     const unused = 32 - bodyBytes * 8;
     let value = 0;
-    for (let index = 0; index < bodyBytes; index++) value = (value << 8) | bytes[body + index]!;
+    for (let index = 0; index < bodyBytes; index++) value = (value << 8) | bytes[body + index];
     if (!isSigned) return value >>> 0;
     return (value << unused) >> unused;
   }
@@ -94,7 +94,7 @@ export class ByteCursor {
   stringLength(): number {
     const offset = this.offset;
     if (offset >= this.end) return NONE;
-    const type = this.bytes[offset]!;
+    const type = this.bytes[offset];
     let headBytes = 1;
     let lengthBytes = type & 31;
     if (type < 0xa0 || type > 0xbf) {
@@ -102,7 +102,7 @@ export class ByteCursor {
       headBytes = type === 0xd9 ? 2 : type === 0xda ? 3 : 5;
       if (offset + headBytes > this.end) return NONE;
       lengthBytes = 0;
-      for (let index = 1; index < headBytes; index++) lengthBytes = lengthBytes * 256 + this.bytes[offset + index]!;
+      for (let index = 1; index < headBytes; index++) lengthBytes = lengthBytes * 256 + this.bytes[offset + index];
     }
     if (offset + headBytes + lengthBytes > this.end) return NONE;
     this.offset = offset + headBytes;
@@ -140,14 +140,14 @@ export class ByteCursor {
   #containerLength(fixType: number, type16: number): number {
     const offset = this.offset;
     if (offset >= this.end) return NONE;
-    const type = this.bytes[offset]!;
+    const type = this.bytes[offset];
     if ((type & 0xf0) === fixType) {
       this.offset = offset + 1;
       return type & 15;
     }
     if (type === type16 && offset + 2 < this.end) {
       this.offset = offset + 3;
-      return (this.bytes[offset + 1]! << 8) | this.bytes[offset + 2]!;
+      return (this.bytes[offset + 1] << 8) | this.bytes[offset + 2];
     }
     if (type === type16 + 1 && offset + 4 < this.end) {
       this.offset = offset + 5;
@@ -158,6 +158,6 @@ export class ByteCursor {
 
   #uint32(offset: number): number {
     const bytes = this.bytes;
-    return bytes[offset]! * 0x100_0000 + ((bytes[offset + 1]! << 16) | (bytes[offset + 2]! << 8) | bytes[offset + 3]!);
+    return bytes[offset] * 0x100_0000 + ((bytes[offset + 1] << 16) | (bytes[offset + 2] << 8) | bytes[offset + 3]);
   }
 }

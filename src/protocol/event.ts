@@ -75,7 +75,7 @@ export function eventTail(id: string): Uint8Array {
 const floatScratch = new DataView(new ArrayBuffer(8));
 
 function readUint32(bytes: Uint8Array, offset: number): number {
-  return bytes[offset]! * 0x100_0000 + ((bytes[offset + 1]! << 16) | (bytes[offset + 2]! << 8) | bytes[offset + 3]!);
+  return bytes[offset] * 0x100_0000 + ((bytes[offset + 1] << 16) | (bytes[offset + 2] << 8) | bytes[offset + 3]);
 }
 
 /** Reads canonical EVENT frames (no others). Reusable; the fields hold until the next read(). */
@@ -94,7 +94,7 @@ export class EventView {
   /** Reads the frame that starts at `start`; false when there is none that is canonical and complete before `end`. */
   read(bytes: Uint8Array, start: number, end: number): boolean {
     if (end - start <= HEAD_BYTES) return false;
-    const first = bytes[start]!;
+    const first = bytes[start];
     if ((first !== FIXARRAY_5 && first !== FIXARRAY_7) || bytes[start + 1] !== OP.EVENT) return false;
     const seqType = bytes[start + 7];
     const headBytes = seqType === UINT64 ? EVENT_HEAD_MAX_BYTES : HEAD_BYTES;
@@ -106,7 +106,7 @@ export class EventView {
     this.alias = readUint32(bytes, start + 3);
     const seqHigh = readUint32(bytes, start + 8);
     this.seq = seqType === UINT32 ? seqHigh : seqHigh * TWO_32 + readUint32(bytes, start + 12);
-    for (let index = 0; index < 8; index++) floatScratch.setUint8(index, bytes[payloadStart - 8 + index]!);
+    for (let index = 0; index < 8; index++) floatScratch.setUint8(index, bytes[payloadStart - 8 + index]);
     this.time = floatScratch.getFloat64(0);
     this.payloadStart = payloadStart;
     this.payloadEnd = payloadEnd;
@@ -118,12 +118,12 @@ export class EventView {
   #readTail(bytes: Uint8Array, end: number): boolean {
     const offset = this.payloadEnd;
     if (offset + 2 > end || bytes[offset] !== NIL) return false;
-    const type = bytes[offset + 1]!;
+    const type = bytes[offset + 1];
     let textStart = offset + 2;
     let lengthBytes = type & 31;
     if (type === 0xd9) {
       if (textStart >= end) return false;
-      lengthBytes = bytes[textStart]!;
+      lengthBytes = bytes[textStart];
       textStart += 1;
     } else if (type < 0xa0 || type > 0xbf) return false;
     if (lengthBytes > MESSAGE_ID_MAX_BYTES || textStart + lengthBytes > end) return false;

@@ -294,7 +294,7 @@ export class JsonReader implements FrameReader {
       return unknownOptionProblem(unknownName, FRAMES[shape.name].json as string, [...shape.fields]);
     }
     for (let index = 0; index < names.length; index++) {
-      const name = names[index]!;
+      const name = names[index];
       const option = shape.options.get(name);
       const spec = option?.spec ?? (name === CLIENT_ID_FIELD ? CLIENT_ID_SPEC : null);
       const value = this.#values[index];

@@ -91,7 +91,7 @@ export class JsonSource {
     const end = this.#end;
     let offset = this.offset;
     while (offset < end) {
-      const byte = bytes[offset]!;
+      const byte = bytes[offset];
       if (byte > SPACE || (byte !== SPACE && byte !== LINE_FEED && byte !== CARRIAGE_RETURN && byte !== TAB)) {
         this.offset = offset;
         return byte;
@@ -210,7 +210,7 @@ export class JsonSource {
     const end = this.#end;
     let bits = this.#bits;
     for (let offset = start; offset < end; offset++) {
-      const byte = bytes[offset]!;
+      const byte = bytes[offset];
       if (byte === QUOTE || byte === BACKSLASH) {
         this.#bits = bits;
         return offset;
@@ -231,12 +231,12 @@ export class JsonSource {
     while (bytes[at] === BACKSLASH) {
       copy(bytes, from, at, writer);
       if (at + 1 >= this.#end) return this.fail(NOT_JSON);
-      const letter = bytes[at + 1]!;
+      const letter = bytes[at + 1];
       if (letter === LETTER_U) {
         from = this.#unicodeEscape(at);
         if (from < 0) return false;
       } else {
-        const meaning = letter < 0x80 ? ESCAPED[letter]! : 0;
+        const meaning = letter < 0x80 ? ESCAPED[letter] : 0;
         if (meaning === 0) return this.fail(NOT_JSON);
         writer.byte(meaning);
         from = at + 2;
@@ -276,7 +276,7 @@ export class JsonSource {
     if (at + 6 > this.#end || bytes[at] !== BACKSLASH || bytes[at + 1] !== LETTER_U) return -1;
     let unit = 0;
     for (let index = at + 2; index < at + 6; index++) {
-      const byte = bytes[index]!;
+      const byte = bytes[index];
       const letter = byte | 0x20;
       if (byte >= ZERO && byte <= NINE) unit = unit * 16 + byte - ZERO;
       else if (letter >= 0x61 && letter <= 0x66) unit = unit * 16 + letter - 0x57;
@@ -317,7 +317,7 @@ export class JsonSource {
     const digitsEnd = this.#digitsEnd(firstDigit);
     const digits = digitsEnd - firstDigit;
     if (digits === 0 || (digits > 1 && bytes[firstDigit] === ZERO)) return this.fail(NOT_JSON);
-    const next = digitsEnd < this.#end ? bytes[digitsEnd]! : 0;
+    const next = digitsEnd < this.#end ? bytes[digitsEnd] : 0;
     if (next === DOT || (next | 0x20) === LETTER_E) return this.#float(start, firstDigit, digitsEnd);
     this.offset = digitsEnd;
     if (digits <= EXACT_DIGITS) {
@@ -339,9 +339,9 @@ export class JsonSource {
       if (at === wholeEnd + 1) return this.fail(NOT_JSON);
     }
     const mantissaEnd = at;
-    const hasExponent = at < this.#end && (bytes[at]! | 0x20) === LETTER_E;
+    const hasExponent = at < this.#end && (bytes[at] | 0x20) === LETTER_E;
     if (hasExponent) {
-      const sign = at + 1 < this.#end ? bytes[at + 1]! : 0;
+      const sign = at + 1 < this.#end ? bytes[at + 1] : 0;
       const exponent = sign === MINUS || sign === 0x2b ? at + 2 : at + 1;
       at = this.#digitsEnd(exponent);
       if (at === exponent) return this.fail(NOT_JSON);
@@ -350,7 +350,7 @@ export class JsonSource {
     const isNegative = firstDigit > start;
     if (!hasExponent && mantissaEnd - firstDigit <= EXACT_DIGITS + 1) {
       const mantissa = this.#integer(wholeEnd + 1, mantissaEnd, this.#integer(firstDigit, wholeEnd, 0));
-      const value = mantissa / POWERS_OF_TEN[mantissaEnd - wholeEnd - 1]!;
+      const value = mantissa / POWERS_OF_TEN[mantissaEnd - wholeEnd - 1];
       this.#writer.float64(isNegative ? -value : value);
       return true;
     }
@@ -369,7 +369,7 @@ export class JsonSource {
     const bytes = this.#bytes;
     const end = this.#end;
     let offset = start;
-    while (offset < end && bytes[offset]! >= ZERO && bytes[offset]! <= NINE) offset++;
+    while (offset < end && bytes[offset] >= ZERO && bytes[offset] <= NINE) offset++;
     return offset;
   }
 
@@ -377,7 +377,7 @@ export class JsonSource {
   #integer(start: number, end: number, value: number): number {
     const bytes = this.#bytes;
     let sum = value;
-    for (let offset = start; offset < end; offset++) sum = sum * 10 + bytes[offset]! - ZERO;
+    for (let offset = start; offset < end; offset++) sum = sum * 10 + bytes[offset] - ZERO;
     return sum;
   }
 
@@ -395,7 +395,7 @@ function copy(bytes: Uint8Array, start: number, end: number, writer: MsgpackWrit
   writer.reserve(lengthBytes);
   const target = writer.bytes;
   let to = writer.offset;
-  for (let offset = start; offset < end; offset++) target[to++] = bytes[offset]!;
+  for (let offset = start; offset < end; offset++) target[to++] = bytes[offset];
   writer.offset = to;
 }
 

@@ -205,7 +205,7 @@ export class MsgpackReader implements FrameReader {
       }
       if (Object.hasOwn(options, name)) return `option ${name} is given twice`;
       if (cursor.nil()) continue; // many encoders write an absent field as nil
-      const spec = shape.options[name]!;
+      const spec = shape.options[name];
       const value = readOption(cursor, spec);
       const problem = optionProblem(name, spec, value);
       if (problem !== null) return problem;

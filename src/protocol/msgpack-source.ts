@@ -25,9 +25,9 @@ export abstract class MsgpackSource {
     const bytes = this.bytes;
     const offset = this.offset;
     this.offset = offset + lengthBytes;
-    if (lengthBytes === 1) return bytes[offset]!;
-    const high = (bytes[offset]! << 8) | bytes[offset + 1]!;
-    return lengthBytes === 2 ? high : high * 0x1_0000 + ((bytes[offset + 2]! << 8) | bytes[offset + 3]!);
+    if (lengthBytes === 1) return bytes[offset];
+    const high = (bytes[offset] << 8) | bytes[offset + 1];
+    return lengthBytes === 2 ? high : high * 0x1_0000 + ((bytes[offset + 2] << 8) | bytes[offset + 3]);
   }
 
   /** The body of a type from float32 (0xca) to int64 (0xd3). A bigint only where a number would not be exact. */
@@ -41,7 +41,7 @@ export abstract class MsgpackSource {
     }
     const lengthBytes = type === 0xca ? 4 : 8;
     const { bytes, offset } = this;
-    for (let index = 0; index < lengthBytes; index++) scratch.setUint8(index, bytes[offset + index]!);
+    for (let index = 0; index < lengthBytes; index++) scratch.setUint8(index, bytes[offset + index]);
     this.offset = offset + lengthBytes;
     return type === 0xca ? scratch.getFloat32(0) : scratch.getFloat64(0);
   }

@@ -77,7 +77,7 @@ class Transcoder extends MsgpackSource {
   }
 
   value(): void {
-    const type = this.bytes[this.offset++]!;
+    const type = this.bytes[this.offset++];
     if (type < 10) this.#writer.byte(ZERO + type);
     else if (type < 0x80) this.#writer.text(String(type));
     else if (type < 0x90) this.#map(type & 15);
@@ -114,7 +114,7 @@ class Transcoder extends MsgpackSource {
     this.offset = end;
     target[at++] = QUOTE;
     for (let index = start; index < end; index++) {
-      const byte = source[index]!;
+      const byte = source[index];
       if (byte < 0x20 || byte >= 0x80 || byte === QUOTE || byte === BACKSLASH) {
         writer.text(JSON.stringify(decodeLenient(source, start, end)));
         return;
@@ -154,7 +154,7 @@ class Transcoder extends MsgpackSource {
   }
 
   key(): void {
-    const type = this.bytes[this.offset]!;
+    const type = this.bytes[this.offset];
     if ((type >= 0xa0 && type < 0xc0) || isLongString(type)) this.value();
     else if (isSimple(type)) this.#quoted();
     else if (this.#isInKey) this.#base64(skipValue(this.bytes, this.offset, this.bytes.length) - this.offset);
@@ -178,7 +178,7 @@ class Transcoder extends MsgpackSource {
   }
 
   #extension(lengthBytes: number): void {
-    const type = (this.bytes[this.offset++]! << 24) >> 24;
+    const type = (this.bytes[this.offset++] << 24) >> 24;
     const data = this.take(lengthBytes);
     const timeMs = type === TIMESTAMP_TYPE ? timestampMs(data) : Number.NaN;
     const isTime = !Number.isNaN(timeMs);

@@ -18,7 +18,7 @@ export function readValue(bytes: Uint8Array, start: number, end: number): unknow
 
 class Decoder extends MsgpackSource {
   value(): unknown {
-    const type = this.bytes[this.offset++]!;
+    const type = this.bytes[this.offset++];
     if (type < 0x80) return type;
     if (type < 0x90) return this.#map(type & 15);
     if (type < 0xa0) return this.#array(type & 15);
@@ -60,7 +60,7 @@ class Decoder extends MsgpackSource {
   }
 
   #key(): string {
-    const type = this.bytes[this.offset]!;
+    const type = this.bytes[this.offset];
     if (type >= 0xa0 && type < 0xc0) return this.#shortKey(type & 31);
     if (type >= 0xd9 && type <= 0xdb) return this.value() as string;
     const start = this.offset;
@@ -80,7 +80,7 @@ class Decoder extends MsgpackSource {
   }
 
   #extension(lengthBytes: number): Date | ExtensionValue {
-    const type = (this.bytes[this.offset++]! << 24) >> 24;
+    const type = (this.bytes[this.offset++] << 24) >> 24;
     const data = this.take(lengthBytes);
     const timeMs = type === TIMESTAMP_TYPE ? timestampMs(data) : Number.NaN;
     return Number.isNaN(timeMs) ? new ExtensionValue(type, data.slice()) : new Date(timeMs);

@@ -15,7 +15,7 @@ export class NameCache {
     let hash = end - start;
     let bits = 0;
     for (let index = start; index < end; index++) {
-      const byte = bytes[index]!;
+      const byte = bytes[index];
       hash = Math.imul(hash ^ byte, 0x0100_0193);
       bits |= byte;
     }

@@ -16,7 +16,7 @@ export function skipValue(bytes: Uint8Array, offset: number, end: number, nestin
   // Most payloads are one short bin or str.
   const type = bytes[offset];
   if ((type === BIN8 || type === STR8) && offset + 1 < end) {
-    const next = offset + 2 + bytes[offset + 1]!;
+    const next = offset + 2 + bytes[offset + 1];
     return next <= end ? next : SKIP_INCOMPLETE;
   }
   return walk(bytes, offset, end, nestingMax);
@@ -43,7 +43,7 @@ function walk(bytes: Uint8Array, offset: number, end: number, nestingMax: number
   let items = 1; // still to be read in the innermost container
   for (;;) {
     if (offset >= end) return SKIP_INCOMPLETE;
-    const type = bytes[offset++]!;
+    const type = bytes[offset++];
     let children = 0;
     if (type >= 0x80 && type < 0xe0) {
       if (type < 0xa0) children = type < 0x90 ? (type & 15) * 2 : type & 15;
@@ -54,7 +54,7 @@ function walk(bytes: Uint8Array, offset: number, end: number, nestingMax: number
         children = readLength(bytes, offset, lengthBytes) * (type >= 0xde ? 2 : 1);
         offset += lengthBytes;
       } else {
-        const body = BODY[type - 0xc0]!;
+        const body = BODY[type - 0xc0];
         if (body < 0x20) offset += body;
         else if (body === 0xff) return SKIP_INVALID;
         else {
@@ -76,14 +76,14 @@ function walk(bytes: Uint8Array, offset: number, end: number, nestingMax: number
     }
     while (items === 0) {
       if (depth === 0) return offset;
-      items = openItems[--depth]!;
+      items = openItems[--depth];
     }
   }
 }
 
 function readLength(bytes: Uint8Array, offset: number, lengthBytes: number): number {
-  if (lengthBytes === 1) return bytes[offset]!;
-  const high = (bytes[offset]! << 8) | bytes[offset + 1]!;
+  if (lengthBytes === 1) return bytes[offset];
+  const high = (bytes[offset] << 8) | bytes[offset + 1];
   if (lengthBytes === 2) return high;
-  return high * 0x1_0000 + ((bytes[offset + 2]! << 8) | bytes[offset + 3]!);
+  return high * 0x1_0000 + ((bytes[offset + 2] << 8) | bytes[offset + 3]);
 }

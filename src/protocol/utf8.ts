@@ -10,7 +10,7 @@ const ASCII_MAX_BYTES = 256;
 
 function isAscii(bytes: Uint8Array, start: number, end: number): boolean {
   for (let index = start; index < end; index++) {
-    if (bytes[index]! >= 0x80) return false;
+    if (bytes[index] >= 0x80) return false;
   }
   return true;
 }

@@ -106,7 +106,7 @@ export class RingWriter {
 
   /** Position after the last committed record, in bytes since the ring's beginning. */
   get position(): number {
-    return unwrapPosition(this.#committedLow, this.#positions[WRITER_POSITION_F64]!);
+    return unwrapPosition(this.#committedLow, this.#positions[WRITER_POSITION_F64]);
   }
 
   /**
@@ -185,7 +185,7 @@ export class RingWriter {
     if (this.#positionsLow[WRITER_POSITION_I32] !== publishedLow) {
       throw new Error('ring writer: another writer has published into this ring');
     }
-    this.#positions[WRITER_POSITION_F64]! += (committedLow - publishedLow) | 0;
+    this.#positions[WRITER_POSITION_F64] += (committedLow - publishedLow) | 0;
     // Publishes the content of all records before this position. Pairs with the loads in RingReader.
     Atomics.store(this.#positionsLow, WRITER_POSITION_I32, committedLow);
     this.#publishedLow = committedLow;
@@ -274,7 +274,7 @@ export class RingReader {
 
   /** Position after the current record, in bytes since the ring's beginning. */
   get position(): number {
-    return unwrapPosition(this.#readLow, this.#positions[READER_POSITION_F64]!);
+    return unwrapPosition(this.#readLow, this.#positions[READER_POSITION_F64]);
   }
 
   /** Moves to the next published record. False when there is none: then the current record stays current. */
@@ -284,24 +284,24 @@ export class RingReader {
     if (readLow === this.#writerLow && !this.#look()) return false;
     const i32 = this.#i32;
     let index = readLow & this.#indexMask;
-    let lengthBytes = i32[(index >> 2) + RECORD_LENGTH_I32]!;
+    let lengthBytes = i32[(index >> 2) + RECORD_LENGTH_I32];
     if (lengthBytes < RECORD_HEAD_BYTES) {
       // Padding reaches to the end of the data area, and the record it made room for is published with it.
       if (-lengthBytes !== this.#capacityBytes - index) this.#corrupt(lengthBytes);
       readLow -= lengthBytes;
       index = 0;
-      lengthBytes = i32[RECORD_LENGTH_I32]!;
+      lengthBytes = i32[RECORD_LENGTH_I32];
       if (lengthBytes < RECORD_HEAD_BYTES) this.#corrupt(lengthBytes);
     }
     const index32 = index >> 2;
-    const typeAndFlags = i32[index32 + RECORD_TYPE_AND_FLAGS_I32]!;
+    const typeAndFlags = i32[index32 + RECORD_TYPE_AND_FLAGS_I32];
     this.type = typeAndFlags & 0xffff;
     this.flags = typeAndFlags >>> 16;
-    this.alias = i32[index32 + RECORD_ALIAS_I32]! >>> 0;
-    this.origin = i32[index32 + RECORD_ORIGIN_I32]! >>> 0;
-    this.request = i32[index32 + RECORD_REQUEST_I32]! >>> 0;
-    this.aux = i32[index32 + RECORD_AUX_I32]! >>> 0;
-    this.time = this.#f64[(index >> 3) + RECORD_TIME_F64]!;
+    this.alias = i32[index32 + RECORD_ALIAS_I32] >>> 0;
+    this.origin = i32[index32 + RECORD_ORIGIN_I32] >>> 0;
+    this.request = i32[index32 + RECORD_REQUEST_I32] >>> 0;
+    this.aux = i32[index32 + RECORD_AUX_I32] >>> 0;
+    this.time = this.#f64[(index >> 3) + RECORD_TIME_F64];
     this.payloadStart = index + RECORD_HEAD_BYTES;
     this.payloadEnd = index + lengthBytes;
     this.#readLow = (readLow + ((lengthBytes + (RECORD_ALIGNMENT_BYTES - 1)) & -RECORD_ALIGNMENT_BYTES)) | 0;
@@ -318,7 +318,7 @@ export class RingReader {
     if (this.#positionsLow[READER_POSITION_I32] !== releasedLow) {
       throw new Error('ring reader: another reader has released from this ring');
     }
-    this.#positions[READER_POSITION_F64]! += (readLow - releasedLow) | 0;
+    this.#positions[READER_POSITION_F64] += (readLow - releasedLow) | 0;
     // Publishes that this reader is done with all bytes before this position. Pairs with the loads in RingWriter.
     Atomics.store(this.#positionsLow, READER_POSITION_I32, readLow);
     this.#releasedLow = readLow;

@@ -22,7 +22,7 @@ describe('turns', () => {
     await Promise.all([take(turns, 'a', 4, log), take(turns, 'b', 4, log)]);
     const began = log.filter((entry) => entry.endsWith('+')).map(([member]) => member);
     expect(began.join('')).toBe('abbabaab');
-    for (let index = 0; index < log.length; index += 2) expect(log[index + 1]).toBe(log[index]!.replace('+', '-'));
+    for (let index = 0; index < log.length; index += 2) expect(log[index + 1]).toBe(log[index].replace('+', '-'));
   });
 
   it('wait for all who are still there', async () => {

@@ -54,13 +54,13 @@ function publishPlans(publisher: number): PublishPlan[] {
 function loadPlan(random: () => number): LoadPlan {
   const below = (limit: number): number => Math.floor(random() * limit);
   const subscribers = Array.from({ length: SUBSCRIBERS }, (_, n) => {
-    const codec = CODECS[n % 2]!;
+    const codec = CODECS[n % 2];
     const topics = codec === 'json' ? TOPICS.filter((topic) => !VISITED.includes(topic)) : TOPICS;
-    return { codec, topics: Array.from({ length: TOPICS_EACH }, (_, i) => topics[(n + i * 7) % topics.length]!) };
+    return { codec, topics: Array.from({ length: TOPICS_EACH }, (_, i) => topics[(n + i * 7) % topics.length]) };
   });
   const visits = (): Visit[] =>
     Array.from({ length: 100 }, () => ({
-      topic: VISITED[below(VISITED.length)]!,
+      topic: VISITED[below(VISITED.length)],
       lastN: below(10),
       stayMs: 30 + below(500),
       awayMs: below(300),
@@ -121,8 +121,8 @@ async function moveAbout({ engine }: FaultyEngine, random: () => number, endMs: 
   const moves: Promise<void>[] = [];
   const topics = TOPICS.filter((topic) => topic.startsWith('moving'));
   while (performance.now() < endMs) {
-    const topic = topics[Math.floor(random() * topics.length)]!;
-    moves.push(engine.moveTopic(topic, homes[Math.floor(random() * homes.length)]!));
+    const topic = topics[Math.floor(random() * topics.length)];
+    moves.push(engine.moveTopic(topic, homes[Math.floor(random() * homes.length)]));
     await pause(20 + random() * 150);
   }
   await Promise.all(moves);
@@ -133,9 +133,9 @@ async function moveAbout({ engine }: FaultyEngine, random: () => number, endMs: 
 function outages(injected: readonly InjectedFault[], { heard }: LoadReport): { fault: string; outageMs: number }[] {
   return injected.flatMap(({ fault, atMs, topics }) =>
     topics.flatMap((topic) => {
-      const { acceptedMs, heardMs } = heard[topic]!;
+      const { acceptedMs, heardMs } = heard[topic];
       const next = acceptedMs.findIndex((acceptedAtMs) => acceptedAtMs > atMs);
-      return next < 0 ? [] : [{ fault, outageMs: heardMs[next]! - Math.max(atMs, acceptedMs[next]!) }];
+      return next < 0 ? [] : [{ fault, outageMs: heardMs[next] - Math.max(atMs, acceptedMs[next]) }];
     }),
   );
 }
@@ -165,7 +165,7 @@ function print(
   }
   // Auto topics are silent by plan at times.
   for (const topic of TOPICS.filter((name) => !AUTO.includes(name))) {
-    const { pauseMs } = longestPause(report.heard[topic]!);
+    const { pauseMs } = longestPause(report.heard[topic]);
     lines.push(`longest pause between two messages of ${topic}: ${pauseMs} ms`);
   }
   console.log(lines.map((line) => `chaos: ${line}`).join('\n'));

@@ -61,11 +61,11 @@ export class FaultInjector {
     while (performance.now() < endMs || first.length > 0) {
       await pause(this.#between(PAUSE_MIN_MS, PAUSE_MAX_MS));
       const lane = this.#below(this.#faulty.pool.lanes.length);
-      const fault = first[0] ?? CHOICES[this.#below(CHOICES.length)]!;
+      const fault = first[0] ?? CHOICES[this.#below(CHOICES.length)];
       const isHitAgain = this.#random() < HIT_AGAIN;
       const sites = 1 + this.#below(SITES_MAX);
       const durationMs = this.#between(STARVE_MIN_MS, STARVE_MAX_MS);
-      const { state, messages } = this.#faulty.engine.stats().lanes[lane]!;
+      const { state, messages } = this.#faulty.engine.stats().lanes[lane];
       if (state === 'running') {
         // One that always died before it got anywhere would be given up, and rightly so.
         if (messages <= (this.#messages[lane] ?? -1)) continue;
@@ -81,7 +81,7 @@ export class FaultInjector {
 
   /** False: it has not happened, or not yet. */
   async #inject(lane: number, fault: ChaosFault, sites: number, durationMs: number): Promise<boolean> {
-    const { running, faults } = this.#faulty.pool.lanes[lane]!;
+    const { running, faults } = this.#faulty.pool.lanes[lane];
     if (fault === 'terminate') {
       if (running === null) return false;
       this.injected.push({ fault, lane, atMs: Date.now(), topics: this.#topicsOf(lane) });

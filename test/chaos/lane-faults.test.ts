@@ -46,12 +46,12 @@ describe('a lane whose thread', () => {
       const faulty = await startFaultyEngine({ topics: HOT, ...(kind === 'stalled' && { laneStallMs: 500 }) });
       const feed = await NumberFeed.start(faulty.engine.url, 'hot');
       await feed.progress(20);
-      faulty.pool.lanes[0]!.faults.ask(fault, 40);
+      faulty.pool.lanes[0].faults.ask(fault, 40);
       await untilLane(faulty, 'recovered');
       await feed.progress(20);
       await feed.settled();
-      expect(faulty.events[0]!.kind).toBe(kind);
-      expect(String(faulty.events[0]!.fault)).toMatch(said);
+      expect(faulty.events[0].kind).toBe(kind);
+      expect(String(faulty.events[0].fault)).toMatch(said);
       expect(faulty.engine.stats().lanes[0]).toMatchObject({ state: 'running', poisonedMessages: 0 });
       console.log(`${fault}: ${faulty.events.map(({ kind, recoveryMs }) => `${kind} ${recoveryMs.toFixed(0)} ms`)}`);
     });
@@ -63,7 +63,7 @@ describe('a lane whose thread', () => {
     // A batch of one message passes a dozen sites: begin, commit, begin and commit of the JSON stream, publish, release.
     for (let site = 1; site <= 12; site++) {
       await feed.progress(3);
-      faulty.pool.lanes[0]!.faults.ask('throw', site);
+      faulty.pool.lanes[0].faults.ask('throw', site);
       await untilLane(faulty, 'recovered', site);
     }
     await feed.settled();
@@ -90,8 +90,8 @@ describe('a lane whose thread', () => {
     const faulty = await startFaultyEngine({ topics: HOT });
     const feed = await NumberFeed.start(faulty.engine.url, 'hot');
     await feed.progress(10);
-    faulty.pool.lanes[0]!.faults.ask('starve', 5, 400);
-    await until(() => faulty.pool.lanes[0]!.faults.committed === 1);
+    faulty.pool.lanes[0].faults.ask('starve', 5, 400);
+    await until(() => faulty.pool.lanes[0].faults.committed === 1);
     await feed.progress(100);
     await feed.settled();
     expect(faulty.events).toEqual([]);
@@ -111,9 +111,9 @@ describe('a dead lane', () => {
     const [reader, publisher] = [await TestClient.open(faulty.engine.url), await TestClient.open(faulty.engine.url)];
     await reader.subscribe('hot');
     await publisher.publish('hot', 0);
-    faulty.pool.lanes[0]!.faults.ask('hang');
+    faulty.pool.lanes[0].faults.ask('hang');
     publisher.send({ type: 'publish', topic: 'hot', payload: 0 });
-    await until(() => faulty.pool.lanes[0]!.faults.committed === 1, 'the lane hangs');
+    await until(() => faulty.pool.lanes[0].faults.committed === 1, 'the lane hangs');
     for (let id = 1; id <= MESSAGES; id++) {
       publisher.send({ type: 'publish', id: `m${id}`, topic: 'hot', payload: id });
       // Some at a time, so that there are many WebSocket messages.
@@ -137,7 +137,7 @@ describe('a dead lane', () => {
     const faulty = await startFaultyEngine({ topics: HOT });
     const { engine, pool } = faulty;
     await engine.publish('hot', 'first');
-    pool.lanes[0]!.running!.terminate();
+    pool.lanes[0].running!.terminate();
     const old = Promise.all(['a', 'b', 'c'].map((payload) => engine.publish('hot', payload)));
     const ends: string[] = [];
     engine.subscribe('hot', { onEnd: (code) => ends.push(code) }, () => {});
@@ -159,7 +159,7 @@ describe('a dead lane', () => {
   it('is where a topic may be sent that shall be hot, if there is no other', async () => {
     const faulty = await startFaultyEngine({});
     await faulty.engine.publish('promoted', 1);
-    faulty.pool.lanes[0]!.running!.terminate();
+    faulty.pool.lanes[0].running!.terminate();
     await untilLane(faulty, 'died');
     await faulty.engine.moveTopic('promoted', 'hot');
     expect(await faulty.engine.publish('promoted', 2)).toMatchObject({ seq: 2 });
@@ -215,7 +215,7 @@ describe('a message that kills its lane', () => {
     expect(publisher.heard.filter((frame) => 'id' in frame && frame.id === POISON_ID)).toHaveLength(1);
     expect(poisoned).toHaveLength(1);
     expect(poisoned[0]).toMatchObject({ topic: 'hot', lane: 0 });
-    expect(Buffer.from(poisoned[0]!.payload).toString()).toContain(KILLER);
+    expect(Buffer.from(poisoned[0].payload).toString()).toContain(KILLER);
     expect(events.map(({ kind }) => kind).filter((kind) => kind === 'died')).toHaveLength(3);
     expect(engine.stats().lanes[0]).toMatchObject({ state: 'running', restarts: 3, poisonedMessages: 1 });
     expect(engine.stats().pendingAcks).toBe(0);
@@ -300,7 +300,7 @@ describe('a lane that is killed while topics move', () => {
         await engine.moveTopic('moving', from);
         await feed.progress(10);
         const isThere = engine.moveTopic('moving', to);
-        pool.lanes[killed]!.running!.terminate();
+        pool.lanes[killed].running!.terminate();
         await isThere;
         expect(engine.topicStats('moving')?.home).toBe(to);
         await untilLane(faulty, 'recovered');
@@ -316,7 +316,7 @@ describe('a lane that is killed while topics move', () => {
     const { engine, pool } = faulty;
     const feeds = await Promise.all(['hot:1', 'hot:2', 'hot:3'].map((topic) => NumberFeed.start(engine.url, topic)));
     for (const feed of feeds) await feed.progress(10);
-    pool.lanes[0]!.running!.terminate();
+    pool.lanes[0].running!.terminate();
     await untilLane(faulty, 'died');
     await Promise.all([engine.moveTopic('hot:1', 1), engine.moveTopic('hot:2', 'cold'), engine.moveTopic('hot:3', 0)]);
     expect(feeds.map(({ topic }) => engine.topicStats(topic)?.home)).toEqual([1, 'cold', 0]);
@@ -357,9 +357,9 @@ describe('closing an engine', () => {
 
   it('while a lane hangs ends within its time', async () => {
     const faulty = await startRead();
-    faulty.pool.lanes[0]!.faults.ask('hang');
+    faulty.pool.lanes[0].faults.ask('hang');
     void publishAll(faulty);
-    await until(() => faulty.pool.lanes[0]!.faults.committed === 1);
+    await until(() => faulty.pool.lanes[0].faults.committed === 1);
     expect(await timeOfClose(faulty)).toBeLessThan(SHUTDOWN_TIMEOUT_MS + SLACK_MS);
     expect((await faulty.reader.untilClosed()).code).toBe(1001);
   });
@@ -367,7 +367,7 @@ describe('closing an engine', () => {
   it('while a lane hangs tells every publisher what became of its message before the connection ends', async () => {
     const faulty = await startRead();
     const publishers = await Promise.all(CODECS.map((codec) => TestClient.open(faulty.engine.url, codec)));
-    faulty.pool.lanes[0]!.faults.ask('hang');
+    faulty.pool.lanes[0].faults.ask('hang');
     const before = faulty.engine.stats().messages;
     for (const publisher of publishers) {
       const messages = Array.from({ length: 100 }, (_, n) => ({
@@ -393,7 +393,7 @@ describe('closing an engine', () => {
 
   it('while a lane is dead delivers all that was accepted', async () => {
     const faulty = await startRead(PATIENT_TIMEOUT_MS);
-    faulty.pool.lanes[0]!.running!.terminate();
+    faulty.pool.lanes[0].running!.terminate();
     const outcomes = publishAll(faulty);
     expect(await timeOfClose(faulty)).toBeLessThan(PATIENT_TIMEOUT_MS);
     expect((await outcomes).filter(({ status }) => status === 'rejected')).toEqual([]);
@@ -403,7 +403,7 @@ describe('closing an engine', () => {
 
   it('while a lane is restarting delivers all that was accepted', async () => {
     const faulty = await startRead(PATIENT_TIMEOUT_MS);
-    faulty.pool.lanes[0]!.running!.terminate();
+    faulty.pool.lanes[0].running!.terminate();
     await untilLane(faulty, 'died');
     const outcomes = publishAll(faulty);
     expect(await timeOfClose(faulty)).toBeLessThan(PATIENT_TIMEOUT_MS);

@@ -32,7 +32,7 @@ afterEach(() => load?.end());
 
 /** The longest pause between two messages that overlaps each move. */
 function pausesAround(moves: readonly Move[], heard: Readonly<Record<string, HeardTopic>>): number[] {
-  return moves.map(({ topic, startMs, endMs }) => longestPause(heard[topic]!, startMs, endMs).pauseMs);
+  return moves.map(({ topic, startMs, endMs }) => longestPause(heard[topic], startMs, endMs).pauseMs);
 }
 
 it(`two topics move ${ROUNDS} times there and back under load: every message comes once, in order`, {
@@ -42,7 +42,7 @@ it(`two topics move ${ROUNDS} times there and back under load: every message com
   load = new LoadProcess({
     tickMs: TICK_MS,
     subscribers: Array.from({ length: READERS }, (_, n) => ({
-      codec: CODECS[n % 2]!,
+      codec: CODECS[n % 2],
       topics: CODECS[n % 2] === 'json' ? [TO_AND_FRO] : TOPICS,
     })),
     publishers: CODECS.map((codec, number) => ({
@@ -92,7 +92,7 @@ it(`two topics move ${ROUNDS} times there and back under load: every message com
     console.log(
       `moves: ${topic}, ${heads[topic]} messages, ${ofTopic.length} moves: ${percentiles(durations)}\n` +
         `moves: longest pause between two messages around a move: ${percentiles(pausesAround(ofTopic, report.heard))}; ` +
-        `in all: ${longestPause(report.heard[topic]!).pauseMs} ms`,
+        `in all: ${longestPause(report.heard[topic]).pauseMs} ms`,
     );
   }
   console.log(`moves: ${report.visits} JSON streams begun and ended`);

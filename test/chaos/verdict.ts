@@ -65,7 +65,7 @@ function outcomeProblems(publisher: number, answered: readonly Outcome[], { hear
 export function longestPause({ heardMs }: HeardTopic, fromMs = 0, untilMs = Number.POSITIVE_INFINITY) {
   let longest = { pauseMs: 0, atMs: 0 };
   for (let n = 1; n < heardMs.length; n++) {
-    const [before, after] = [heardMs[n - 1]!, heardMs[n]!];
+    const [before, after] = [heardMs[n - 1], heardMs[n]];
     if (after < fromMs || before > untilMs) continue;
     if (after - before > longest.pauseMs) longest = { pauseMs: after - before, atMs: before };
   }
@@ -75,7 +75,6 @@ export function longestPause({ heardMs }: HeardTopic, fromMs = 0, untilMs = Numb
 export function percentiles(values: readonly number[]): string {
   if (values.length === 0) return 'none';
   const sorted = values.toSorted((a, b) => a - b);
-  const at = (part: number): string =>
-    sorted[Math.min(sorted.length - 1, Math.floor(part * sorted.length))]!.toFixed(0);
+  const at = (part: number): string => sorted[Math.min(sorted.length - 1, Math.floor(part * sorted.length))].toFixed(0);
   return `p50 ${at(0.5)}, p99 ${at(0.99)}, max ${sorted.at(-1)!.toFixed(0)} ms (n ${values.length})`;
 }

@@ -97,7 +97,7 @@ describe('ringcast serve', () => {
     const { server } = await serve('--demo');
     await server.until(({ stdout }) => stdout.includes('npx ringcast'));
     const command = /npx ringcast sub '(\S+)' (--url \S+)/.exec(server.stdout);
-    const { code, stdout } = await runCli(['sub', command![1]!, ...command![2]!.split(' '), '--json', '--count', '5']);
+    const { code, stdout } = await runCli(['sub', command![1], ...command![2].split(' '), '--json', '--count', '5']);
     expect(code).toBe(0);
     const events = lines(stdout).map((line) => JSON.parse(line));
     expect(events).toHaveLength(5);
@@ -191,10 +191,10 @@ describe('ringcast replay to a real server', () => {
     const sent = new Map(topics.map((topic) => [topic, createHash('sha256')]));
     let text = '';
     for (let n = 0; n < 6000; n++) {
-      const [market, stream] = topics[n % 2]!.split(':') as [string, string];
+      const [market, stream] = topics[n % 2].split(':') as [string, string];
       const json = JSON.stringify({ stream, data: { n, price: `${61_000 + (n % 7)}.50`, levels: [n, n / 8] } });
       text += `${1_723_161_253_937_085_768n + BigInt(n)} ${market} ${json}\n`;
-      sent.get(topics[n % 2]!)?.update(json);
+      sent.get(topics[n % 2])?.update(json);
     }
     await writeFile(file, text);
 

@@ -20,7 +20,7 @@ async function startAgent(...args: string[]): Promise<{ cli: RunningCli; address
   const cli = new RunningCli(['load-agent', '--listen', '127.0.0.1:0', ...args]);
   ends.push(() => cli.kill('SIGKILL'));
   await cli.until(({ stdout }) => stdout.includes('waits at'));
-  return { cli, address: /waits at (\S+)/.exec(cli.stdout)![1]! };
+  return { cli, address: /waits at (\S+)/.exec(cli.stdout)![1] };
 }
 
 function loadArgs(url: string, agents: readonly string[]): string[] {

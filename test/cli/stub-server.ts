@@ -138,7 +138,7 @@ export class StubServer {
   }
 
   #topic(frame: ClientFrame): StubTopic {
-    const name = frame.topic ?? this.#byAlias[frame.alias]!.name;
+    const name = frame.topic ?? this.#byAlias[frame.alias].name;
     const known = this.topics.get(name);
     if (known !== undefined) return known;
     const topic = { name, alias: this.#byAlias.length, frames: [], messages: [], subscribers: new Set<WebSocket>() };

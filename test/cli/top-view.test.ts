@@ -108,12 +108,12 @@ describe('the order of topics', () => {
       const sorted = sortTopics(topics, sort);
       expect(new Set(sorted)).toEqual(new Set(topics));
       for (let index = 1; index < sorted.length; index++) {
-        const [before, after] = [sorted[index - 1]!, sorted[index]!];
+        const [before, after] = [sorted[index - 1], sorted[index]];
         const scores = (topic: TopicFigures) =>
           sort === 'name' ? [] : [TOPIC_SORTS[sort](topic), topic.messagesPerSecond];
         const [first, second] = [scores(before), scores(after)];
         const differs = first.findIndex((score, place) => score !== second[place]);
-        expect(differs < 0 ? before.topic < after.topic : first[differs]! > second[differs]!).toBe(true);
+        expect(differs < 0 ? before.topic < after.topic : first[differs] > second[differs]).toBe(true);
       }
     },
   );

@@ -21,7 +21,7 @@ function exampleIn(file: string): string {
   const source = readFileSync(`${ROOT}src/client/${file}`, 'utf8');
   const examples = [...source.matchAll(/^ \* ```ts\n(.*?)^ \* ```$/gms)];
   expect(examples).toHaveLength(1);
-  return examples[0]![1]!.replaceAll(/^ \* ?/gm, '');
+  return examples[0][1].replaceAll(/^ \* ?/gm, '');
 }
 
 function run(code: string): Promise<{ code: number | null; stdout: string; stderr: string }> {

@@ -62,7 +62,7 @@ export class FakeSocket implements WebSocketLike {
   takeFrame(): SentFrame {
     const frames = this.takeFrames();
     if (frames.length !== 1) throw new Error(`expected one frame, got ${JSON.stringify(frames)}`);
-    return frames[0]!;
+    return frames[0];
   }
 
   serverOpens(): void {

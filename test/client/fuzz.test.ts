@@ -58,7 +58,7 @@ function mutated({ below }: Choices, frame: Uint8Array): Uint8Array {
     const kind = below(4);
     if (kind === 0) bytes.splice(at, 1 + below(3));
     else if (kind === 1) bytes.splice(at, 0, ...bytes.slice(at, at + below(8)));
-    else bytes[at] = kind === 2 ? below(256) : bytes[at]! ^ (1 << below(8));
+    else bytes[at] = kind === 2 ? below(256) : bytes[at] ^ (1 << below(8));
   }
   return new Uint8Array(bytes);
 }

@@ -43,7 +43,7 @@ describe('a refused upgrade', () => {
     [503, 'SHUTTING_DOWN', true, 'toString: no code\n'],
   ])('with %i is %s (retry: %s): %j', async (status, code, retry, body) => {
     const url = await refusing(status, body);
-    const line = body.split('\n')[0]!.slice(0, 200);
+    const line = body.split('\n')[0].slice(0, 200);
     await expect(connect(url, { WebSocket })).rejects.toMatchObject({
       ...{ name: 'RingcastError', code, retry, details: { status } },
       message: `the server refused the connection (${status})${line && ': '}${line}`,

@@ -62,7 +62,7 @@ describe('between turns', () => {
       lab.delivery.blocked(one.consumer);
       for (const topic of topics) topic.publish('x');
       lab.settle();
-      one.unsubscribe(topics[left]!);
+      one.unsubscribe(topics[left]);
       lab.delivery.drained(one.consumer);
       lab.settle();
       const wanted = [1, 2, 3, 4, 5].filter((alias) => alias !== left + 1).map((alias) => `${alias}:1`);
@@ -137,11 +137,11 @@ describe('between turns', () => {
     for (const one of consumers) expect(one.take()).toEqual(['2:1']);
     const next = lab.topic();
     expect(next.stream.slot).toBe(gone.stream.slot);
-    consumers[0]!.subscribe(next);
+    consumers[0].subscribe(next);
     next.publish('y');
     lab.settle();
-    expect(consumers[0]!.take()).toEqual(['3:1']);
-    expect(consumers[1]!.take()).toEqual([]);
+    expect(consumers[0].take()).toEqual(['3:1']);
+    expect(consumers[1].take()).toEqual([]);
   });
 
   it('a stream tells when its last subscription is gone', () => {
@@ -243,7 +243,7 @@ describe('within a turn', () => {
       const one = consumers.find((candidate) => candidate.consumer === consumer)!;
       if (told % 3 === 0) one.close();
       else if (told % 3 === 1) one.subscribe(other);
-      consumers[(told * 7) % 200]!.close();
+      consumers[(told * 7) % 200].close();
     });
     expect(lab.delivery.load.streams).toBe(3);
     other.publish('x');

@@ -114,8 +114,8 @@ describe('slices', () => {
     lab.settle();
     const messages = one.takeMessages();
     expect(messages).toHaveLength(1);
-    expect(messages[0]!.slice(0, 2).sort()).toEqual(['2:1', '3:1']);
-    expect(messages[0]!.slice(2)).toEqual(['1:1', '1:2']);
+    expect(messages[0].slice(0, 2).sort()).toEqual(['2:1', '3:1']);
+    expect(messages[0].slice(2)).toEqual(['1:1', '1:2']);
   });
 
   it('stay within 15 KiB when they are gathered, and lose no order within a topic', () => {

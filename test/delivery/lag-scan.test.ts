@@ -143,7 +143,7 @@ describe('lag scan', () => {
 
 function disturb(lab: DeliveryLab, topics: LabTopic[], consumers: LabConsumer[], random: Random): void {
   const at = random.below(topics.length);
-  const topic = topics[at]!;
+  const topic = topics[at];
   const consumer = consumers[random.below(consumers.length + 1)];
   lab.scheduler.advance(random.below(5));
   switch (random.below(6)) {
@@ -177,7 +177,7 @@ function compare(lab: DeliveryLab, scan: LagScan, topics: LabTopic[], consumers:
   for (const stream of topics.flatMap((topic) => [topic.stream, topic.jsonStream])) {
     const lags = consumers
       .map(({ consumer }) => lab.delivery.cursorOf(consumer, stream))
-      .filter((cursor, index) => cursor >= 0 && lab.delivery.isSubscribed(consumers[index]!.consumer, stream))
+      .filter((cursor, index) => cursor >= 0 && lab.delivery.isSubscribed(consumers[index].consumer, stream))
       .map((cursor) => stream.log.headSeq - cursor + 1)
       .filter((lag) => lag > 0);
     all.push(...lags);

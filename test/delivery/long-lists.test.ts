@@ -12,8 +12,8 @@ describe('a consumer that ends with many subscriptions', () => {
     const topics = Array.from({ length: MANY }, () => lab.topic());
     const one = lab.consumer();
     for (const topic of topics) one.subscribe(topic);
-    const other = lab.consumer().subscribe(topics[0]!);
-    topics[0]!.publish('pending');
+    const other = lab.consumer().subscribe(topics[0]);
+    topics[0].publish('pending');
     one.close();
     expect([one.consumer.isClosed, lab.delivery.load.subscriptions > MANY / 2]).toEqual([true, true]);
     let turns = 0;
@@ -70,12 +70,12 @@ describe('a stream that ends with many subscriptions', () => {
     const isBlocked = (index: number): boolean => index % 100 === 0;
     expect(consumers.every(({ consumer }, index) => isBlocked(index) || told.get(consumer) === 1)).toBe(true);
     // One that comes back is told before it is told of anything new; one that ends is not told.
-    lab.delivery.settleEnded(consumers[0]!.consumer);
-    expect(told.get(consumers[0]!.consumer)).toBe(1);
-    consumers[100]!.close();
+    lab.delivery.settleEnded(consumers[0].consumer);
+    expect(told.get(consumers[0].consumer)).toBe(1);
+    consumers[100].close();
     for (const { consumer } of consumers) lab.delivery.drained(consumer);
     lab.settle();
-    expect([told.size, told.get(consumers[100]!.consumer)]).toEqual([MANY - 1, undefined]);
+    expect([told.size, told.get(consumers[100].consumer)]).toEqual([MANY - 1, undefined]);
     expect([...told.values()].every((count) => count === 1)).toBe(true);
     expect(lab.delivery.load.subscriptions).toBe(MANY - 1);
     expect(

@@ -25,7 +25,7 @@ function seqsIn(view: Uint8Array, bytes: number): number[] {
   return Array.from({ length: view.length / bytes }, (_, i) => {
     const frame = view.subarray(i * bytes, (i + 1) * bytes);
     expect(new Set(frame).size).toBe(1);
-    return frame[0]!;
+    return frame[0];
   });
 }
 

@@ -38,7 +38,7 @@ function runWheel(startMs: number, random: Random): void {
   const wheel = new DelayWheel(startMs);
   let nowMs = startMs;
   for (let step = 0; step < 5_000; step++) {
-    const consumer = all[random.below(all.length)]!;
+    const consumer = all[random.below(all.length)];
     const known = dueMs.get(consumer);
     if (known === undefined) {
       const due = nowMs + random.below(DELAY_MAX_MS * 10) / 10;
@@ -92,7 +92,7 @@ describe('consumer queue', () => {
     for (let step = 0; step < 50_000; step++) {
       const mayGrow = step % 10_000 < 5_000 ? 0.55 : 0.45;
       if (model.length === 0 || random.chance(mayGrow)) {
-        const consumer = all[random.below(all.length)]!;
+        const consumer = all[random.below(all.length)];
         queue.push(consumer);
         model.push(consumer);
       } else if (queue.shift() !== model.shift()) throw new Error(`step ${step}: not the first one`);
@@ -109,8 +109,8 @@ describe('subscription table', () => {
     // Few connections and streams, so that the same pairs come again; numbers that lie close, and far apart.
     const ids = [...Array.from({ length: 40 }, (_, i) => i), 1 << 16, 1 << 20, (1 << 20) + 1, 2 ** 30];
     for (let step = 0; step < 60_000; step++) {
-      const connection = ids[random.below(ids.length)]!;
-      const stream = ids[random.below(ids.length)]!;
+      const connection = ids[random.below(ids.length)];
+      const stream = ids[random.below(ids.length)];
       const key = `${connection} ${stream}`;
       const row = model.get(key);
       if (table.find(connection, stream) !== (row ?? NONE)) throw new Error(`step ${step}: ${key} is not row ${row}`);

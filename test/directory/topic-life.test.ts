@@ -252,7 +252,7 @@ it('whatever came and went, nothing is left', () => {
 
 describe('the wait on the way to a lane', () => {
   const waitOf = (maxDelayMs: number | 'auto', ownDelayMs?: number): number => {
-    const lab = new RouterLab({ laneRingBytes: 4096, registry: { rules: [{ ...HOT[0]!, maxDelayMs }] } });
+    const lab = new RouterLab({ laneRingBytes: 4096, registry: { rules: [{ ...HOT[0], maxDelayMs }] } });
     const options = ownDelayMs === undefined ? {} : { maxDelayMs: ownDelayMs };
     lab.client().send({ type: 'subscribe', topic: 'hot:a', options });
     return lab.topics.find('hot:a')!.mayWaitMs;

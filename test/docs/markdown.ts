@@ -42,9 +42,9 @@ export function blocksOf({ path, text }: Page): Block[] {
     return {
       page: path,
       line: text.slice(0, fence.index).split('\n').length,
-      language: fence[1]!,
-      body: fence[2]!,
-      output: isOutput ? next[2]! : null,
+      language: fence[1],
+      body: fence[2],
+      output: isOutput ? next[2] : null,
     };
   });
 }

@@ -41,7 +41,7 @@ describe('package.json', () => {
 
   it('allows the Node versions that the README names', () => {
     expect(engines.node).toBe('20 || 22 || >=24');
-    expect(readPages()[0]!.text).toContain('With Node.js 20, 22 or 24');
+    expect(readPages()[0].text).toContain('With Node.js 20, 22 or 24');
   });
 
   const hasNpm = isPosix && spawnSync('npm', ['--version']).status === 0;

@@ -59,7 +59,7 @@ describe('the commands of the README', () => {
   const commands = [
     ...shellLines.filter((line) => line.startsWith('npx ringcast ')).map((line) => line.replace('npx ', '')),
     ...rowsUnder(readme, '## Commands').map((cells) => cells.join(' ')),
-  ].map((text) => ({ text, name: text.split(' ')[1]! }));
+  ].map((text) => ({ text, name: text.split(' ')[1] }));
   const helpOf = new Map<string, string>();
 
   beforeAll(async () => {

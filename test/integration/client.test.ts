@@ -37,10 +37,10 @@ describe.each(['cold:t', 'hot:t'])('the client, subscribed to %s', (topic) => {
       expect(payload).toEqual(floodPayload(seq));
       record.push(seq);
     });
-    sockets[0]!.pause();
+    sockets[0].pause();
     const before = await floodUntilBlocked(engine, topic);
     await floodOn(engine, topic, before + 1, 50);
-    sockets[0]!.resume();
+    sockets[0].resume();
     await until(() => record.at(-1) === before + 50, 'the last message');
     let next = 1;
     for (const entry of record) {
@@ -49,7 +49,7 @@ describe.each(['cold:t', 'hot:t'])('the client, subscribed to %s', (topic) => {
     }
     const gaps = record.filter((entry) => typeof entry === 'object');
     expect(gaps).toMatchObject([{ topic, reason: 'lapped' }]);
-    expect(engine.stats().lostMessages).toBe(gaps[0]!.toSeq - gaps[0]!.fromSeq + 1);
+    expect(engine.stats().lostMessages).toBe(gaps[0].toSeq - gaps[0].fromSeq + 1);
     await client.close();
   });
 
@@ -59,11 +59,11 @@ describe.each(['cold:t', 'hot:t'])('the client, subscribed to %s', (topic) => {
     const client = await connect(url, { WebSocket: Pausable });
     const closed = new Promise((resolve) => client.on('close', resolve));
     await client.subscribe(topic, { policy: 'disconnect' }, () => {});
-    sockets[0]!.pause();
+    sockets[0].pause();
     const before = await floodUntilBlocked(engine, topic);
     await floodOn(engine, topic, before + 1, 50);
     await until(() => engine.stats().slowDisconnects === 1, 'it is disconnected');
-    sockets[0]!.resume();
+    sockets[0].resume();
     expect(await closed).toMatchObject({ code: 1013, reason: expect.stringContaining('SLOW_CONSUMER') });
     await expect(client.publish(topic, 1)).rejects.toMatchObject({ code: 'SLOW_CONSUMER' });
   });

@@ -123,9 +123,9 @@ it('an engine that cannot start is closed', async () => {
 it('a move that waits for a lane that hangs is answered when the engine stops', async () => {
   const { engine, pool } = await startFaultyEngine({ topics: HOT, shutdownTimeoutMs: 200 });
   await engine.publish('hot:t', 1);
-  pool.lanes[0]!.faults.ask('hang');
+  pool.lanes[0].faults.ask('hang');
   const published = outcomeOf(() => engine.publish('hot:t', 2), 'publish');
-  await until(() => pool.lanes[0]!.faults.committed === 1, 'the lane hangs');
+  await until(() => pool.lanes[0].faults.committed === 1, 'the lane hangs');
   const moves = ['cold', 'hot'].map((home) => outcomeOf(() => engine.moveTopic('hot:t', home as 'cold'), 'move'));
   expect(await outcomeOf(() => engine.close(), 'close')).toBe('ok');
   expect(await Promise.all(moves)).toEqual(['SHUTTING_DOWN', 'SHUTTING_DOWN']);

@@ -178,16 +178,16 @@ describe('two engines in one process', () => {
       }
     }
     for (const [subscriber, name] of [
-      [subscribers[0]!, 'one'],
-      [subscribers[1]!, 'two'],
+      [subscribers[0], 'one'],
+      [subscribers[1], 'two'],
     ] as const) {
       const events = await subscriber.untilEvents(100);
       expect(events.every(({ payload }) => `${payload}`.startsWith(name))).toBe(true);
     }
     await one.engine.close();
-    expect(await subscribers[0]!.untilClosed()).toMatchObject({ code: 1001 });
+    expect(await subscribers[0].untilClosed()).toMatchObject({ code: 1001 });
     await two.engine.publish('hot:t', 'still here');
-    expect((await subscribers[1]!.untilEvents(101)).at(-1)?.payload).toBe('still here');
+    expect((await subscribers[1].untilEvents(101)).at(-1)?.payload).toBe('still here');
     expect(two.engine.stats()).toMatchObject({ connections: 1, subscriptions: 2 });
   });
 });

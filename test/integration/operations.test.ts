@@ -239,7 +239,7 @@ describe.each(CODECS)('%s', (codec) => {
     const [reader, writer] = [await TestClient.open(url, codec), await TestClient.open(url)];
     const names = Array.from({ length: 60 }, (_, n) => `${n % 2 === 0 ? 'hot' : 'cold'}:${n}`);
     for (const name of names) await reader.subscribe(name);
-    for (let n = 0; n < 3000; n++) writer.send({ type: 'publish', topic: names[(n * 7) % 60]!, payload: n });
+    for (let n = 0; n < 3000; n++) writer.send({ type: 'publish', topic: names[(n * 7) % 60], payload: n });
     await reader.untilEvents(3000);
     for (const name of names) expect(follow(name, 0, reader.heard)).toMatchObject({ events: 50, gaps: 0 });
     for (const { topic, seq, payload } of reader.events()) {

@@ -148,9 +148,9 @@ describe('a burst that is larger than the ring', () => {
       topics: HOT,
       laneStallMs: 500,
     });
-    pool.lanes[0]!.faults.ask('hang');
+    pool.lanes[0].faults.ask('hang');
     void engine.publish('hot:t', 'hangs');
-    await until(() => pool.lanes[0]!.faults.committed === 1, 'the lane hangs');
+    await until(() => pool.lanes[0].faults.committed === 1, 'the lane hangs');
     return engine;
   }
 

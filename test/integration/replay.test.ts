@@ -168,7 +168,7 @@ describe.skipIf(!isThere)('ringcast replay --speed max to 100 subscribers', () =
       const url = /ws:\S+/.exec(server.stdout)?.[0] ?? '';
       const names = [...expected.keys()].sort();
       for (let n = 0; n < SUBSCRIBERS; n++) {
-        const own = Array.from({ length: TOPICS_EACH }, (_, i) => names[(n * TOPICS_EACH + i) % names.length]!);
+        const own = Array.from({ length: TOPICS_EACH }, (_, i) => names[(n * TOPICS_EACH + i) % names.length]);
         if (n < JSON_SUBSCRIBERS) await audience.addText(url, own);
         else await audience.addBinary(url, own);
       }

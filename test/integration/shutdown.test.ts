@@ -32,7 +32,7 @@ async function publishUntilClosed(client: TestClient): Promise<void> {
   for (let n = 0; !client.isClosed; ) {
     const id = `batch ${n}`;
     for (let i = 0; i < 50; i++, n++) {
-      client.send({ type: 'publish', id: `p${n}`, topic: TOPICS[n % 2]!, payload: { n, filler: 'x'.repeat(100) } });
+      client.send({ type: 'publish', id: `p${n}`, topic: TOPICS[n % 2], payload: { n, filler: 'x'.repeat(100) } });
     }
     client.send({ type: 'ping', id });
     await until(() => client.isClosed || client.heard.some((frame) => frame.type === 'pong' && frame.id === id));
@@ -64,7 +64,7 @@ describe('ringcast serve on SIGTERM', () => {
       expect((await subscriber.untilClosed()).code).toBe(1001);
       const seqs = new Map(TOPICS.map((topic) => [topic, follow(topic, 0, subscriber.heard)]));
       for (const { id, result } of acked) {
-        const topic = TOPICS[Number(`${id}`.slice(1)) % 2]!;
+        const topic = TOPICS[Number(`${id}`.slice(1)) % 2];
         expect(result.seq as number).toBeLessThan(seqs.get(topic)!.nextSeq);
       }
       for (const { gaps } of seqs.values()) expect(gaps).toBe(0);
@@ -76,7 +76,7 @@ describe('ringcast serve on SIGTERM', () => {
     for (const client of [...subscribers, publisher]) {
       const notices = client.heard.flatMap((frame) => (frame.type === 'notice' ? [frame] : []));
       expect(notices).toHaveLength(1);
-      const { kind, details } = notices[0]!.fields as { kind: string; details: Record<string, number> };
+      const { kind, details } = notices[0].fields as { kind: string; details: Record<string, number> };
       const delayMs = details.reconnectDelayMs ?? details.reconnect_delay_ms;
       expect(kind).toBe('drain');
       expect(delayMs).toBeGreaterThanOrEqual(0);
@@ -152,7 +152,7 @@ describe('engine.close()', () => {
       ...Array.from({ length: 2000 }, (_, n) => ({
         type: 'publish' as const,
         id: n,
-        topic: TOPICS[n % 2]!,
+        topic: TOPICS[n % 2],
         payload: n,
       })),
     );

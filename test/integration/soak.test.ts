@@ -130,7 +130,7 @@ class Actor {
   }
 
   #pick<T>(choices: readonly T[]): T {
-    return choices[this.#below(choices.length)]!;
+    return choices[this.#below(choices.length)];
   }
 }
 
@@ -143,12 +143,12 @@ interface Round {
 async function playRound(server: SoakServer, seed: number, durationMs: number): Promise<Round> {
   const tally = newTally();
   const stable = await Promise.all(
-    Array.from({ length: STABLE }, (_, n) => SoakClient.open(`stable ${n}`, server.url, CODECS[n % 2]!, tally)),
+    Array.from({ length: STABLE }, (_, n) => SoakClient.open(`stable ${n}`, server.url, CODECS[n % 2], tally)),
   );
   for (const [n, client] of stable.entries()) {
-    for (let i = 0; i < 5; i++) client.subscribe(HISTORY_TOPICS[(n + i * 3) % HISTORY_TOPICS.length]!, {});
-    client.subscribe(PASSING_TOPICS[n % PASSING_TOPICS.length]!, {});
-    if (n < 4) client.subscribe(FLOOD_TOPICS[n % 2]!, {});
+    for (let i = 0; i < 5; i++) client.subscribe(HISTORY_TOPICS[(n + i * 3) % HISTORY_TOPICS.length], {});
+    client.subscribe(PASSING_TOPICS[n % PASSING_TOPICS.length], {});
+    if (n < 4) client.subscribe(FLOOD_TOPICS[n % 2], {});
   }
   const deaf = await openDeaf(server, tally);
   const endMs = performance.now() + durationMs;
@@ -168,11 +168,11 @@ async function playRound(server: SoakServer, seed: number, durationMs: number): 
 /** Subscribers of the floods, of every policy and codec, that do not read. */
 async function openDeaf(server: SoakServer, tally: SoakTally): Promise<SoakClient[]> {
   const opening = Array.from({ length: 2 * POLICIES.length }, (_, n) =>
-    SoakClient.open(`deaf ${n}`, server.url, CODECS[n % 2]!, tally),
+    SoakClient.open(`deaf ${n}`, server.url, CODECS[n % 2], tally),
   );
   const deaf = await Promise.all(opening);
   for (const [n, client] of deaf.entries()) {
-    for (const topic of FLOOD_TOPICS) client.subscribe(topic, { policy: POLICIES[n % POLICIES.length]! });
+    for (const topic of FLOOD_TOPICS) client.subscribe(topic, { policy: POLICIES[n % POLICIES.length] });
     client.pause();
   }
   return deaf;

@@ -99,7 +99,7 @@ describe('a full request ring', () => {
     // No turn of the event loop in between.
     expect(link.publish(5, message('behind its topic'))).toBe(PUBLISH_ACCEPTED);
     lane.settle();
-    expect(valuesOf(logs[3]!)).toEqual(['behind its topic']);
+    expect(valuesOf(logs[3])).toEqual(['behind its topic']);
   });
 
   it('defers the request to stop, which ends the lane after everything before it', () => {
@@ -122,7 +122,7 @@ describe('a full request ring', () => {
       const alias = 1 + random.below(2);
       const value = `${i} ${'x'.repeat(random.below(600))}`;
       const result = link.publish(alias, message(value, i + 1));
-      if (result === PUBLISH_ACCEPTED) accepted[alias - 1]!.push(value);
+      if (result === PUBLISH_ACCEPTED) accepted[alias - 1].push(value);
       else refused++;
       if (random.chance(0.1)) lane.turn();
       if (random.chance(0.1)) lane.threads.step();
@@ -132,10 +132,10 @@ describe('a full request ring', () => {
     expect(refused).toBeGreaterThan(100);
     for (const [index, log] of logs.entries()) {
       const values = valuesOf(log);
-      expect(values).toEqual(accepted[index]!.slice(-values.length));
-      expect(log.headSeq).toBe(accepted[index]!.length);
+      expect(values).toEqual(accepted[index].slice(-values.length));
+      expect(log.headSeq).toBe(accepted[index].length);
     }
-    expect(reports.acks.length).toBe(accepted[0]!.length + accepted[1]!.length);
+    expect(reports.acks.length).toBe(accepted[0].length + accepted[1].length);
     expect(new Set(reports.acks.map(([request]) => request)).size).toBe(reports.acks.length);
   });
 });

@@ -71,7 +71,7 @@ export class LaneLab {
   }
 
   get lane(): SupervisedLane {
-    return this.set.lanes[0]!;
+    return this.set.lanes[0];
   }
 
   get link() {

@@ -197,7 +197,7 @@ describe('a message of which threads die', () => {
     expect(requests.map((request) => lab.outcomes.get(request))).toEqual([1, 2, 0, 3, 4]);
     expect(lab.events).toEqual(['died', 'recovered 0', 'died', 'recovered 0', 'died', 'poison', 'recovered 0']);
     expect(lab.poisoned).toMatchObject([{ alias: 1, timeMs: 1 }]);
-    expect(decode(lab.poisoned[0]!.payload)).toBe('deadly');
+    expect(decode(lab.poisoned[0].payload)).toBe('deadly');
     expect([lab.lane.poisonedMessages, lab.lane.restarts, lab.lane.state]).toEqual([1, 3, 'running']);
     lab.publish('five');
     lab.settle();

@@ -70,7 +70,7 @@ export class FaultyServer {
       return;
     }
     // Number 0 is a probe.
-    const seq = Number.parseInt(/rcLoad1\..{8}(.{8})/.exec(data.load)![1]!, 16);
+    const seq = Number.parseInt(/rcLoad1\..{8}(.{8})/.exec(data.load)![1], 16);
     const message = JSON.stringify({ ch, at: 1.5, data });
     if (seq === 0) {
       this.#send(ch, message);

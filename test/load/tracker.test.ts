@@ -32,7 +32,7 @@ class Lab {
   deliver(connection: number, topic: number, seq: number, damagedAt = -1, sentMs = 1000): void {
     this.#form.fill(this.bytes, 10, 10 + this.#length);
     this.#form.write(this.bytes, this.view, 10, 10 + this.#length, topic, seq, sentMs);
-    if (damagedAt >= 0) this.bytes[10 + damagedAt]! ^= 1;
+    if (damagedAt >= 0) this.bytes[10 + damagedAt] ^= 1;
     this.tracker.payload(connection, 10, 10 + this.#length);
   }
 
@@ -127,9 +127,9 @@ describe('the tracker', () => {
       const sequence = Array.from({ length: count }, (_, index) => index + 1).filter(() => random() > 0.1);
       for (let swap = 0; swap < 5; swap++) {
         const at = Math.floor(random() * (sequence.length - 1));
-        [sequence[at], sequence[at + 1]] = [sequence[at + 1]!, sequence[at]!];
+        [sequence[at], sequence[at + 1]] = [sequence[at + 1], sequence[at]];
       }
-      for (let copy = 0; copy < 5; copy++) sequence.push(sequence[Math.floor(random() * sequence.length)]!);
+      for (let copy = 0; copy < 5; copy++) sequence.push(sequence[Math.floor(random() * sequence.length)]);
       const seen = new Set<number>();
       let highest = 0;
       let doubled = 0;

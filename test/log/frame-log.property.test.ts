@@ -149,7 +149,7 @@ describe('plain logs with a common budget', () => {
       lab.append(frameBytes, random);
       if (random.chance(0.02)) lab.checkAll();
       if (random.chance(0.02)) lab.writer.trim(nowMs + random.below(2000));
-      if (random.chance(0.003)) labs.splice(labs.indexOf(lab), 1)[0]!.writer.dispose();
+      if (random.chance(0.003)) labs.splice(labs.indexOf(lab), 1)[0].writer.dispose();
       const usedBytes = labs.reduce((sum, { writer }) => sum + writer.memoryBytes, 0);
       if (budget.usedBytes !== usedBytes) throw new Error(`step ${step}: ${budget.usedBytes}, not ${usedBytes}`);
       // A log has its smallest size whatever the others take.

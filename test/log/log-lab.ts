@@ -65,7 +65,7 @@ export class LogLab {
   }
 
   frame(index: number): ModelFrame {
-    return this.frames[index - this.firstIndex]!;
+    return this.frames[index - this.firstIndex];
   }
 
   /** Seq of the frame before. */

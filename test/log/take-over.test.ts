@@ -95,11 +95,11 @@ describe('a log that takes over', () => {
 
   it('loses and doubles nothing on a journey through many homes', () => {
     const random = new Random(testSeed('journey'));
-    const lab = labOf(shared(SIZES[3]!, 2 ** 32 - 3000));
+    const lab = labOf(shared(SIZES[3], 2 ** 32 - 3000));
     for (let move = 0; move < 400; move++) {
       appendSome(lab, random, 30);
       const kind = random.chance(0.5) ? KINDS.plain : KINDS.shared;
-      moveTo(lab, kind(SIZES[random.below(SIZES.length)]!, lab.head + 1 - random.below(3)));
+      moveTo(lab, kind(SIZES[random.below(SIZES.length)], lab.head + 1 - random.below(3)));
     }
     expect(lab.frames.length).toBeGreaterThan(4000);
   });
@@ -107,8 +107,8 @@ describe('a log that takes over', () => {
   for (const [kind, make] of Object.entries(KINDS)) {
     it(`begins behind the head of an empty one (${kind})`, () => {
       const random = new Random(testSeed('empty'));
-      for (const from of [plain(SIZES[0]!, 77), shared(SIZES[0]!, 77)]) {
-        const target = make(SIZES[1]!, 5);
+      for (const from of [plain(SIZES[0], 77), shared(SIZES[0], 77)]) {
+        const target = make(SIZES[1], 5);
         target.writer.takeOver(from.reader);
         const lab = labOf(target);
         lab.checkAll();
@@ -120,7 +120,7 @@ describe('a log that takes over', () => {
 
     it(`begins behind the head of one whose newest frame is too large for it (${kind})`, () => {
       const random = new Random(testSeed('too large'));
-      const lab = labOf(shared(SIZES[1]!));
+      const lab = labOf(shared(SIZES[1]));
       for (let i = 0; i < 3; i++) lab.append(100, random);
       moveTo(lab, make({ dataBytes: 64, frames: 4 }, 1));
       expect([lab.writer.tail, lab.writer.head]).toEqual([4, 3]);
@@ -130,9 +130,9 @@ describe('a log that takes over', () => {
 
     it(`does not take over when it has frames of its own (${kind})`, () => {
       const random = new Random(testSeed('refused'));
-      const from = labOf(shared(SIZES[1]!, 10));
+      const from = labOf(shared(SIZES[1], 10));
       for (let i = 0; i < 3; i++) from.append(50, random);
-      const inUse = labOf(make(SIZES[1]!, 11));
+      const inUse = labOf(make(SIZES[1], 11));
       inUse.append(50, random);
       expect(() => inUse.writer.takeOver(from.reader), 'it is in use').toThrow(RangeError);
       inUse.checkAll();
@@ -141,9 +141,9 @@ describe('a log that takes over', () => {
 
   it('does not hand on what the record behind a frame was: its ring is not the new one', () => {
     const random = new Random(testSeed('ingress'));
-    const lab = labOf(shared(SIZES[1]!));
+    const lab = labOf(shared(SIZES[1]));
     for (let i = 0; i < 9; i++) lab.append(30, random);
-    const target = shared(SIZES[1]!, 1);
+    const target = shared(SIZES[1], 1);
     target.writer.takeOver(lab.reader);
     for (let index = target.writer.tail; index <= 9; index++) {
       expect(target.writer.ingressPositionAt(index)).toBe(0);
@@ -152,10 +152,10 @@ describe('a log that takes over', () => {
 
   it('learns first what a shared one has got since its reader looked last', () => {
     const random = new Random(testSeed('late look'));
-    const lab = labOf(shared(SIZES[1]!));
+    const lab = labOf(shared(SIZES[1]));
     for (let i = 0; i < 9; i++) lab.append(30, random);
     expect(lab.reader.headSeq).toBe(0);
-    moveTo(lab, plain(SIZES[1]!, 1));
+    moveTo(lab, plain(SIZES[1], 1));
     expect(lab.head).toBe(9);
   });
 });
@@ -163,11 +163,11 @@ describe('a log that takes over', () => {
 describe('a plain log that takes over', () => {
   it('holds more than its history at first; the next trim drops the rest and what it took for it', () => {
     const random = new Random(testSeed('trim'));
-    const lab = labOf(shared(SIZES[3]!));
+    const lab = labOf(shared(SIZES[3]));
     for (let i = 0; i < 100; i++) lab.append(60, random);
     const slabs = new LogSlabs();
     const budget = new LogBudget(1e6);
-    const target = plain(SIZES[3]!, 1, { historyMessages: 1, historyBytes: 1000, budget, slabs });
+    const target = plain(SIZES[3], 1, { historyMessages: 1, historyBytes: 1000, budget, slabs });
     moveTo(lab, target);
     expect([target.writer.retainedFrames, target.writer.isInflated]).toEqual([100, true]);
     target.writer.trim(lab.nowMs);
@@ -178,9 +178,9 @@ describe('a plain log that takes over', () => {
 
   it('stays in its slab when what it takes over fits there', () => {
     const random = new Random(testSeed('slab'));
-    const lab = labOf(shared(SIZES[3]!));
+    const lab = labOf(shared(SIZES[3]));
     for (let i = 0; i < 3; i++) lab.append(60, random);
-    const target = plain(SIZES[3]!, 1, { slabs: new LogSlabs() });
+    const target = plain(SIZES[3], 1, { slabs: new LogSlabs() });
     moveTo(lab, target);
     expect([target.writer.retainedFrames, target.writer.isInflated]).toEqual([3, false]);
   });
@@ -188,7 +188,7 @@ describe('a plain log that takes over', () => {
   it('takes over no more than its budget leaves it, and not one frame less', () => {
     const random = new Random(testSeed('budget'));
     for (let round = 0; round < 200; round++) {
-      const lab = labOf(shared(SIZES[3]!));
+      const lab = labOf(shared(SIZES[3]));
       appendSome(lab, random, 300);
       const { tail } = lab.writer;
       const budget = new LogBudget(random.below(20_000));
@@ -212,10 +212,10 @@ describe('sizes for a shared log that takes over', () => {
   it('are those asked for, doubled just so far that nothing is lost', () => {
     const random = new Random(testSeed('sizes'));
     for (let round = 0; round < 100; round++) {
-      const lab = labOf(round % 2 === 0 ? plain(SIZES[3]!, 1, { retainMs: 1e9 }) : shared(SIZES[3]!));
+      const lab = labOf(round % 2 === 0 ? plain(SIZES[3], 1, { retainMs: 1e9 }) : shared(SIZES[3]));
       appendSome(lab, random, 300);
       const { tail } = lab.writer;
-      const least = SIZES[random.below(SIZES.length)]!;
+      const least = SIZES[random.below(SIZES.length)];
       const sizes = sharedSizesFor(lab.reader, least);
       const usedBytes = lab.bytesFrom(tail);
       expect(sizes.dataBytes === least.dataBytes || sizes.dataBytes < 2 * usedBytes).toBe(true);

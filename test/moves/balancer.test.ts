@@ -193,7 +193,7 @@ describe('the least loaded lane', () => {
     const simulated = new SimulatedLanes(3, { costPerLoad: 1e-5 });
     simulated.add(0, [10_000]).add(1, [10_000]).add(2, [10_000]);
     const chosen = Array.from({ length: 6 }, () => {
-      const lanes = simulated.lanes().map((lane, i) => ({ ...lane, utilisation: utilisations[i]! }));
+      const lanes = simulated.lanes().map((lane, i) => ({ ...lane, utilisation: utilisations[i] }));
       const lane = leastLoadedLane(lanes)!;
       simulated.add(lane, [8000]);
       return lane;
@@ -225,7 +225,7 @@ describe('move budget', () => {
       const burst = 1 + movesPerSecond / 10;
       let first = 0;
       times.forEach((time, i) => {
-        while (times[first]! <= time - 1000) first++;
+        while (times[first] <= time - 1000) first++;
         if (i + 1 - first > movesPerSecond + burst) throw new Error(`${i + 1 - first} moves within a second`);
       });
     }

@@ -250,7 +250,7 @@ describe('a topic that moves', () => {
     const state = move(lab, 1);
     for (let i = 0; i < 100; i++) expect(feed.publish(`m${i} ${'x'.repeat(100)}`)).toBe(true);
     lab.scheduler.settle();
-    lab.threads.started[0]!.step();
+    lab.threads.started[0].step();
     lab.lanes.drain();
     expect([topicOf(lab).lane, state.isDone]).toEqual([1, false]);
     lab.topics.delete(TOPIC);
@@ -416,7 +416,7 @@ describe('a lane that fails', () => {
         const { binary, takeJsonSeqs } = subscribe(lab);
         feed.publishMany(5);
         lab.settle();
-        const thread = lab.threads.started[0]!;
+        const thread = lab.threads.started[0];
         feed.publishMany(5);
         const state = move(lab, to);
         feed.publishMany(5);
@@ -440,7 +440,7 @@ describe('a lane that fails', () => {
     feed.publishMany(5);
     const state = move(lab, 1);
     feed.publishMany(5);
-    while (lab.lanes.lanes[1]!.state !== 'degraded') {
+    while (lab.lanes.lanes[1].state !== 'degraded') {
       lab.threads.started
         .filter(({ isAlive }) => isAlive)
         .at(-1)!

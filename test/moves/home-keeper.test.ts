@@ -180,7 +180,7 @@ describe('many hot topics', () => {
     const traffic = new TrafficLab();
     const { lab } = traffic;
     const topics = traffic.topics(4);
-    const lane = lab.lanes.lanes[0]!;
+    const lane = lab.lanes.lanes[0];
     for (let deaths = 0; lane.state !== 'degraded'; deaths++) {
       lab.threads.alive.find((thread) => thread !== lab.threads.started[1])!.die(new Error('test'));
       lab.advance(300);

@@ -83,7 +83,7 @@ describe('tables', () => {
       form(spec),
     ]);
     expect(rowsUnder(`### ${name}`).map((row) => row.slice(0, 3))).toEqual(expected);
-    expect(rowsUnder(`### ${name}`).every((row) => row[3]!.length > 10)).toBe(true);
+    expect(rowsUnder(`### ${name}`).every((row) => row[3].length > 10)).toBe(true);
   });
 
   it('the options of CONNECT stand in its form', () => {

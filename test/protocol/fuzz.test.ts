@@ -35,7 +35,7 @@ function mutate(source: Uint8Array, random: () => number): Uint8Array {
     const at = pick(bytes.length);
     const kind = pick(6);
     if (kind === 0) bytes[at] = pick(256);
-    else if (kind === 1) bytes[at] = bytes[at]! ^ (1 << pick(8));
+    else if (kind === 1) bytes[at] = bytes[at] ^ (1 << pick(8));
     else if (kind === 2) bytes = concat(bytes.subarray(0, at), bytes.subarray(at + 1));
     else if (kind === 3) bytes = concat(bytes.subarray(0, at), Uint8Array.of(pick(256)), bytes.subarray(at));
     else if (kind === 4) bytes = concat(bytes.subarray(0, at), bytes.subarray(pick(bytes.length)));
@@ -73,8 +73,8 @@ describe(`fuzz, seed ${seed}`, () => {
     const reader = new MsgpackReader();
     let accepted = 0;
     for (let round = 0; round < ROUNDS; round++) {
-      const first = sources[round % sources.length]!;
-      const second = sources[Math.floor(random() * sources.length)]!;
+      const first = sources[round % sources.length];
+      const second = sources[Math.floor(random() * sources.length)];
       const bytes = mutate(round % 3 === 0 ? concat(first, second) : first, random);
       accepted += expectSameAgain(readBothWays(reader, bytes), reader);
     }
@@ -111,7 +111,7 @@ describe(`fuzz, seed ${seed}`, () => {
     const msgpackReader = new MsgpackReader();
     let accepted = 0;
     for (let round = 0; round < ROUNDS / 2; round++) {
-      const bytes = mutate(sources[round % sources.length]!, random);
+      const bytes = mutate(sources[round % sources.length], random);
       const results = readBothWays(reader, bytes);
       expect(results.length).toBe(bytes.length === 0 ? 0 : 1);
       accepted += expectSameAgain(results, msgpackReader);
@@ -124,7 +124,7 @@ describe(`fuzz, seed ${seed}`, () => {
     const sources = [...vectors.server, ...vectors.events].map(({ msgpack }) => fromHex(msgpack));
     let refused = 0;
     for (let round = 0; round < ROUNDS; round++) {
-      const bytes = mutate(sources[round % sources.length]!, random);
+      const bytes = mutate(sources[round % sources.length], random);
       try {
         decodeServerFrames(bytes);
       } catch (error) {

@@ -50,7 +50,7 @@ function hostile(random: () => number, levels: number): number[] {
     () => [0xd9, 3, ...bytes(3)],
     () => [0xc4, 2, ...bytes(2)],
   ];
-  return scalars[below(scalars.length)]!();
+  return scalars[below(scalars.length)]();
 }
 
 /** What a decoded value holds: one for each value, and the characters and bytes of all. */

@@ -92,7 +92,7 @@ describe('numbers', () => {
       ...[[0xcf, 8, 'BigUint64'] as const, [0xd3, 8, 'BigInt64'] as const],
     ];
     for (let round = 0; round < 2000; round++) {
-      const [type, bodyBytes, kind] = kinds[round % kinds.length]!;
+      const [type, bodyBytes, kind] = kinds[round % kinds.length];
       const view = new DataView(new ArrayBuffer(bodyBytes + 1));
       view.setUint8(0, type);
       const written = Math.floor(random() * 2 ** (round % 54)) * (round % 3 === 0 ? -1 : 1);
@@ -229,7 +229,7 @@ describe('HISTORY', () => {
       [1, 5, new ExtensionValue(5, Uint8Array.of(1))],
       [2, 5, 'hi'],
     ]);
-    expect(entries[2]!.slice(0, 2)).toEqual([3, 5]);
-    expect(fromUtf8(encodeUtf8(JSON.stringify(entries[2]![2])))).toBe(`${'['.repeat(100)}null${']'.repeat(100)}`);
+    expect(entries[2].slice(0, 2)).toEqual([3, 5]);
+    expect(fromUtf8(encodeUtf8(JSON.stringify(entries[2][2])))).toBe(`${'['.repeat(100)}null${']'.repeat(100)}`);
   });
 });

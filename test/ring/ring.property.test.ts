@@ -100,7 +100,7 @@ class Run {
     writer.bytes.set(payload, start);
     const head = [random.below(65536), random.below(65536), random.u32(), random.u32(), random.u32(), random.u32()];
     head.push(random.u32() / 3);
-    writer.writeHeader(head[0]!, head[1]!, head[2]!, head[3]!, head[4]!, head[5]!, head[6]!);
+    writer.writeHeader(head[0], head[1], head[2], head[3], head[4], head[5], head[6]);
     if (random.chance(0.15)) {
       writer.abort();
       this.counts.aborted += 1;

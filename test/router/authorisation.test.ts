@@ -135,10 +135,10 @@ describe('authorize by a promise', () => {
     one.send({ type: 'ping', id: 6 });
     other.send({ type: 'ping', id: 7 });
     expect([one.takeShort(), other.takeShort()]).toEqual([['pong 1'], ['pong 7']]);
-    asked[0]!.answer(true);
+    asked[0].answer(true);
     await turn();
     expect(one.takeShort()).toEqual(['ok 2', 'pong 3']);
-    asked[1]!.answer(false);
+    asked[1].answer(false);
     await one.idle();
     expect(one.takeShort()).toEqual(['error 4 FORBIDDEN', 'pong 5', 'pong 6']);
   });
@@ -148,14 +148,14 @@ describe('authorize by a promise', () => {
     const lab = new RouterLab({ hooks });
     const [one, listener] = [lab.client(), lab.client()];
     listener.send({ type: 'subscribe', topic: 'a' });
-    asked[0]!.answer(true);
+    asked[0].answer(true);
     await listener.idle();
     one.send(
       { type: 'publish', id: 1, topic: 'a', payload: 'first', options: { id: 'm' } },
       { type: 'publish', id: 2, topic: 'a', payload: 'second' },
     );
     one.send({ type: 'publish', id: 3, topic: 'a', payload: 'third' });
-    asked[1]!.answer(true);
+    asked[1].answer(true);
     await one.idle();
     const events = listener.take().map((frame) => {
       if (frame.type !== 'event') throw new Error(frame.type);
@@ -182,11 +182,11 @@ describe('authorize by a promise', () => {
     const lab = new RouterLab({ hooks, registry: { defaults } });
     const [one, listener] = [lab.client(), lab.client()];
     listener.send({ type: 'subscribe', topic: 'a' });
-    asked[0]!.answer(true);
+    asked[0].answer(true);
     await listener.idle();
     one.send({ type: 'publish', id: 1, topic: 'a', payload: 'x' });
     lab.scheduler.advance(5000);
-    asked[1]!.answer(true);
+    asked[1].answer(true);
     await one.idle();
     expect(one.take()).toMatchObject([{ type: 'ok', id: 1, result: { time: lab.scheduler.epochMs() } }]);
     expect(listener.takeShort(), 'not too late, but in time').toEqual(['event 1']);
@@ -198,11 +198,11 @@ describe('authorize by a promise', () => {
     const lab = new RouterLab({ hooks, laneRingBytes: 4096, registry: { rules } });
     const [one, feed] = [lab.client(), lab.client()];
     feed.send({ type: 'publish', topic: 'a', payload: 1 });
-    asked[0]!.answer(true);
+    asked[0].answer(true);
     await feed.idle();
     for (let i = 0; i < 40; i++) feed.send({ type: 'publish', topic: 'a', payload: 'x'.repeat(300) });
     one.send({ type: 'publish', topic: 'a', payload: 'x'.repeat(300) });
-    asked[1]!.answer(true);
+    asked[1].answer(true);
     await one.idle();
     expect(one.takeShort()).toEqual(['error null OVERLOADED']);
   });
@@ -215,9 +215,9 @@ describe('authorize by a promise', () => {
     b.send({ type: 'publish', id: 1, topic: 'a', payload: 1 });
     c.send({ type: 'subscribe', id: 1, topic: 'a' });
     for (const one of [a, b, c]) one.close();
-    asked[0]!.answer(true);
-    asked[1]!.answer(true);
-    asked[2]!.fail(new Error('late'));
+    asked[0].answer(true);
+    asked[1].answer(true);
+    asked[2].fail(new Error('late'));
     for (const one of [a, b, c]) await one.idle();
     expect([a, b, c].flatMap((one) => one.take())).toEqual([]);
     expect(lab.topics.count).toBe(0);

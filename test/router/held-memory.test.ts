@@ -76,7 +76,7 @@ describe('memory of logs', () => {
     for (let step = 0; step < STEPS; step++) {
       const topic = `t${random.below(2 * MAX_TOPICS)}`;
       const index = random.below(clients.length);
-      const client = clients[index]!;
+      const client = clients[index];
       const isText = index % 2 === 1;
       const send = (message: ClientMessage, json: object): void =>
         isText ? client.sendJson(json) : client.send(message);

@@ -81,7 +81,7 @@ describe('a lane that dies under subscribers', () => {
     for (let round = 0; round < 20; round++) {
       for (let i = 0; i < 5; i++) feed.send({ type: 'publish', id: round * 5 + i, topic: 'hot:a', payload: i });
       lab.scheduler.turn();
-      if (round % 3 !== 0) lab.threads.alive[0]!.step();
+      if (round % 3 !== 0) lab.threads.alive[0].step();
       if (round % 4 === 0) lab.threads.alive.at(-1)!.die(new Error('killed'));
       if (round % 5 === 0) lab.settle();
     }
@@ -100,7 +100,7 @@ describe('a lane that is given up', () => {
     subscriber.send({ type: 'subscribe', topic: 'hot:a' });
     feed.send({ type: 'publish', id: 1, topic: 'hot:a', payload: 1 });
     lab.settle();
-    const lane = lab.lanes.lanes[0]!;
+    const lane = lab.lanes.lanes[0];
     for (let deaths = 0; lane.state !== 'degraded'; deaths++) {
       feed.send({ type: 'publish', id: 10 + deaths, topic: 'hot:a', payload: deaths });
       lab.threads.alive.find((thread) => thread !== lab.threads.started[1])?.die(new Error('killed'));

@@ -132,7 +132,7 @@ describe('what a machine must have', () => {
   });
 
   it('says what makes a measurement doubtful', () => {
-    const fine = measured(CPU_POINTS[0]!, 0, seededRandom(1));
+    const fine = measured(CPU_POINTS[0], 0, seededRandom(1));
     expect(remarksOn(fine)).toEqual([]);
     expect(remarksOn({ ...fine, lost: 3, loadCpu: 0.99, problems: ['connection 1: closed'] })).toEqual([
       '3 deliveries were lost',

@@ -8,7 +8,7 @@ function machine(prices: readonly number[], rowCount: number, noise: number, see
   const random = seededRandom(seed);
   const rows = Array.from({ length: rowCount }, () => prices.map(() => random() * 10));
   const targets = rows.map((row) => {
-    const exact = row.reduce((sum, value, index) => sum + value * prices[index]!, 0);
+    const exact = row.reduce((sum, value, index) => sum + value * prices[index], 0);
     return exact * (1 + noise * (random() - 0.5));
   });
   return { rows, targets };
@@ -19,7 +19,7 @@ describe('least squares without negative coefficients', () => {
     const prices = [6, 0.5, 0, 40, 2];
     const { rows, targets } = machine(prices, 12, 0, 1);
     const { coefficients, residual } = nonNegativeLeastSquares(rows, targets);
-    for (const [index, value] of coefficients.entries()) expect(value).toBeCloseTo(prices[index]!, 5);
+    for (const [index, value] of coefficients.entries()) expect(value).toBeCloseTo(prices[index], 5);
     expect(residual).toBeLessThan(1e-5);
   });
 
@@ -28,7 +28,7 @@ describe('least squares without negative coefficients', () => {
     const { rows, targets } = machine(prices, 40, 0.1, seed);
     const { coefficients, standardErrors } = nonNegativeLeastSquares(rows, targets);
     coefficients.forEach((value, index) => {
-      expect(Math.abs(value - prices[index]!)).toBeLessThan(3 * standardErrors[index]! + 1e-9);
+      expect(Math.abs(value - prices[index])).toBeLessThan(3 * standardErrors[index] + 1e-9);
       expect(standardErrors[index]).toBeGreaterThan(0);
     });
   });

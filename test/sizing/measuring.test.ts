@@ -53,7 +53,7 @@ describe('a JSON client', () => {
     form.write(payload, new DataView(payload.buffer, payload.byteOffset, 40), 0, 40, 0, SEQ, 1234.5678);
     const event = (bytes: Buffer) => ({ type: 'event', topic: 't', message: { payload: bytes.toString('base64') } });
     const damaged = Buffer.from(payload);
-    damaged[8]! ^= 1;
+    damaged[8] ^= 1;
     const { counter, seen } = read(event(payload), event(damaged));
     expect(seen).toEqual([[0, SEQ, 1234.5678], false]);
     // Both came with one read.

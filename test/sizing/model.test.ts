@@ -132,7 +132,7 @@ describe('CPU', () => {
     const part = json.parts.find(({ what }) => what === 'JSON');
     expect(part!.cpu).toBeCloseTo(50_000e-6 + 500 * 6e-6 + 50_000 * 10e-9, 9);
     // In lanes it is theirs to transcode.
-    const hot = processCpu({ ...withClients({ json: true }), topics: [{ ...many.topics[0]!, home: 'hot' }] }, 1, exact);
+    const hot = processCpu({ ...withClients({ json: true }), topics: [{ ...many.topics[0], home: 'hot' }] }, 1, exact);
     expect(hot.activity.transcoded.messages).toBe(0);
     expect(hot.activity.hotTranscoded.messages).toBe(500);
     expect(processCpu(withClients({ clients: 1, json: true, topics: { all: 3 } }), 1, exact).activity).toMatchObject({
@@ -199,7 +199,7 @@ describe('memory', () => {
       settings,
     };
     const { memoryBytes, earlyMemoryBytes } = processNeeds(hot, 1, coefficients, CONDITIONS_DEFAULT);
-    const logs = 500 * (hotLogBytes(hot.topics[0]!, settings, Number.POSITIVE_INFINITY) - 50 * (88 + 40));
+    const logs = 500 * (hotLogBytes(hot.topics[0], settings, Number.POSITIVE_INFINITY) - 50 * (88 + 40));
     const rings = 2 * settings.ringBytes - 10 * 2500 * (2 * 32 + 64);
     expect(memoryBytes - earlyMemoryBytes).toBeCloseTo(logs + rings, 0);
     expect(earlyMemoryBytes).toBeLessThan(0.2 * 2 ** 30);
@@ -241,7 +241,7 @@ describe('the answer', () => {
     const flood = simpleWorkload({ ...SIMPLE, rate: 1000, topics: 20_000 });
     const sizing = sizeOf(flood, calibrationWith(), CONDITIONS_DEFAULT);
     expect(sizing).toMatchObject({ processes: Number.POSITIVE_INFINITY, process: null });
-    expect(sizing.bottlenecks[0]!.what).toMatch(/feed/);
+    expect(sizing.bottlenecks[0].what).toMatch(/feed/);
   });
 
   it('p99 is endless where the accept thread cannot keep up', () => {
@@ -352,7 +352,7 @@ describe('more load never needs less', () => {
       const random = seededRandom(1000 + run);
       const calibration = { coefficients: randomCoefficients(random) };
       const workload = randomWorkload(random);
-      const more = RAISES[name]!(workload, 1 + random() ** 3 * 4);
+      const more = RAISES[name](workload, 1 + random() ** 3 * 4);
       const before = sizeOf(workload, calibration, CONDITIONS_DEFAULT);
       const after = sizeOf(more, calibration, CONDITIONS_DEFAULT);
       for (const figure of ['processes', 'cores', 'cpu', 'memoryBytes', 'earlyMemoryBytes', 'kernelBytes'] as const) {

@@ -174,6 +174,7 @@ const BREAKS: [rule: string, what: string, files: Files, parts: string[]][] = [
     { 'src/a/a.ts': 'interface Load {}', 'src/b/b.ts': '\nexport class Load {}' },
     ['src/b/b.ts:2 Load is the name of a type in src/a/a.ts'],
   ],
+  ['no-index-assertion', 'an index with a mark', { 'src/a/a.ts': `const x = [1][0]${'!'};` }, ['src/a/a.ts:1']],
   ['no-barrel', 'a barrel', { 'src/ring/index.ts': "export * from './ring.js';" }, ['export *']],
   ['forbidden-word', 'a note for later', { 'src/ring/a.ts': `// ${later}: later` }, [`contains the word ${later}`]],
   ['forbidden-word', 'a note for later in the docs', { 'README.md': `\n\n${later}` }, ['README.md:3']],
@@ -313,6 +314,7 @@ const KEEPS: [rule: string, what: string, files: Files][] = [
     'overloads of one file, and a type that is passed on',
     { 'src/a.ts': 'export interface Load {}\nexport class Load {}', 'src/b.ts': "export type { Load } from './a.js';" },
   ],
+  ['no-index-assertion', 'a comparison, and a map', { 'src/a.ts': "if ([1][0] !== 2 && a[0]!==b) map.get('x')!.y();" }],
   [
     'no-barrel',
     'the public entry',

@@ -169,7 +169,7 @@ describe('an engine whose wall clock is set', () => {
     }, 'messages have the new time');
     const { seq } = await engine.publish('hot:t', 'after');
     expect(Math.abs((await engine.publish('hot:t', 'after')).time - Date.now())).toBeLessThan(2000);
-    await until(() => seqs['hot:t']!.length === seq + 1 && seqs['cold:t']!.length === count, 'all events');
+    await until(() => seqs['hot:t'].length === seq + 1 && seqs['cold:t'].length === count, 'all events');
     expect(gaps).toEqual([]);
     // Retention neither stops nor takes everything: the logs of topics that keep nothing shrink as ever.
     await until(() => engine.stats().coldLogBytes < 64 * 1024, 'old messages are let go');

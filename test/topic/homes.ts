@@ -67,7 +67,7 @@ export class SteppedLane {
   }
 
   get link(): LaneLink {
-    return this.set.links[0]!;
+    return this.set.links[0];
   }
 
   /** One turn of the accept thread's event loop, without the lane. */
@@ -135,7 +135,7 @@ export class ThreadedLane implements TopicHome {
   }
 
   get link(): LaneLink {
-    return this.set.links[0]!;
+    return this.set.links[0];
   }
 
   async ready(): Promise<this> {

@@ -76,7 +76,7 @@ async function leave(lab: HomeLab, alias: number): Promise<TopicLogs> {
   lab.home.link.leaveTopic(alias, (logs) => left.push(logs));
   await lab.home.settle();
   expect(left).toHaveLength(1);
-  return left[0]!;
+  return left[0];
 }
 
 export function describeMoving(openLab: OpenLab): void {
@@ -102,7 +102,7 @@ export function describeMoving(openLab: OpenLab): void {
     }
     await lab.home.settle();
     expectAccepted(lab, stays.spec.alias, stays.log);
-    expectAccepted(lab, leaves.spec.alias, left[0]!.log);
+    expectAccepted(lab, leaves.spec.alias, left[0].log);
   });
 
   for (const kind of KINDS) {

@@ -79,7 +79,7 @@ function describeMessages(openLab: OpenLab): void {
     const topics = Array.from({ length: 7 }, () => lab.open({ historyMessages: 4000 }));
     for (let i = 0; i < 4_000; i++) {
       const value = random.chance(0.01) ? 'x'.repeat(random.below(5000)) : random.u32();
-      const { spec } = topics[random.below(topics.length)]!;
+      const { spec } = topics[random.below(topics.length)];
       const sent = { isAcked: random.chance(0.3), ...(random.chance(0.2) ? { id: `m${i}` } : {}) };
       // A full home takes it later: nothing is lost, and nothing comes twice.
       await lab.publishAnyway(spec.alias, value, sent);
@@ -170,7 +170,7 @@ function describeJson(openLab: OpenLab): void {
     const frames = framesOf(jsonLog);
     expect(frames.map(({ seq }) => seq)).toEqual([2, 3, 4]);
     for (const { seq, bytes, origin, monotonicMs } of frames) {
-      const wanted = canonical[seq - 1]!;
+      const wanted = canonical[seq - 1];
       expect(bytes).toEqual(eventToJson(spec.topic, wanted.bytes, 0, wanted.bytes.length));
       expect([origin, monotonicMs]).toEqual([wanted.origin, wanted.monotonicMs]);
       expect(json(bytes)).toMatchObject({ type: 'event', topic: spec.topic, seq });

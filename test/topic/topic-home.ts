@@ -174,7 +174,7 @@ export function expectAccepted(lab: HomeLab, alias: number, log: FrameLog): void
   const accepted = lab.accepted.get(alias)!;
   expect(log.headSeq).toBe(accepted.length);
   for (const { seq, bytes, origin, monotonicMs } of frames) {
-    const message = accepted[seq - 1]!;
+    const message = accepted[seq - 1];
     const { payload, sent, timeMs, request } = message;
     expect(view.read(bytes, 0, bytes.length)).toBe(true);
     expect([view.alias, view.seq, view.time, view.id]).toEqual([alias, seq, timeMs, sent.id ?? null]);

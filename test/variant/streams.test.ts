@@ -63,7 +63,7 @@ describe('derived streams', () => {
         () => lab.threads.step(),
         () => lab.advance(random.below(4)),
       ];
-      for (let step = 0; step < 60; step++) changes[random.below(changes.length)]!();
+      for (let step = 0; step < 60; step++) changes[random.below(changes.length)]();
       // Lanes that died are missed, and start again.
       lab.advance(2000);
       feed.publishMany(5);

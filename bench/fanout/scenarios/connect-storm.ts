@@ -47,7 +47,7 @@ export const connectStorm: Scenario = {
     );
     const { figures } = load.outcome;
     const usualMicros = before.serverCpuMicros * (beside.seconds / before.seconds);
-    figures['server CPU per new client, µs'] = (beside.serverCpuMicros - usualMicros) / figures['new clients']!;
+    figures['server CPU per new client, µs'] = (beside.serverCpuMicros - usualMicros) / figures['new clients'];
   },
   async companion(load, { companion }, _size, told) {
     const { connections } = companion!;

@@ -57,7 +57,7 @@ export const fairness: Scenario = {
     ] as [{ label: string; unit: string }, { label: string; unit: string }];
     const step = Math.ceil(connections / PLOT_POINTS);
     for (let subscriber = 0; subscriber < connections; subscriber += step) {
-      const place = meanPlaces[subscriber]! * 100;
+      const place = meanPlaces[subscriber] * 100;
       addPoint(outcome, 'mean place by subscriber', axes, (subscriber / connections) * 100, place);
     }
   },

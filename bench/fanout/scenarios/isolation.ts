@@ -82,7 +82,7 @@ async function overTime(load: Load, name: string, phase: () => Promise<unknown>)
   await phase();
   load.endRecording();
   const { count, sentMs, arrivedMs } = recording;
-  const latencyMs = (index: number): number => arrivedMs[index]! - sentMs[index]!;
+  const latencyMs = (index: number): number => arrivedMs[index] - sentMs[index];
   const axes = [
     { label: 'time', unit: 's' },
     { ...LATENCY, label: `worst latency in ${WINDOW_MS} ms` },

@@ -90,7 +90,7 @@ function takeDown({ outcome }: Load, offered: number, percent: number, phase: Ph
   addPoint(
     outcome,
     'CPU by rate',
-    [rate, outcome.series!['CPU by load']!.y],
+    [rate, outcome.series!['CPU by load'].y],
     phase.deliveriesPerSecond,
     phase.serverCpuPercent,
   );
@@ -101,12 +101,12 @@ async function recover(load: Load, size: Size, schedule: (percent: number) => Sc
   const recording = new Recording(RECORDED_STRIDE);
   const overload = { seconds: secondsOf(size, 4), schedules: [schedule(HEAVY_PERCENT)] };
   const light = { seconds: recoverySeconds(size), schedules: [schedule(LIGHT_PERCENT)] };
-  const limitMs = (2 * load.outcome.phases[stepName(LIGHT_PERCENT)]!.latency.hot!.p99Micros) / 1000;
+  const limitMs = (2 * load.outcome.phases[stepName(LIGHT_PERCENT)].latency.hot!.p99Micros) / 1000;
   load.beginRecording(recording);
   await load.steps(`${HEAVY_PERCENT} %, then ${LIGHT_PERCENT} %`, [overload, light], true);
   load.endRecording();
   const { count, sentMs, arrivedMs } = recording;
-  const latencies = { count, sentMs, latencyMs: (index: number) => arrivedMs[index]! - sentMs[index]! };
+  const latencies = { count, sentMs, latencyMs: (index: number) => arrivedMs[index] - sentMs[index] };
   const overloadEndMs = sentMs.subarray(0, count).reduce((first, ms) => Math.min(first, ms)) + overload.seconds * 1000;
   const afterMs = recoveredAfterMs(latencies, overloadEndMs, {
     windowMs: WINDOW_MS,

@@ -61,7 +61,7 @@ function sweepBars(sweep: Sweep, results: Results): Bar[] {
       { scenario: name, label: `${variant}: ${label}`, unit, value: results.spread(name, variant, RINGCAST, pick) },
       results.spread(name, variant, UWS, pick),
     );
-  const ends = [variants[0]!, variants.at(-1)!];
+  const ends = [variants[0], variants.at(-1)!];
   return [
     ...ends.flatMap((variant) => [
       bar(variant, 'server CPU per delivery', 'µs', cpuPerDelivery),

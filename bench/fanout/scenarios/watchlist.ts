@@ -36,7 +36,7 @@ export const watchlist: Scenario = {
       const topics = range(0, topicCount(size));
       for (let index = 0; index < perClient(size); index++) {
         const other = index + Math.floor(random() * (topics.length - index));
-        [topics[index], topics[other]] = [topics[other]!, topics[index]!];
+        [topics[index], topics[other]] = [topics[other], topics[index]];
       }
       return topics.slice(0, perClient(size));
     });

@@ -89,7 +89,7 @@ function copying(frames: number): Work {
         const copied = log.copy(from, from + frames, target, 0);
         if (copied === EVICTED) throw new Error('wrong result: nobody writes, and yet a slice was evicted');
         // The last byte of the last frame says which one it is.
-        sum += copied + (((target[copied - 1]! - (from + frames - 1)) & 0xff) === 0 ? 1 : 0);
+        sum += copied + (((target[copied - 1] - (from + frames - 1)) & 0xff) === 0 ? 1 : 0);
       }
       return sum;
     },
@@ -111,9 +111,9 @@ function viewing(frames: number): Work {
       let sum = 0;
       for (let time = 0; time < times; time++) {
         at = at + 1 === starts.length ? 0 : at + 1;
-        const from = starts[at]!;
+        const from = starts[at];
         const view = log.viewInPlace(from, from + frames)!;
-        sum += view.length + (((view[view.length - 1]! - (from + frames - 1)) & 0xff) === 0 ? 1 : 0);
+        sum += view.length + (((view[view.length - 1] - (from + frames - 1)) & 0xff) === 0 ? 1 : 0);
       }
       return sum;
     },

@@ -35,7 +35,7 @@ const decodeText = (bytes: Uint8Array): string => Buffer.from(bytes).toString();
 function perMessage<T>(inputs: readonly T[], step: (input: T) => number, expectedOf: (input: T) => number): Work {
   let at = 0;
   // Every version a whole number of times, so that any number of operations from anywhere has a known result.
-  const constant = expectedOf(inputs[0]!);
+  const constant = expectedOf(inputs[0]);
   verify(
     inputs.every((input) => expectedOf(input) === constant && step(input) === constant),
     'a message was not read or written as it should be',
@@ -44,7 +44,7 @@ function perMessage<T>(inputs: readonly T[], step: (input: T) => number, expecte
     run(times: number): number {
       let sum = 0;
       for (let time = 0; time < times; time++) {
-        sum += step(inputs[at]!);
+        sum += step(inputs[at]);
         at = (at + 1) & MASK;
       }
       return sum;
@@ -114,7 +114,7 @@ function parseWhole(messages: readonly Published[]): Work {
 function batches(): Published[] {
   const frames = msgpackPublish('quote');
   return versionsOf((version) => {
-    const chosen = Array.from({ length: BATCH }, (_, index) => frames[(version + index) & MASK]!);
+    const chosen = Array.from({ length: BATCH }, (_, index) => frames[(version + index) & MASK]);
     const bytes = new Uint8Array(Buffer.concat(chosen.map((frame) => frame.bytes)));
     return { bytes, payloadBytes: 0, value: chosen };
   });
@@ -136,7 +136,7 @@ function readBatch(): Work {
 function decodeBatch(): Work {
   const step = ({ bytes }: Published): number => {
     const frames = unpackr.unpackMultiple(bytes) as [number, unknown, string, object][];
-    return frames[frames.length - 1]![2] === TOPIC ? frames.length : 0;
+    return frames[frames.length - 1][2] === TOPIC ? frames.length : 0;
   };
   return perMessage(batches(), step, () => BATCH);
 }
@@ -197,7 +197,7 @@ function viewEvent(payload: PayloadName): Work {
 function unpackEvent(payload: PayloadName): Work {
   const step = ({ seq, frame }: Event): number => {
     const fields = unpackr.unpack(frame) as number[];
-    return fields[2] === seq ? fields[1]! : 0;
+    return fields[2] === seq ? fields[1] : 0;
   };
   return perMessage(events(payload), step, () => ALIAS);
 }
@@ -232,7 +232,7 @@ function encodeValues(payload: PayloadName, encodeOne: (value: unknown) => Uint8
   for (const value of values) verify(isDeepStrictEqual(unpackr.unpack(encodeOne(value)), value), 'not the value');
   return perMessage(
     values,
-    (value) => (encodeOne(value)[0]! >> 4 === 8 ? 1 : 0), // a short map
+    (value) => (encodeOne(value)[0] >> 4 === 8 ? 1 : 0), // a short map
     () => 1,
   );
 }

@@ -41,7 +41,7 @@ function chase(): Work {
   return {
     run(times: number): number {
       let steps = 0;
-      for (; steps < times * STEPS; steps++) at = next[at]!;
+      for (; steps < times * STEPS; steps++) at = next[at];
       return at < 0 ? -1 : steps;
     },
     expected: (times) => times * STEPS,

@@ -64,7 +64,7 @@ class PushAndDrain implements Work {
     let sum = 0;
     while (reader.next()) {
       const { payloadStart, payloadEnd } = reader;
-      sum += payloadEnd - payloadStart + bytes[payloadEnd - 1]! + reader.alias + reader.request;
+      sum += payloadEnd - payloadStart + bytes[payloadEnd - 1] + reader.alias + reader.request;
     }
     reader.release();
     return sum;

@@ -45,7 +45,7 @@ class Publishing implements Work {
     const before = log.headSeq;
     let last = before;
     for (let time = 0; time < times; time++) {
-      const payload = this.#payloads[this.#at]!;
+      const payload = this.#payloads[this.#at];
       this.#at = (this.#at + 1) & MASK;
       message.bytes = payload;
       message.end = payload.length;
@@ -64,7 +64,7 @@ class Publishing implements Work {
     const frame = lastFrame(this.#topic.log);
     verify(view.read(frame, 0, frame.length) && view.seq === 2 && view.time === TIME_MS, 'not the EVENT it should be');
     const bytes = frame.subarray(view.payloadStart, view.payloadEnd);
-    verify(Buffer.compare(bytes, this.#payloads[1]!) === 0, 'the payload is another one');
+    verify(Buffer.compare(bytes, this.#payloads[1]) === 0, 'the payload is another one');
     const [json] = this.#topic.derived;
     if (json === undefined) return;
     const event = JSON.parse(Buffer.from(lastFrame(json.log)).toString()) as { seq: number; message: object };

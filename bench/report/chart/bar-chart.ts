@@ -61,7 +61,7 @@ function optionOf(chart: BarChart, rows: readonly Row[], size: ChartSize): EChar
         interval: 0,
         width: size.nameWidth - 8,
         overflow: 'truncate',
-        formatter: (_, index) => (rows[index]!.type === 'bar' ? rows[index]!.label : ''),
+        formatter: (_, index) => (rows[index].type === 'bar' ? rows[index].label : ''),
       },
     },
     series: [bars(rows), values(chart, rows, size)],
@@ -87,7 +87,7 @@ function values(chart: BarChart, rows: readonly Row[], size: ChartSize): CustomS
     z: 5,
     data: rows.map((row, index) => [row.type === 'bar' ? (row.value?.max ?? 0) : 0, index]),
     renderItem: ({ dataIndex }, api) => {
-      const row = rows[dataIndex]!;
+      const row = rows[dataIndex];
       const text = (x: number, y: number, content: string, style: object) => ({
         type: 'text' as const,
         style: { text: content, x, y, verticalAlign: 'middle' as const, fontSize: size.fontSize - 1, ...style },

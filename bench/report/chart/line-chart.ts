@@ -137,7 +137,7 @@ function band(colour: string, spread: readonly Point[]): CustomSeriesOption {
   return {
     type: 'custom',
     silent: true,
-    data: [[spread[0]!.x, spread[0]!.min]],
+    data: [[spread[0].x, spread[0].min]],
     clip: true,
     renderItem: (_, api) => {
       const upper = spread.map((point) => api.coord([point.x, point.max]));
@@ -157,7 +157,7 @@ function whiskers(colour: string, spread: readonly Point[]): CustomSeriesOption 
     silent: true,
     data: spread.map((point) => [point.x, point.min]),
     renderItem: ({ dataIndex }, api) => {
-      const point = spread[dataIndex]!;
+      const point = spread[dataIndex];
       const [x, top] = api.coord([point.x, point.max]) as [number, number];
       const [, bottom] = api.coord([point.x, point.min]) as [number, number];
       const [left, right] = [x - WHISKER_HALF_WIDTH, x + WHISKER_HALF_WIDTH];

@@ -26,8 +26,8 @@ const MARKERS: readonly Marker[] = ['circle', 'rect', 'triangle', 'diamond', 'ar
 export function styleAt(index: number): LineStyle {
   return {
     colour: `var(--c${index % PALETTE.light.length})`,
-    dash: DASHES[index % DASHES.length]!,
-    marker: MARKERS[index % MARKERS.length]!,
+    dash: DASHES[index % DASHES.length],
+    marker: MARKERS[index % MARKERS.length],
   };
 }
 

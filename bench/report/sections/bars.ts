@@ -36,7 +36,7 @@ function rowOf(bar: SourcedBar): Html {
   const scenario = bar.source.letter === '' ? bar.scenario : `${bar.scenario}, file ${bar.source.letter}`;
   // The roles stay when the style sheet of a phone turns the rows into cards.
   return html`<tr role="row"><th role="rowheader" scope="row">${scenario}</th>${cells.map(
-    (cell, index) => html`<td role="cell" data-label="${HEADINGS[index + 1]!}">${cell}</td>`,
+    (cell, index) => html`<td role="cell" data-label="${HEADINGS[index + 1]}">${cell}</td>`,
   )}</tr>\n`;
 }
 

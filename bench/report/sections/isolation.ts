@@ -30,7 +30,7 @@ function figureOf(dataset: Dataset, label: string, both: readonly MergedSeries[]
     const style = isAlone ? REFERENCE_STYLE : { ...dataset.styleOf(label), dash: [] };
     return [{ label: isAlone ? 'alone' : 'beside the hot topic', points: line.points, style }];
   });
-  const { x, y } = both[0]!;
+  const { x, y } = both[0];
   const medians = lines.map((line) => `${line.label} ${withUnit(median(yValues(line)), y.unit)}`);
   const worst = lines.map((line) => `${line.label} ${withUnit(Math.max(...yValues(line)), y.unit)}`);
   const yRange = rangeOf(both);

@@ -74,7 +74,7 @@ function sweeps(dataset: Dataset, stages: readonly Stage[]): Figure[] {
 export function evenly<T>(values: readonly T[], countMax: number): T[] {
   if (values.length <= countMax) return [...values];
   const stride = (values.length - 1) / (countMax - 1);
-  return Array.from({ length: countMax }, (_, index) => values[Math.round(index * stride)]!);
+  return Array.from({ length: countMax }, (_, index) => values[Math.round(index * stride)]);
 }
 
 export function percentileSection(dataset: Dataset): Section {

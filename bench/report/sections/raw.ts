@@ -124,7 +124,7 @@ function figures(dataset: Dataset, runs: readonly SourcedRun[]): Html | null {
 function failed(dataset: Dataset, runs: readonly SourcedRun[]): Html | null {
   const rows = runs
     .filter((run) => run.failed !== null)
-    .map((run) => [...runCells(dataset, run), run.failed!.split('\n')[0]!]);
+    .map((run) => [...runCells(dataset, run), run.failed!.split('\n')[0]]);
   return rows.length > 0 ? table('Failed runs', [...RUN.slice(0, 3), { title: 'why' }], rows) : null;
 }
 

@@ -67,7 +67,7 @@ export class Churners implements EventSink {
     let done = 0;
     while (!stopped()) {
       for (const due = ((clockMs() - startMs) / 1000) * perSecond; done < due && this.#idle.length > 0; done++) {
-        const index = this.#idle.splice(Math.floor(this.#random() * this.#idle.length), 1)[0]!;
+        const index = this.#idle.splice(Math.floor(this.#random() * this.#idle.length), 1)[0];
         const change: Promise<void> = this.#change(index)
           .catch((error: unknown) => this.problem(index, error instanceof Error ? error.message : String(error)))
           .finally(() => {
@@ -87,7 +87,7 @@ export class Churners implements EventSink {
 
   /** One client does one thing: leaves a topic, takes another, or connects anew. */
   async #change(index: number): Promise<void> {
-    const churner = this.#churners[index]!;
+    const churner = this.#churners[index];
     const { dialect, connection, next } = churner;
     const [topic] = next.keys();
     if (topic !== undefined && dialect.unsubscribe !== undefined && this.#random() < 0.5) {
@@ -137,7 +137,7 @@ export class Churners implements EventSink {
   }
 
   acknowledged(connection: number): void {
-    this.#churners[connection]!.onAnswer?.();
+    this.#churners[connection].onAnswer?.();
   }
 
   /** Hot path: per delivery. */
@@ -149,7 +149,7 @@ export class Churners implements EventSink {
       return;
     }
     this.counts.deliveries++;
-    const { next, leaving } = this.#churners[connection]!;
+    const { next, leaving } = this.#churners[connection];
     const expected = next.get(form.topic);
     if (expected === undefined) {
       if (!leaving.has(form.topic)) this.problem(connection, `a message of topic ${form.topic}, which it has left`);

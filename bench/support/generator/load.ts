@@ -179,7 +179,7 @@ export class Load {
         const topics = topicsOf(index);
         for (const topic of topics) this.#tracker.expect(index, topic);
         wanted += topics.length;
-        this.dialect.subscribe(this.connections[index]!, topics);
+        this.dialect.subscribe(this.connections[index], topics);
       }
       const giveUpMs = clockMs() + ACKNOWLEDGE_MAX_MS;
       while (this.#tracker.acknowledgedCount < wanted) {
@@ -196,7 +196,7 @@ export class Load {
   stall(first: number, count: number): void {
     for (let index = first; index < first + count; index++) {
       this.#tracker.exclude(index);
-      this.connections[index]!.socket.pause();
+      this.connections[index].socket.pause();
     }
   }
 
@@ -260,7 +260,7 @@ export class Load {
   async steps(name: string, steps: Step[], mayOverload: boolean): Promise<Phase> {
     const planned = steps.map(({ seconds, schedules }) => schedules.map((schedule) => planOf(schedule, seconds)));
     const phase = await this.#phase(name, () =>
-      this.#publish(planned.map((plans, index) => stepOf(plans, steps[index]!.seconds))),
+      this.#publish(planned.map((plans, index) => stepOf(plans, steps[index].seconds))),
     );
     phase.offered = planned.flat().reduce((sum, { bursts, burst }) => sum + bursts * burst, 0);
     if (mayOverload) phase.mayOverload = true;
@@ -317,13 +317,13 @@ export class Load {
 
   /** Publishes as fast as the server takes it; returns messages per second until the answer to the last one. */
   async flood(name: string, seconds: number, topic: number, framesPerMessage: number): Promise<number> {
-    const before = this.#publisher.published[topic]!;
+    const before = this.#publisher.published[topic];
     let perSecond = 0;
     await this.#phase(name, async () => {
       const startMs = clockMs();
       const plan: SchedulePlan = { kind: 'flood', topic, limit: FLOOD_UNANSWERED_MAX, framesPerMessage };
       const report = await this.#publish([stepOf([plan], seconds)]);
-      const published = this.#publisher.published[topic]!;
+      const published = this.#publisher.published[topic];
       if (report.answeredSeq !== published) {
         this.outcome.problems.push(`${name}: published ${published}, the server counted ${report.answeredSeq}`);
       }
@@ -340,7 +340,7 @@ export class Load {
 
   /** Takes a phase out of what is reported. If it was incomplete, that stays. */
   takeOut(name: string): Phase {
-    const phase = this.outcome.phases[name]!;
+    const phase = this.outcome.phases[name];
     delete this.outcome.phases[name];
     const { verification } = phase;
     if (!verification.complete) {

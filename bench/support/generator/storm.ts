@@ -82,7 +82,7 @@ export class Storm implements EventSink {
   acknowledged(connection: number): void {
     if (this.#isOver) return;
     this.#lastMs = clockMs();
-    this.#latency.record(this.#lastMs - this.#begunMs[connection]!);
+    this.#latency.record(this.#lastMs - this.#begunMs[connection]);
     this.#accepted++;
     this.#next();
   }

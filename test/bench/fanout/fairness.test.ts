@@ -12,7 +12,7 @@ function shuffled(random: () => number): number[] {
   const order = identity();
   for (let index = order.length - 1; index > 0; index--) {
     const other = Math.floor(random() * (index + 1));
-    [order[index], order[other]] = [order[other]!, order[index]!];
+    [order[index], order[other]] = [order[other], order[index]];
   }
   return order;
 }
@@ -78,7 +78,7 @@ describe('fairness', () => {
       [1, 2],
     ] as const;
     const ranksOf = (order: number[]): number[] => order.map((_, subscriber) => order.indexOf(subscriber));
-    const mean = pairs.reduce((sum, [a, b]) => sum + rankCorrelation(ranksOf(orders[a]!), ranksOf(orders[b]!)), 0) / 3;
+    const mean = pairs.reduce((sum, [a, b]) => sum + rankCorrelation(ranksOf(orders[a]), ranksOf(orders[b])), 0) / 3;
     expect(fairnessOf(orders).meanCorrelation).toBeCloseTo(mean, 10);
   });
 

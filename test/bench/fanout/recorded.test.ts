@@ -52,9 +52,9 @@ describe('the payload of a recorded message', () => {
     expect(form.read(bytes, view, 1, bytes.length)).toBe(false);
     expect(form.read(bytes, view, 0, 19)).toBe(false);
     for (const at of [...Array(16).keys(), 216, 217, 218, 219]) {
-      bytes[at]! ^= 0x10;
+      bytes[at] ^= 0x10;
       expect(form.read(bytes, view, 0, bytes.length), `byte ${at}`).toBe(false);
-      bytes[at]! ^= 0x10;
+      bytes[at] ^= 0x10;
     }
     expect(form.read(bytes, view, 0, bytes.length)).toBe(true);
   });

@@ -8,7 +8,7 @@ const RULE = { windowMs: 100, windows: 5, quantile: 0.99, limitMs: 10 };
 /** A message every 2 ms from 0 on, with a latency by its time. */
 function latencies(seconds: number, latencyMs: (ms: number) => number) {
   const sentMs = Array.from({ length: seconds * 500 }, (_, index) => index * 2);
-  return { count: sentMs.length, sentMs, latencyMs: (index: number) => latencyMs(sentMs[index]!) };
+  return { count: sentMs.length, sentMs, latencyMs: (index: number) => latencyMs(sentMs[index]) };
 }
 
 describe('recovery', () => {

@@ -93,7 +93,7 @@ describe('series', () => {
   it('over time are the highest value of each window that has any', () => {
     const atMs = [990, 1000, 1049, 1050, 1200, 1010];
     const values = [99, 1, 5, 2, 7, 3];
-    expect(windowMaxima(atMs, (index) => values[index]!, atMs.length, 1000, 50)).toEqual([
+    expect(windowMaxima(atMs, (index) => values[index], atMs.length, 1000, 50)).toEqual([
       [0, 5],
       [0.05, 2],
       [0.2, 7],

@@ -87,7 +87,7 @@ describe('chances', () => {
         const ratios = Array.from({ length: ROUNDS_MAX }, (_, round) => ((pattern >> round) & 1) + 1);
         const over = ratios.filter((ratio) => ratio === 2).length;
         let round = 0;
-        const { decision } = decidedBy(1.5, () => ratios[round++]!);
+        const { decision } = decidedBy(1.5, () => ratios[round++]);
         if (decision === 'over') sum += chance ** over * (1 - chance) ** (ROUNDS_MAX - over);
       }
       expect(chanceOfOver(chance)).toBeCloseTo(sum, 12);

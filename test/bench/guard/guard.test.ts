@@ -55,7 +55,7 @@ describe('guard', () => {
     );
     expect(result.verdict).toBe('passed');
     expect(result.rounds).toHaveLength(7);
-    expect(result.checks[0]!.ratios).toEqual([1, 1, 1]);
+    expect(result.checks[0].ratios).toEqual([1, 1, 1]);
   });
 
   it('is inconclusive, and gives up early, when calm rounds cannot be had', async () => {

@@ -10,7 +10,7 @@ function slowing(ratiosOfCycles: readonly number[]): ReturnType<typeof roundOf> 
   const micros = ratiosOfCycles.map((_, cycle) => (cycle === 0 ? 2 : 4));
   const [uws, ringcast] = round.parts;
   uws!.cycles.burst = micros;
-  ringcast!.cycles.burst = micros.map((cost, cycle) => cost * ratiosOfCycles[cycle]!);
+  ringcast!.cycles.burst = micros.map((cost, cycle) => cost * ratiosOfCycles[cycle]);
   return round;
 }
 
@@ -26,7 +26,7 @@ describe('the ratio of a round', () => {
 
   it('is none where cycles are missing', () => {
     const round = slowing([1, 1, 1]);
-    round.parts[0]!.cycles.burst = [];
+    round.parts[0].cycles.burst = [];
     expect(ratioOf(round, 'burst', RINGCAST, UWS)).toBeNaN();
     expect(ratios([round, slowing([1, 1, 1])], 'burst', RINGCAST, UWS)).toEqual([1]);
     expect(costs([round], 'burst', UWS)).toEqual([]);

@@ -46,7 +46,7 @@ describe('a real change is found', () => {
     return Array.from({ length: trials }, () => {
       const truths = benches(BENCHES, 0.02);
       const changed = truths.map((truth, index) => (index === 17 ? { ...truth, ns: truth.ns * factor } : truth));
-      return verdictsOf(compare(session(truths, random, before), session(changed, random, after)))[17]!;
+      return verdictsOf(compare(session(truths, random, before), session(changed, random, after)))[17];
     });
   }
   const share = (all: readonly string[], wanted: string): number =>
@@ -134,7 +134,7 @@ describe('comparison', () => {
   });
 
   it('is shown as a table: figures, interval, floor, verdict', () => {
-    const changed = session([{ ...truths[0]!, ns: 200 }, truths[1]!, truths[2]!], random);
+    const changed = session([{ ...truths[0], ns: 200 }, truths[1], truths[2]], random);
     const lines = comparisonText(compare(before, changed), COLOURS).split('\n');
     expect(lines[0]).toMatch(/^ +before +after +change +95 % interval, all at once +noise floor$/);
     expect(lines[1]).toMatch(/^ring\/bench-0 +\S+ ns +\S+ ns +\+\S+ % +\+\S+ % … \+\S+ % +\S+ % +slower$/);

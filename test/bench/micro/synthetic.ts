@@ -41,7 +41,7 @@ function benchResult(
     return ns * (unit === 'ns' ? now : 1) * Math.exp(noise * normal(random)) * outlier;
   });
   return {
-    ...{ id, group: id.split('/')[0]!, unit, item: 'item', items: 1, against: null, isThreaded, failed: null },
+    ...{ id, group: id.split('/')[0], unit, item: 'item', items: 1, against: null, isThreaded, failed: null },
     rounds: values.map((value) => ({ value, gcNs: 0, samples: 100, times: 10 })),
   };
 }

@@ -105,7 +105,7 @@ export class SmallLoad {
     this.#connections = await openConnections(topicsOf.length, (index) => this.#open(index));
     topicsOf.forEach((topics, index) => {
       for (const topic of topics) this.tracker.expect(index, topic);
-      this.#dialect.subscribe(this.#connections[index]!, topics);
+      this.#dialect.subscribe(this.#connections[index], topics);
     });
     const wanted = topicsOf.flat().length;
     await until(() => this.tracker.acknowledgedCount >= wanted, 'the subscriptions are confirmed');
@@ -139,8 +139,8 @@ export class SmallLoad {
     const end = start + payloadBytes;
     const view = new DataView(frame.buffer, frame.byteOffset, frame.byteLength);
     this.#form.fill(frame, start, end);
-    this.#published[topic]!++;
-    this.#form.write(frame, view, start, end, topic, this.#published[topic]!, clockMs());
+    this.#published[topic]++;
+    this.#form.write(frame, view, start, end, topic, this.#published[topic], clockMs());
     return this.#dialect.writesMessages ? frame : clientFrame(OPCODE_BINARY, frame);
   }
 

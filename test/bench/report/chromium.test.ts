@@ -97,9 +97,9 @@ describe.skipIf(!hasChromium)('a report in Chromium', () => {
     expect(brightness(light.ground)).toBeGreaterThan(15);
     expect(brightness(dark.ground)).toBeLessThan(2);
     for (const [index, figure] of light.figures.entries()) {
-      const other = dark.figures[index]!;
+      const other = dark.figures[index];
       expect(figure.texts.map(({ text }) => text)).toEqual(other.texts.map(({ text }) => text));
-      expect(figure.texts[0]!.colour).not.toBe(other.texts[0]!.colour);
+      expect(figure.texts[0].colour).not.toBe(other.texts[0].colour);
     }
   });
 

@@ -16,7 +16,7 @@ const only = (...scenarios: string[]): BenchResults => ({
 
 /** The text of one section. */
 function sectionOf(page: string, id: string): string {
-  return page.split(`<section id="${id}">`)[1]!.split('</section>')[0]!;
+  return page.split(`<section id="${id}">`)[1].split('</section>')[0];
 }
 
 describe('a report', () => {
@@ -74,7 +74,7 @@ describe('a report', () => {
   });
 
   it('warns at the top of what is partial, a smoke run, or of no commit', () => {
-    const header = (file: BenchResults): string => renderReport([file]).split('<main>')[0]!;
+    const header = (file: BenchResults): string => renderReport([file]).split('<main>')[0];
     const one = { ...only('memory'), notes: [] };
     expect(header(one)).not.toContain('class="warning"');
     expect(header(one)).toContain('Imaginary Processor 9000, 8 cores, 32 GiB');
@@ -155,7 +155,7 @@ describe('escaping', () => {
     phases: Object.fromEntries(
       Object.entries(run.phases).map(([name, phase]) => [
         `${name}${EVIL}`,
-        { ...phase, latency: { [EVIL]: Object.values(phase.latency)[0]! } },
+        { ...phase, latency: { [EVIL]: Object.values(phase.latency)[0] } },
       ]),
     ),
     series:

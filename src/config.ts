@@ -18,7 +18,7 @@ import {
   topicRuleKeys,
 } from './config/schema.js';
 
-export { CONNECTION_BYTES, MEMORY_BOUND_MEANING, memoryBound } from './config/memory-bound.js';
+export { CONNECTION_BYTES, MEMORY_BOUND_MEANING, type MemoryBound, memoryBound } from './config/memory-bound.js';
 export { openFilesMax } from './config/open-files.js';
 export { type ConfigKey, configKeys, topicRuleKeys } from './config/schema.js';
 export { formatDurationMs, formatSizeBytes } from './config/units.js';

@@ -9,6 +9,7 @@ import {
   formatDurationMs,
   formatSizeBytes,
   MEMORY_BOUND_MEANING,
+  type MemoryBound,
   memoryBound,
   type ResolvedConfig,
   topicRuleKeys,
@@ -75,21 +76,27 @@ export function renderJson({ config, sources }: ResolvedConfig): string {
 }
 
 export function renderText({ config, sources }: ResolvedConfig): string {
-  const { rows, totalBytes } = memoryBound(config);
-  const memory = rows.map(({ owner, formula, bytes }) => [owner, formatSizeBytes(bytes), formula]);
+  const { rows, totalBytes, connectionRows, connectionBytes } = memoryBound(config);
   return [
     alignedTable(
       ['key', 'value', 'unit', 'source'],
       configKeys.map((key) => configRow(key, config, sources)),
     ),
     ...config.topics.rules.map((rule, index) => `topics.rules[${index}] ${JSON.stringify(rule)}\n`),
-    '\nWorst-case memory\n',
-    alignedTable(
-      ['owner', 'bytes', 'formula'],
-      [...memory, ['total', formatSizeBytes(totalBytes), 'sum of the above']],
-    ),
+    '\nWorst-case memory of the engine\n',
+    memoryTable(rows, totalBytes),
+    '\nand of each connection\n',
+    memoryTable(connectionRows, connectionBytes),
     `${MEMORY_BOUND_MEANING}\n`,
   ].join('');
+}
+
+function memoryTable(rows: MemoryBound['rows'], totalBytes: number): string {
+  const cells = rows.map(({ owner, formula, bytes }) => [owner, formatSizeBytes(bytes), formula]);
+  return alignedTable(
+    ['owner', 'bytes', 'formula'],
+    [...cells, ['total', formatSizeBytes(totalBytes), 'sum of the above']],
+  );
 }
 
 function configRow(key: ConfigKey, config: EngineConfig, sources: ConfigSources): string[] {

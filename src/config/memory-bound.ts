@@ -1,10 +1,11 @@
 /**
- * The worst-case memory of an engine as a sum with one term per owner.
+ * The worst-case memory as two sums with one term per owner: of the engine, and of one connection.
  *
- * What the number means: a bound that nobody reaches. Every limit would have to be exhausted at the same time: all
- * connections blocked with the largest message half received, all topics full to the brim. Most of it is virtual until
- * touched: rings and hot logs are zero pages that the system backs when they are first written, cold logs start small
- * and grow on demand. Its use is to show which limit to lower: the largest term tells.
+ * What they mean: bounds that nobody reaches. Every limit would have to be exhausted at the same time: all topics full to
+ * the brim, a connection blocked with the largest message half received. Most of it is virtual until touched: rings and
+ * hot logs are zero pages that the system backs when they are first written, cold logs start small and grow on demand.
+ * Their use is to show which limit to lower: the largest term tells. They are not multiplied: that all connections that
+ * are allowed subscribe to all that they may, and none reads, says nothing about a machine.
  */
 import {
   EVENT_RING_MIN_BYTES,
@@ -29,8 +30,12 @@ export interface MemoryRow {
 }
 
 export interface MemoryBound {
+  /** Of the engine. */
   readonly rows: readonly MemoryRow[];
   readonly totalBytes: number;
+  /** Of one connection. */
+  readonly connectionRows: readonly MemoryRow[];
+  readonly connectionBytes: number;
 }
 
 /** Parallel typed arrays of one subscription: connection, stream, cursor, what was asked for, list links; and the hash. */
@@ -50,7 +55,7 @@ export const STATS_BOARD_BYTES = 2 * 1024 * 1024;
 export const PROCESS_BASE_BYTES = 96 * 1024 * 1024;
 
 export const MEMORY_BOUND_MEANING =
-  'A bound that nobody reaches: every limit exhausted at once. Rings and hot logs are virtual until touched, cold logs ' +
+  'Bounds that nobody reaches: every limit exhausted at once. Rings and hot logs are virtual until touched, cold logs ' +
   'and buffers grow on demand. The largest term shows which limit to lower.';
 
 type Limits = Pick<
@@ -65,7 +70,6 @@ type Limits = Pick<
   | 'coldLogMaxBytes'
   | 'coldLogMaxFrames'
   | 'coldLogsMaxBytes'
-  | 'maxConnections'
   | 'maxSubscriptionsPerConnection'
   | 'maxPayloadBytes'
 >;
@@ -82,7 +86,6 @@ export function memoryBound(limits: Limits): MemoryBound {
     Math.max(limits.hotLogFrames, limits.coldLogMaxFrames),
   );
   const spareLogBytes = logBytes(limits.hotLogBytes, limits.hotLogFrames);
-  const connectionBytes = CONNECTION_BYTES + (JSON_FACTOR_MAX + RECEIVE_LIMIT_FACTOR) * limits.maxPayloadBytes;
   const copiedColdLogs = Math.floor(limits.coldLogsMaxBytes / VIEW_OF_LOG_MAX_BYTES);
   const size = formatSizeBytes;
   const index = `${ENTRY_BYTES} B + ${HEADER_BYTES} B`;
@@ -146,13 +149,6 @@ export function memoryBound(limits: Limits): MemoryBound {
       bytes: (2 * hotTopics + copiedColdLogs) * SLICE_MAX_BYTES,
     },
     {
-      owner: 'connections',
-      formula:
-        `maxConnections × (${size(CONNECTION_BYTES)} + unsent ${JSON_FACTOR_MAX} × maxPayloadBytes (as JSON) ` +
-        `+ received ${RECEIVE_LIMIT_FACTOR} × maxPayloadBytes)`,
-      bytes: limits.maxConnections * connectionBytes,
-    },
-    {
       owner: 'unread answers',
       formula:
         `${size(UNREAD_TOTAL_MAX_BYTES)} for all connections together, + one of ${JSON_FACTOR_MAX} × max(${size(HISTORY_ANSWER_MAX_BYTES)}, ` +
@@ -164,16 +160,34 @@ export function memoryBound(limits: Limits): MemoryBound {
       formula: `max(${size(HELD_BACK_TOTAL_MAX_BYTES)}, ${2 * RECEIVE_LIMIT_FACTOR} × maxPayloadBytes) for all connections together`,
       bytes: Math.max(HELD_BACK_TOTAL_MAX_BYTES, 2 * RECEIVE_LIMIT_FACTOR * limits.maxPayloadBytes),
     },
+  ];
+  const subscriptions = limits.maxSubscriptionsPerConnection;
+  const connectionRows: MemoryRow[] = [
+    { owner: 'connection', formula: `${size(CONNECTION_BYTES)} with a subscription`, bytes: CONNECTION_BYTES },
     {
-      owner: 'publisher grants',
-      formula: `maxConnections × maxSubscriptionsPerConnection × ${GRANT_BYTES} B`,
-      bytes: limits.maxConnections * limits.maxSubscriptionsPerConnection * GRANT_BYTES,
+      owner: 'unsent',
+      formula: `${JSON_FACTOR_MAX} × maxPayloadBytes (as JSON); only while it does not read`,
+      bytes: JSON_FACTOR_MAX * limits.maxPayloadBytes,
+    },
+    {
+      owner: 'half received',
+      formula: `${RECEIVE_LIMIT_FACTOR} × maxPayloadBytes`,
+      bytes: RECEIVE_LIMIT_FACTOR * limits.maxPayloadBytes,
     },
     {
       owner: 'subscriptions',
-      formula: `maxConnections × maxSubscriptionsPerConnection × ${SUBSCRIPTION_BYTES} B`,
-      bytes: limits.maxConnections * limits.maxSubscriptionsPerConnection * SUBSCRIPTION_BYTES,
+      formula: `maxSubscriptionsPerConnection × ${SUBSCRIPTION_BYTES} B`,
+      bytes: subscriptions * SUBSCRIPTION_BYTES,
+    },
+    {
+      owner: 'publisher grants',
+      formula: `maxSubscriptionsPerConnection × ${GRANT_BYTES} B; only of one that publishes`,
+      bytes: subscriptions * GRANT_BYTES,
     },
   ];
-  return { rows, totalBytes: rows.reduce((sum, row) => sum + row.bytes, 0) };
+  return { rows, totalBytes: sumOf(rows), connectionRows, connectionBytes: sumOf(connectionRows) };
+}
+
+function sumOf(rows: readonly MemoryRow[]): number {
+  return rows.reduce((sum, { bytes }) => sum + bytes, 0);
 }

@@ -94,14 +94,15 @@ describe('ringcast config', () => {
     }
   });
 
-  it('prints the memory as a sum, with what it means', () => {
+  it('prints the memory as sums, with what they mean', () => {
     const text = renderText(resolveConfig({ env: {}, flags: {} }));
-    for (const { owner, formula } of memoryBound(parseConfig()).rows) {
+    const { rows, connectionRows } = memoryBound(parseConfig());
+    for (const { owner, formula } of [...rows, ...connectionRows]) {
       expect(text).toMatch(new RegExp(`^${owner} `, 'm'));
       expect(text).toContain(formula);
     }
     expect(text).toMatch(/^total +\S+ \w+ +sum of the above$/m);
-    expect(text).toContain('A bound that nobody reaches');
+    expect(text).toContain('Bounds that nobody reaches');
   });
 
   it('prints JSON that can be read back', async () => {

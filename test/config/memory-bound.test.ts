@@ -26,16 +26,20 @@ const base: EngineConfig = {
 };
 
 function bytesOf(owner: string, changes: Partial<EngineConfig> = {}): number {
-  const row = memoryBound({ ...base, ...changes }).rows.find((candidate) => candidate.owner === owner);
+  const { rows, connectionRows } = memoryBound({ ...base, ...changes });
+  const row = [...rows, ...connectionRows].find((candidate) => candidate.owner === owner);
   if (row === undefined) throw new Error(`no row for ${owner}`);
   return row.bytes;
 }
 
 describe('memoryBound', () => {
-  it('is the sum of its rows', () => {
-    const { rows, totalBytes } = memoryBound(base);
+  it('is the sums of its rows', () => {
+    const { rows, totalBytes, connectionRows, connectionBytes } = memoryBound(base);
     expect(totalBytes).toBe(rows.reduce((sum, row) => sum + row.bytes, 0));
-    expect(new Set(rows.map((row) => row.owner)).size).toBe(rows.length);
+    expect(connectionBytes).toBe(connectionRows.reduce((sum, row) => sum + row.bytes, 0));
+    expect(new Set([...rows, ...connectionRows].map((row) => row.owner)).size).toBe(
+      rows.length + connectionRows.length,
+    );
     expect(Number.isSafeInteger(memoryBound(parseConfig()).totalBytes)).toBe(true);
   });
 
@@ -50,14 +54,16 @@ describe('memoryBound', () => {
     expect(bytesOf('unread answers')).toBe(64 * MIB + 11 * MIB);
     expect(bytesOf('received, not handled')).toBe(64 * MIB);
     expect(bytesOf('received, not handled', { maxPayloadBytes: 64 * MIB })).toBe(256 * MIB);
-    expect(bytesOf('publisher grants')).toBe(100 * 10 * 512);
+    expect(bytesOf('publisher grants')).toBe(10 * 512);
     expect(bytesOf('hot logs')).toBe(10 * (4 * MIB + 16_384 * 40 + 384));
     expect(bytesOf('hot JSON streams')).toBe(bytesOf('hot logs'));
     expect(bytesOf('spare hot logs')).toBe(8 * (4 * MIB + 16_384 * 40 + 384));
     expect(bytesOf('messages held in moves')).toBe(10 * (MIB + 64 * KIB));
     expect(bytesOf('cold logs')).toBe(1024 * MIB);
-    expect(bytesOf('connections')).toBe(100 * (4 * KIB + 13 * 64 * KIB));
-    expect(bytesOf('subscriptions')).toBe(100 * 10 * 96);
+    expect(bytesOf('connection')).toBe(4 * KIB);
+    expect(bytesOf('unsent')).toBe(11 * 64 * KIB);
+    expect(bytesOf('half received')).toBe(2 * 64 * KIB);
+    expect(bytesOf('subscriptions')).toBe(10 * 96);
   });
 
   it.each<[string, (keyof EngineConfig)[]]>([
@@ -69,17 +75,20 @@ describe('memoryBound', () => {
     ['slices', ['maxHotTopics', 'coldLogsMaxBytes']],
     ['unread answers', []],
     ['received, not handled', []],
-    ['publisher grants', ['maxConnections', 'maxSubscriptionsPerConnection']],
+    ['publisher grants', ['maxSubscriptionsPerConnection']],
     ['topics', ['maxTopics']],
     ['hot logs', ['maxHotTopics', 'hotLogBytes', 'hotLogFrames', 'coldLogMaxBytes', 'coldLogMaxFrames']],
     ['spare hot logs', ['hotLogBytes', 'hotLogFrames']],
     ['messages held in moves', ['maxHotTopics', 'maxPayloadBytes']],
     ['cold logs', ['coldLogsMaxBytes']],
-    ['connections', ['maxConnections', 'maxPayloadBytes']],
-    ['subscriptions', ['maxConnections', 'maxSubscriptionsPerConnection']],
+    ['connection', []],
+    ['unsent', ['maxPayloadBytes']],
+    ['half received', ['maxPayloadBytes']],
+    ['subscriptions', ['maxSubscriptionsPerConnection']],
   ])('%s grow with %j and name them, and with nothing else', (owner, keys) => {
     const before = bytesOf(owner);
-    const formula = memoryBound(base).rows.find((row) => row.owner === owner)?.formula;
+    const { rows, connectionRows } = memoryBound(base);
+    const formula = [...rows, ...connectionRows].find((row) => row.owner === owner)?.formula;
     for (const [key, value] of Object.entries(base)) {
       if (typeof value !== 'number') continue;
       const after = bytesOf(owner, { [key]: value * 2 });

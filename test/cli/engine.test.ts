@@ -57,12 +57,22 @@ describe('ringcast serve', () => {
   it.each(['./serve.js', '../index.js', 'piscina', 'uWebSockets.js'])(
     'ends with 0 when SIGTERM comes as it loads %s',
     async (specifier) => {
-      const hooks = `export async function resolve(specifier, context, next) {
-      if (specifier === '${specifier}') process.kill(process.pid, 'SIGTERM');
-      return next(specifier, context);
-    }`;
+      // Modules are looked up in another thread, which goes on when the signal has been noticed; not for ever, as where the
+      // main thread waits for the look-up, it notices nothing.
+      const hooks = `let noticed;
+      export function initialize(data) { noticed = data; }
+      export async function resolve(specifier, context, next) {
+        if (specifier === '${specifier}' && Atomics.load(noticed, 0) === 0) {
+          process.kill(process.pid, 'SIGTERM');
+          for (let left = 1000; left > 0 && Atomics.load(noticed, 0) === 0; left--) await new Promise((done) => setTimeout(done, 1));
+        }
+        return next(specifier, context);
+      }`;
       const dataUrl = (code: string): string => `data:text/javascript,${encodeURIComponent(code)}`;
-      const preload = `import { register } from 'node:module'; register(${JSON.stringify(dataUrl(hooks))});`;
+      const preload = `import { register } from 'node:module';
+      const noticed = new Int32Array(new SharedArrayBuffer(4));
+      process.once('SIGTERM', () => Atomics.store(noticed, 0, 1));
+      register(${JSON.stringify(dataUrl(hooks))}, { data: noticed });`;
       const server = new RunningCli(['serve', '--port', '0', '--lanes', '1'], {
         NODE_OPTIONS: `--import ${dataUrl(preload)}`,
       });

@@ -1,6 +1,7 @@
 /** Carries out schedules: naps until shortly before a message is due, spins for the rest, sends. */
 import { clockMs, sleep } from './clock.js';
 import type { PublishFeed } from './publish-feed.js';
+import type { Schedule } from './schedule.js';
 import type { Settled } from './settled.js';
 
 const NAP_MAX_MS = 20;
@@ -20,6 +21,7 @@ export async function publishAll(
   // The last bit of a wait is spent spinning: sleeping alone is some 60 µs late. At most 4 % of a core.
   const burstsPerMs = feeds.reduce((sum, { schedule }) => sum + 1 / schedule.intervalMs, 0);
   const spinMs = Math.min(SPIN_MAX_MS, SPIN_SHARE / burstsPerMs);
+  const pausing = feeds.map(({ schedule }) => schedule).find(canPause);
   let heldUpMs = 0;
   let nowMs = clockMs();
   while (!isStopped() && nowMs < endMs) {
@@ -38,7 +40,10 @@ export async function publishAll(
       if (!isFlushed) heldUpMs += clockMs() - nowMs;
     } else {
       const waitMs = Math.min(nextMs - clockMs() - spinMs, NAP_MAX_MS);
-      if (waitMs > 0) settled.nap(waitMs);
+      if (waitMs > 0) {
+        if (pausing === undefined) settled.nap(waitMs);
+        else await pausing.pause();
+      }
       while (nextMs - clockMs() > 0 && nextMs - clockMs() <= spinMs);
     }
     nowMs = clockMs();
@@ -46,6 +51,10 @@ export async function publishAll(
   for (const feed of feeds) feed.finish(nowMs);
   await turnLater();
   return heldUpMs;
+}
+
+function canPause(schedule: Schedule): schedule is Required<Schedule> {
+  return schedule.pause !== undefined;
 }
 
 function turnLater(): Promise<void> {

@@ -3,6 +3,7 @@
  * far finer than a timer can.
  */
 import { parentPort, workerData } from 'node:worker_threads';
+import { Answers } from './answers.js';
 import { clockMs, sleep } from './clock.js';
 import { LoadConnection, ReceiveBuffer } from './connection.js';
 import type { EventSink } from './dialect.js';
@@ -42,8 +43,7 @@ const late = new LatencyHistogram();
 const settled = new Settled(data.settled);
 const connections: LoadConnection[] = [];
 const problems = new Map<string, number>();
-/** Answers to publishes that asked for one. */
-const answers = { count: 0, seq: 0, atMs: 0 };
+const answers = new Answers();
 let recording: RecordedLoad | null = null;
 let acknowledged = 0;
 let isStopped = false;
@@ -54,9 +54,7 @@ const sink: EventSink = {
     acknowledged += count;
   },
   published: (_connection, seq) => {
-    answers.count++;
-    answers.seq = seq;
-    answers.atMs = clockMs();
+    answers.add(seq);
   },
   gap: () => {},
   problem: (_connection, text) => {

@@ -100,14 +100,21 @@ export interface Schedule {
   nextMs(nowMs: number): number;
   /** Writes the next burst. Hot path. */
   write(writer: MessageWriter, nowMs: number): void;
+  /** Waits until it has to be asked again. Absent: the thread may sleep, as nothing that this one reads changes what is due. */
+  pause?(): Promise<void>;
+}
+
+/** Modulo 2³². */
+interface Counted {
+  readonly count: number;
 }
 
 /** What schedules go by beside the clock. */
 export interface ScheduleSources {
   readonly startMs: number;
   /** Deliveries, or messages, that are settled. */
-  readonly settled: { readonly count: number };
-  readonly answers: { readonly count: number };
+  readonly settled: Counted;
+  readonly answers: Counted & { next(): Promise<void> };
   readonly recording: RecordedLoad | null;
 }
 
@@ -116,7 +123,7 @@ const SECOND_MS = 1000;
 const WOKEN_WAIT_MS = 50;
 /** Nobody ends this one. */
 const UNWOKEN_WAIT_MS = 0.2;
-/** What has not arrived for so long is lost, and is not waited for. */
+/** What of a recording has not arrived for so long was skipped, and is not waited for. */
 const STALL_MS = 500;
 
 export function scheduleOf(plan: SchedulePlan, { startMs, settled, answers, recording }: ScheduleSources): Schedule {
@@ -126,19 +133,21 @@ export function scheduleOf(plan: SchedulePlan, { startMs, settled, answers, reco
     case 'random':
       return new RandomSchedule(plan, startMs);
     case 'window':
-      return new WindowSchedule(plan.limit, settled, WOKEN_WAIT_MS, (writer, nowMs) => {
+      return new WindowSchedule(plan.limit, new UnderWay(settled), WOKEN_WAIT_MS, (writer, nowMs) => {
         writer.message(plan.topic, nowMs);
         return 1;
       });
     case 'flood':
-      return new WindowSchedule(plan.limit, answers, UNWOKEN_WAIT_MS, (writer, nowMs) => {
-        writer.acknowledgedMessages(plan.topic, nowMs, plan.framesPerMessage);
-        return 1;
-      });
+      return new FloodSchedule(plan, answers);
     case 'replay':
       return new ReplaySchedule(plan, recording!, startMs);
     case 'replay-window':
-      return new WindowSchedule(plan.limit, settled, UNWOKEN_WAIT_MS, replayInTurn(recording!, plan.subscribers));
+      return new WindowSchedule(
+        plan.limit,
+        new UnderWay(settled, STALL_MS),
+        UNWOKEN_WAIT_MS,
+        replayInTurn(recording!, plan.subscribers),
+      );
     case 'probe':
       return new ProbeSchedule(plan);
   }
@@ -227,13 +236,16 @@ class RandomSchedule implements Schedule {
 export class UnderWay {
   /** Modulo 2³², as what is settled. */
   written = 0;
-  readonly #settled: { readonly count: number };
+  readonly #settled: Counted;
+  readonly #stallMs: number;
   #lastSettled = 0;
   #lost = 0;
   #movedMs = Number.NEGATIVE_INFINITY;
 
-  constructor(settled: { readonly count: number }) {
+  /** @param stallMs after so long without a movement all that is under way counts as lost; default: it never does */
+  constructor(settled: Counted, stallMs = Number.POSITIVE_INFINITY) {
     this.#settled = settled;
+    this.#stallMs = stallMs;
   }
 
   count(nowMs: number): number {
@@ -241,7 +253,7 @@ export class UnderWay {
     if (settled !== this.#lastSettled || this.#movedMs === Number.NEGATIVE_INFINITY) {
       this.#lastSettled = settled;
       this.#movedMs = nowMs;
-    } else if (nowMs - this.#movedMs > STALL_MS) {
+    } else if (nowMs - this.#movedMs > this.#stallMs) {
       this.#lost = (this.written - settled) | 0;
       this.#movedMs = nowMs;
     }
@@ -260,9 +272,9 @@ class WindowSchedule implements Schedule {
   readonly #waitMs: number;
   readonly #writeOne: WriteOne;
 
-  constructor(limit: number, settled: { readonly count: number }, waitMs: number, writeOne: WriteOne) {
+  constructor(limit: number, underWay: UnderWay, waitMs: number, writeOne: WriteOne) {
     this.#limit = limit;
-    this.#underWay = new UnderWay(settled);
+    this.#underWay = underWay;
     this.#waitMs = waitMs;
     this.#writeOne = writeOne;
   }
@@ -273,6 +285,23 @@ class WindowSchedule implements Schedule {
 
   write(writer: MessageWriter, nowMs: number): void {
     this.#underWay.written += this.#writeOne(writer, nowMs);
+  }
+}
+
+/** A window of answers, which this thread reads itself: so it waits for them, and does not sleep. */
+class FloodSchedule extends WindowSchedule {
+  readonly #answers: ScheduleSources['answers'];
+
+  constructor({ topic, limit, framesPerMessage }: FloodPlan, answers: ScheduleSources['answers']) {
+    super(limit, new UnderWay(answers), WOKEN_WAIT_MS, (writer, nowMs) => {
+      writer.acknowledgedMessages(topic, nowMs, framesPerMessage);
+      return 1;
+    });
+    this.#answers = answers;
+  }
+
+  pause(): Promise<void> {
+    return this.#answers.next();
   }
 }
 

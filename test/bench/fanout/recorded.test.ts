@@ -1,7 +1,6 @@
-// Recorded messages as they are replayed: numbers for topics, payloads that can be verified, and the bound on what is under way.
+// Recorded messages as they are replayed: numbers for topics, and payloads that can be verified.
 import { describe, expect, it } from 'vitest';
 import { BinaryPayload } from '#src/load/payload.js';
-import { UnderWay } from '#src/load/schedule.js';
 import { RecordedMessages } from '../../../bench/support/generator/recorded-messages.js';
 import { seededRandom } from '../../../bench/support/shared.js';
 
@@ -63,29 +62,5 @@ describe('the payload of a recorded message', () => {
     const [left, right] = [written(300, 1), written(300, 1)];
     right.bytes.copy(left.bytes, 16, 16, 316);
     expect(form.read(left.bytes, left.view, 0, left.bytes.length)).toBe(false);
-  });
-});
-
-describe('deliveries under way', () => {
-  it('are what has been published and not settled, also beyond 2³¹', () => {
-    const settled = { count: 0 };
-    const underWay = new UnderWay(settled);
-    underWay.written = 2 ** 31 + 50;
-    settled.count = (2 ** 31 + 20) | 0;
-    expect(underWay.count(0)).toBe(30);
-  });
-
-  it('count as lost when nothing moves for half a second, and never below none when they come after all', () => {
-    const settled = { count: 0 };
-    const underWay = new UnderWay(settled);
-    settled.count = 10;
-    underWay.written = 110;
-    expect(underWay.count(0)).toBe(100);
-    expect(underWay.count(400)).toBe(100);
-    expect(underWay.count(501)).toBe(0);
-    underWay.written = 130;
-    expect(underWay.count(510)).toBe(20);
-    settled.count = 60;
-    expect(underWay.count(520)).toBe(0);
   });
 });

@@ -32,6 +32,9 @@ export const EVENT_RING_MIN_BYTES = 128 * 1024;
 /** How much larger a value may be as JSON than as MessagePack: the worst are extensions of three bytes within a key. */
 export const JSON_FACTOR_MAX = 11;
 
+/** A stats report on the board: as large as one with 1,024 topics, 64 consumers, 64 lanes and the longest names can be. */
+export const STATS_REPORT_MAX_BYTES = 1000 * 1024;
+
 // ---- connections -----------------------------------------------------------------------------------------------------
 
 /** A message up to so many times the limit is received, so that it can be answered TOO_LARGE; a larger one cuts the connection. */

@@ -16,6 +16,7 @@ import {
   RECEIVE_LIMIT_FACTOR,
   SLICE_MAX_BYTES,
   SPARE_LOGS_MAX,
+  STATS_REPORT_MAX_BYTES,
   UNREAD_TOTAL_MAX_BYTES,
   VIEW_OF_LOG_MAX_BYTES,
 } from '../limits.js';
@@ -49,8 +50,6 @@ export const TOPIC_BYTES = 640 + 2 * LOG_MIN_BYTES;
 /** What a lane tells about itself: counters, a histogram; and per topic that it has open. */
 export const LANE_FIGURES_BYTES = 64 * 1024;
 export const LANE_FIGURES_BYTES_PER_TOPIC = 8;
-/** The newest report on what goes on, in shared memory, twice. */
-export const STATS_BOARD_BYTES = 2 * 1024 * 1024;
 /** Node.js itself: code, V8's own, the accept thread's young generation. */
 export const PROCESS_BASE_BYTES = 96 * 1024 * 1024;
 
@@ -92,7 +91,11 @@ export function memoryBound(limits: Limits): MemoryBound {
 
   const rows: MemoryRow[] = [
     { owner: 'process', formula: `Node.js ${size(PROCESS_BASE_BYTES)}`, bytes: PROCESS_BASE_BYTES },
-    { owner: 'figures', formula: `stats board ${size(STATS_BOARD_BYTES)}`, bytes: STATS_BOARD_BYTES },
+    {
+      owner: 'figures',
+      formula: `stats board: two reports of ${size(STATS_REPORT_MAX_BYTES)}`,
+      bytes: 2 * STATS_REPORT_MAX_BYTES,
+    },
     {
       owner: 'lane heaps',
       formula: 'lanes × laneHeapBytes',

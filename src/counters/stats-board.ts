@@ -3,6 +3,7 @@
  * accept thread.
  */
 
+import { STATS_REPORT_MAX_BYTES } from '../limits.js';
 import { decode } from '../protocol/msgpack.js';
 import { encodeReport, type StatsReport } from './report.js';
 import { allocateSnapshot, SnapshotReader, SnapshotWriter } from './snapshot.js';
@@ -11,12 +12,10 @@ import { allocateSnapshot, SnapshotReader, SnapshotWriter } from './snapshot.js'
 export const BOARD_TOPICS_MAX = 1024;
 /** The slowest consumers that the board holds. */
 export const BOARD_CONSUMERS_MAX = 64;
-/** More than a report can take with so many topics and consumers, 64 lanes, and the longest names that the protocol allows. */
-const REPORT_MAX_BYTES = 1000 * 1024;
 
 /** The memory of one board: two reports. */
 export function allocateStatsBoard(): SharedArrayBuffer {
-  return allocateSnapshot(REPORT_MAX_BYTES);
+  return allocateSnapshot(STATS_REPORT_MAX_BYTES);
 }
 
 /** Writer: the accept thread. */

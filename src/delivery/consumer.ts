@@ -41,9 +41,6 @@ export class Consumer {
   wheelPrevious: Consumer | null = null;
   dueMs = 0;
 
-  deliveries = 0;
-  lostMessages = 0;
-
   constructor(slot: number, number: number, sink: Sink, encoder: FrameEncoder) {
     this.slot = slot;
     this.number = number;

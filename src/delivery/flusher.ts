@@ -209,7 +209,7 @@ export class Flusher {
       ends.length = knownEnds;
       return false;
     }
-    if (leftOut > 0) this.#countGaps(consumer, stream, 'too_large', leftOut, leftOut);
+    if (leftOut > 0) this.#countGaps(stream, 'too_large', leftOut, leftOut);
     this.#advance(consumer, stream, row, next, until - from - leftOut, bytes);
     return next > log.headSeq;
   }
@@ -238,7 +238,7 @@ export class Flusher {
         if (this.#bufferBytes > 0 && this.#bufferBytes + bytes > SLICE_MAX_BYTES) break;
         if (!this.#append(stream, index, index + 1, bytes)) break;
         this.#ends.push(this.#bufferBytes);
-        if (isLeftOut) this.#countGaps(consumer, stream, 'too_large', 1, 1);
+        if (isLeftOut) this.#countGaps(stream, 'too_large', 1, 1);
         else delivered++;
       }
       cursor = next;
@@ -272,7 +272,6 @@ export class Flusher {
   #advance(consumer: Consumer, stream: Stream, row: number, until: number, messages: number, bytes: number): void {
     const table = this.#table;
     table.cursor[row] = until;
-    consumer.deliveries += messages;
     stream.counters.deliveries += messages;
     stream.counters.deliveredBytes += bytes;
     this.counters.deliveries += messages;
@@ -303,13 +302,12 @@ export class Flusher {
     this.#bufferBytes += frame.length;
     this.#ends.push(this.#bufferBytes);
     table.cursor[row] = verdict.nextCursor;
-    this.#countGaps(consumer, stream, verdict.reason, 1, lost);
+    this.#countGaps(stream, verdict.reason, 1, lost);
     return true;
   }
 
-  #countGaps(consumer: Consumer, stream: Stream, reason: GapReason, count: number, lost: number): void {
+  #countGaps(stream: Stream, reason: GapReason, count: number, lost: number): void {
     this.counters.countGaps(reason, count, lost);
     stream.counters.countGaps(reason, count, lost);
-    consumer.lostMessages += lost;
   }
 }

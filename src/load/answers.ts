@@ -1,11 +1,11 @@
-/** Answers to publishes that asked for one. */
+/** PublishAnswers to publishes that asked for one. */
 import { clockMs } from './clock.js';
 
 /** Nobody waits for longer: the run may be over. */
 const WAIT_MAX_MS = 20;
 
 /** Writer and reader: the publishing thread. */
-export class Answers {
+export class PublishAnswers {
   count = 0;
   /** The number in the last one, and when it came. */
   seq = 0;

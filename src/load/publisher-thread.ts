@@ -3,7 +3,7 @@
  * far finer than a timer can.
  */
 import { parentPort, workerData } from 'node:worker_threads';
-import { Answers } from './answers.js';
+import { PublishAnswers } from './answers.js';
 import { clockMs, sleep } from './clock.js';
 import { LoadConnection, ReceiveBuffer } from './connection.js';
 import type { EventSink } from './dialect.js';
@@ -43,7 +43,7 @@ const late = new LatencyHistogram();
 const settled = new Settled(data.settled);
 const connections: LoadConnection[] = [];
 const problems = new Map<string, number>();
-const answers = new Answers();
+const answers = new PublishAnswers();
 let recording: RecordedLoad | null = null;
 let acknowledged = 0;
 let isStopped = false;

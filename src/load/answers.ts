@@ -1,4 +1,4 @@
-/** PublishAnswers to publishes that asked for one. */
+/** Answers to publishes that asked for one. */
 import { clockMs } from './clock.js';
 
 /** Nobody waits for longer: the run may be over. */

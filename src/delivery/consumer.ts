@@ -2,6 +2,7 @@
 
 import type { FrameEncoder } from '../protocol/encoder.js';
 import { STREAM_OF_CODEC, type StreamSpec } from '../variant/stream-spec.js';
+import type { Block } from './block.js';
 import type { Sink } from './sink.js';
 import { NONE } from './subscription-table.js';
 
@@ -12,6 +13,8 @@ export const BLOCKED = 4;
 export const CLOSED = 8;
 /** Waits in the delay wheel. */
 export const WAITING = 16;
+/** It is a block: what is pending is to be published to its cohorts. */
+export const IS_BLOCK = 32;
 
 /** Writer and reader: the accept thread. */
 export class Consumer {
@@ -35,6 +38,8 @@ export class Consumer {
   subscriptionCount = 0;
   /** Whether it ever published with noEcho: only then its slices are searched for its own messages. */
   publishesNoEcho = false;
+  /** The block whose cohorts its subscriptions may join; null: its sink is no member of groups. */
+  block: Block | null = null;
 
   /** Links and due time of the delay wheel. */
   wheelNext: Consumer | null = null;

@@ -11,9 +11,11 @@ import type { FrameLog } from '../log/frame-log.js';
 import type { FrameEncoder } from '../protocol/encoder.js';
 import type { Loop } from '../time/loop.js';
 import { AutoDelay } from './auto-delay.js';
+import { Block } from './block.js';
+import { BlockFlusher } from './block-flusher.js';
 import { BlockedConsumers } from './blocked-consumers.js';
-import { BLOCKED, CLOSED, Consumer, READY_COLD, READY_HOT, WAITING } from './consumer.js';
-import { DelayWheel } from './delay-wheel.js';
+import { Cohorts } from './cohorts.js';
+import { BLOCKED, CLOSED, Consumer, IS_BLOCK, READY_COLD, READY_HOT } from './consumer.js';
 import { type FlushCounters, Flusher, type OnSlow } from './flusher.js';
 import { LagScan } from './lag-scan.js';
 import { Removals } from './removals.js';
@@ -25,7 +27,8 @@ import {
   unlinkIdle,
   unlinkPending,
 } from './row-lists.js';
-import type { Sink } from './sink.js';
+import { Schedule } from './schedule.js';
+import type { GroupSink, GroupTransport, Sink } from './sink.js';
 import { DELAY_AUTO, Stream, type StreamOptions } from './stream.js';
 import { DELAY_OF_STREAM, NONE, SubscriptionTable } from './subscription-table.js';
 import { WorkQueue } from './work-queue.js';
@@ -58,10 +61,13 @@ export interface DeliveryEvents {
 const FLUSHES_PER_CLOCK_READ = 8;
 /** Rows that become pending between two looks at the clock. */
 const MARKS_PER_CLOCK_READ = 1024;
+/**
+ * Sockets that one turn publishes to: they are written to when it is over, all at once, and that takes some microseconds
+ * each.
+ */
+const SOCKETS_PER_TURN = 64;
 /** Part of the budget that hot consumers get even in a turn that cold ones used up. */
 const HOT_SHARE = 0.25;
-/** Consumers whose delay is over that are made ready in one turn. */
-const DUE_PER_TURN = 4096;
 /** Streams looked at between two looks at the clock. */
 const STREAMS_PER_CLOCK_READ = 16;
 
@@ -81,23 +87,21 @@ export class Delivery {
   readonly #streams: (Stream | null)[] = [];
   readonly #freeStreamSlots: number[] = [];
   readonly #flusher: Flusher;
-  readonly #cold = new WorkQueue<Consumer>();
-  readonly #hot = new WorkQueue<Consumer>();
-  readonly #wheel: DelayWheel;
+  readonly #schedule: Schedule;
+  readonly #cohorts: Cohorts;
+  readonly #blockFlusher: BlockFlusher;
   /** Streams whose head moved. */
   readonly #dirtyCold = new WorkQueue<Stream>();
   readonly #dirtyHot = new WorkQueue<Stream>();
   readonly #blocked: BlockedConsumers;
   readonly #removals: Removals;
+  #blockCount = 0;
   /** How far `flushSome` has got. */
   #flushedSlots = 0;
   #consumerNumber = 0;
   #isTurnScheduled = false;
   #isClosed = false;
-  #cancelTimer: (() => void) | null = null;
-  #timerDueMs = 0;
   readonly #turn = (): void => this.#runTurn();
-  readonly #onDue = (consumer: Consumer): void => this.#makeReady(consumer, consumer.coldHead === NONE);
 
   constructor(options: DeliveryOptions, loop: Loop, events: DeliveryEvents) {
     this.#loop = loop;
@@ -110,17 +114,39 @@ export class Delivery {
     this.#flusher = new Flusher(this.table, this.#streams, {
       onSlow,
       onRefused: (consumer) => this.#end(consumer, 'send buffer limit'),
+      mayJoin: (consumer, row) => this.#cohorts.mayJoin(consumer, row),
       onFault: (consumer, fault) => this.#fail(consumer, fault),
     });
     this.counters = this.#flusher.counters;
-    this.#wheel = new DelayWheel(loop.nowMs());
+    this.#schedule = new Schedule(
+      loop,
+      () => this.#scheduleTurn(),
+      () => {
+        if (!this.#isTurnScheduled) this.#runTurn();
+      },
+    );
+    this.#cohorts = new Cohorts(this.table, this.#streams, this.#consumers, (transport) => this.#addBlock(transport), {
+      onPending: (consumer, { isHot }) => this.#schedule.makeReady(consumer, isHot),
+      catchUp: (block, cohort) => this.#blockFlusher.catchUp(block, cohort, loop.nowMs()),
+    });
+    const { inPlace } = this.#flusher;
+    this.#blockFlusher = new BlockFlusher(
+      this.table,
+      this.#streams,
+      this.#cohorts,
+      this.counters,
+      inPlace,
+      (consumer) => this.#block(consumer),
+    );
     this.#removals = new Removals(
       this.table,
       this.#consumers,
       (consumer, row) => this.#removeRow(consumer, row),
-      ({ slot }) => {
-        this.#consumers[slot] = null;
-        this.#freeConsumerSlots.push(slot);
+      (block, cohort) => this.#cohorts.dissolve(block, cohort),
+      (consumer) => {
+        this.#cohorts.remove(consumer);
+        this.#consumers[consumer.slot] = null;
+        this.#freeConsumerSlots.push(consumer.slot);
       },
     );
     this.#blocked = new BlockedConsumers(this.table, this.#streams, loop, onSlow);
@@ -130,17 +156,45 @@ export class Delivery {
   // ---- consumers and streams ---------------------------------------------------------------------------------------
 
   addConsumer(sink: Sink, encoder: FrameEncoder): Consumer {
-    const slot = this.#freeConsumerSlots.pop() ?? this.#consumers.length;
-    this.#consumerNumber = (this.#consumerNumber + 1) >>> 0 || 1;
-    const consumer = new Consumer(slot, this.#consumerNumber, sink, encoder);
-    this.#consumers[slot] = consumer;
+    const consumer = new Consumer(this.#freeSlot(), this.#nextNumber(), sink, encoder);
+    this.#consumers[consumer.slot] = consumer;
     return consumer;
+  }
+
+  /** One whose transport can publish to many at once. */
+  addGroupConsumer(sink: GroupSink, encoder: FrameEncoder, transport: GroupTransport): Consumer {
+    const consumer = this.addConsumer(sink, encoder);
+    this.#cohorts.add(consumer, transport);
+    return consumer;
+  }
+
+  #addBlock(transport: GroupTransport): Block {
+    const block = new Block(this.#freeSlot(), this.#nextNumber(), transport);
+    this.#consumers[block.slot] = block;
+    this.#blockCount++;
+    return block;
+  }
+
+  #freeSlot(): number {
+    return this.#freeConsumerSlots.pop() ?? this.#consumers.length;
+  }
+
+  #nextNumber(): number {
+    this.#consumerNumber = (this.#consumerNumber + 1) >>> 0 || 1;
+    return this.#consumerNumber;
+  }
+
+  /** From here on the consumer's own messages may have to be left out of what it gets. */
+  servesNoEcho(consumer: Consumer): void {
+    if (consumer.publishesNoEcho) return;
+    consumer.publishesNoEcho = true;
+    this.#cohorts.leaveAll(consumer);
   }
 
   /** Ends a consumer. What it held is freed in this turn of the event loop and, where that is much, in the next ones. */
   removeConsumer(consumer: Consumer): void {
     if ((consumer.flags & CLOSED) !== 0) return;
-    if ((consumer.flags & WAITING) !== 0) this.#wheel.remove(consumer);
+    this.#schedule.remove(consumer);
     this.#blocked.remove(consumer);
     consumer.flags = (consumer.flags & ~BLOCKED) | CLOSED;
     this.#removals.addConsumer(consumer);
@@ -202,9 +256,11 @@ export class Delivery {
     if (options.delayMs !== DELAY_OF_STREAM) stream.ownDelays++;
     if (options.cursor > stream.log.headSeq) {
       linkIdle(table, stream, row);
+      this.#cohorts.mayJoin(consumer, row);
+      if (this.#cohorts.hasWork) this.#scheduleTurn();
     } else {
       linkPending(table, consumer, stream.isHot, row);
-      this.#makeReady(consumer, stream.isHot);
+      this.#schedule.makeReady(consumer, stream.isHot);
     }
     return true;
   }
@@ -224,7 +280,7 @@ export class Delivery {
   /** Seq of the next message that the subscription gets, or NONE when there is no such subscription. */
   cursorOf(consumer: Consumer, stream: Stream): number {
     const row = this.#rowOf(consumer, stream);
-    return row === NONE ? NONE : this.table.cursor[row];
+    return row === NONE ? NONE : this.table.cursorOf(row);
   }
 
   #rowOf(consumer: Consumer, stream: Stream): number {
@@ -248,14 +304,18 @@ export class Delivery {
     this.#blocked.remove(consumer);
     if (!consumer.isPending) return;
     this.#blocked.updateFloors(consumer);
-    this.#makeReady(consumer, consumer.coldHead === NONE);
+    this.#schedule.makeReady(consumer, consumer.coldHead === NONE);
   }
 
   /** The transport is full although delivery sent nothing (an answer, say). */
   blocked(consumer: Consumer): void {
-    if ((consumer.flags & CLOSED) !== 0) return;
+    if ((consumer.flags & CLOSED) === 0) this.#block(consumer);
+  }
+
+  #block(consumer: Consumer): void {
     consumer.flags |= BLOCKED;
     this.#blocked.add(consumer);
+    this.#cohorts.leaveAll(consumer);
   }
 
   /** Flushes everything that can be flushed, without delays: before a shutdown. */
@@ -266,17 +326,16 @@ export class Delivery {
   /** A turn's part of that. True: everything has been flushed; the next call begins again. */
   flushSome(): boolean {
     const deadlineMs = this.#loop.nowMs() + this.#budgetMs;
+    this.#blockFlusher.beginTurn();
     if (this.#flushedSlots === 0) this.#events.beforeTurn();
     this.#markDirty(deadlineMs);
     if (this.#dirtyCold.length + this.#dirtyHot.length > 0) return false;
     while (this.#flushedSlots < this.#consumers.length) {
       const consumer = this.#consumers[this.#flushedSlots];
       // Each call sends one message; the consumer is passed when it is up to date, blocked or gone.
-      const hasMore = consumer != null && this.#flusher.flush(consumer);
-      if (!hasMore) {
-        this.#flushedSlots++;
-        if (consumer != null && (consumer.flags & BLOCKED) !== 0) this.#blocked.add(consumer);
-      }
+      const hasMore = consumer != null && this.#flush(consumer);
+      if (!hasMore) this.#flushedSlots++;
+      else if ((consumer.flags & IS_BLOCK) !== 0) return false;
       if (this.#loop.nowMs() >= deadlineMs && this.#flushedSlots < this.#consumers.length) return false;
     }
     this.#flushedSlots = 0;
@@ -287,19 +346,18 @@ export class Delivery {
   /** Calls off every timer; no turn runs any more. */
   close(): void {
     this.#isClosed = true;
-    this.#cancelTimer?.();
-    this.#cancelTimer = null;
+    this.#schedule.close();
     this.#blocked.close();
   }
 
   /** How much waits where; all zero when nothing is going on. */
   get load(): Record<'consumers' | 'streams' | 'subscriptions' | 'ready' | 'waiting' | 'blocked', number> {
     return {
-      consumers: this.#consumers.length - this.#freeConsumerSlots.length,
+      consumers: this.#consumers.length - this.#freeConsumerSlots.length - this.#blockCount,
       streams: this.#streams.length - this.#freeStreamSlots.length,
-      subscriptions: this.table.count,
-      ready: this.#cold.length + this.#hot.length,
-      waiting: this.#wheel.count,
+      subscriptions: this.table.count - this.#cohorts.count,
+      ready: this.#schedule.readyCount,
+      waiting: this.#schedule.waitingCount,
       blocked: this.#blocked.count,
     };
   }
@@ -310,7 +368,9 @@ export class Delivery {
   }
 
   *consumers(): Iterable<Consumer> {
-    for (const consumer of this.#consumers) if (consumer !== null && !consumer.isClosed) yield consumer;
+    for (const consumer of this.#consumers) {
+      if (consumer !== null && (consumer.flags & (CLOSED | IS_BLOCK)) === 0) yield consumer;
+    }
   }
 
   // ---- turns -------------------------------------------------------------------------------------------------------
@@ -332,41 +392,69 @@ export class Delivery {
       this.#isTurnScheduled = false;
       this.#flusher.forgetViews();
       if (this.#hasWork()) this.#scheduleTurn();
-      else this.#armTimer();
+      else this.#schedule.armTimer();
     }
   }
 
   #hasWork(): boolean {
     const dirty = this.#dirtyCold.length + this.#dirtyHot.length;
-    return dirty + this.#cold.length + this.#hot.length > 0 || this.#removals.hasWork;
+    return dirty + this.#schedule.readyCount > 0 || this.#removals.hasWork || this.#cohorts.hasWork;
   }
 
   #runPhases(): void {
+    this.#blockFlusher.beginTurn();
     this.#events.beforeTurn();
     this.#removals.step();
     const startMs = this.#loop.nowMs();
     this.autoDelay.update(startMs);
     const deadlineMs = startMs + this.#budgetMs;
     this.#markDirty(deadlineMs);
-    this.#wheel.expire(startMs, this.#onDue, DUE_PER_TURN);
-    this.#flushQueue(this.#cold, READY_COLD, deadlineMs);
-    this.#flushQueue(this.#hot, READY_HOT, Math.max(deadlineMs, this.#loop.nowMs() + this.#budgetMs * HOT_SHARE));
+    this.#schedule.expire(startMs);
+    const { cold, hot } = this.#schedule;
+    const sockets = this.#flushQueue(cold, READY_COLD, deadlineMs, SOCKETS_PER_TURN);
+    const hotDeadlineMs = Math.max(deadlineMs, this.#loop.nowMs() + this.#budgetMs * HOT_SHARE);
+    this.#flushQueue(hot, READY_HOT, hotDeadlineMs, Math.max(1, SOCKETS_PER_TURN - sockets));
+    this.#cohorts.step();
   }
 
-  /** Hot path: per turn. Consumers flushed with more to send go to the end of the queue. */
-  #flushQueue(queue: WorkQueue<Consumer>, readyFlag: number, deadlineMs: number): void {
-    const flusher = this.#flusher;
+  /**
+   * Hot path: per turn. Consumers flushed with more to send go to the end of the queue. Ends at the deadline, or when
+   * enough sockets were published to; returns how many.
+   */
+  #flushQueue(queue: WorkQueue<Consumer>, readyFlag: number, deadlineMs: number, socketsMax: number): number {
     let untilClockRead = FLUSHES_PER_CLOCK_READ;
+    let sockets = 0;
     while (queue.length > 0) {
       const consumer = queue.shift();
       consumer.flags &= ~readyFlag;
-      const hasMore = flusher.flush(consumer);
-      if (hasMore) this.#makeReady(consumer, consumer.coldHead === NONE);
-      else if ((consumer.flags & BLOCKED) !== 0) this.#blocked.add(consumer);
+      if (this.#flush(consumer)) this.#schedule.makeReady(consumer, consumer.coldHead === NONE);
+      if ((consumer.flags & IS_BLOCK) !== 0) {
+        sockets += (consumer as Block).connections.length;
+        if (sockets >= socketsMax) break;
+      }
       if (--untilClockRead === 0) {
-        if (this.#loop.nowMs() >= deadlineMs) return;
+        if (this.#loop.nowMs() >= deadlineMs) break;
         untilClockRead = FLUSHES_PER_CLOCK_READ;
       }
+    }
+    return sockets;
+  }
+
+  /** Hot path: per consumer and flush. Returns whether there is more to send that can be taken. */
+  #flush(consumer: Consumer): boolean {
+    if ((consumer.flags & IS_BLOCK) !== 0) return this.#flushBlock(consumer as Block);
+    const hasMore = this.#flusher.flush(consumer);
+    if ((consumer.flags & BLOCKED) !== 0) this.#block(consumer);
+    return hasMore;
+  }
+
+  #flushBlock(block: Block): boolean {
+    try {
+      return this.#blockFlusher.flush(block, this.#loop.nowMs());
+    } catch (fault) {
+      // It is not known whom what was published has reached.
+      for (const consumer of [...block.connections]) this.#fail(consumer, fault);
+      return false;
     }
   }
 
@@ -412,8 +500,8 @@ export class Delivery {
       unlinkIdle(table, stream, row);
       linkPending(table, consumer, isHot, row);
       const delayMs = (ownDelayMs === DELAY_OF_STREAM ? streamDelayMs : ownDelayMs) - waitedMs;
-      if (delayMs <= 0) this.#makeReady(consumer, isHot);
-      else this.#makeWait(consumer, nowMs + delayMs);
+      if (delayMs <= 0) this.#schedule.makeReady(consumer, isHot);
+      else this.#schedule.makeWait(consumer, nowMs + delayMs);
     }
     return false;
   }
@@ -422,45 +510,6 @@ export class Delivery {
     const { maxDelayMs } = stream.options;
     if (maxDelayMs !== DELAY_AUTO) return maxDelayMs;
     return stream.isHot ? this.autoDelay.hotMs : this.autoDelay.coldMs;
-  }
-
-  /** Hot path. */
-  #makeReady(consumer: Consumer, isHot: boolean): void {
-    const readyFlag = isHot ? READY_HOT : READY_COLD;
-    const flags = consumer.flags;
-    if ((flags & (BLOCKED | CLOSED | readyFlag)) !== 0) return;
-    if ((flags & WAITING) !== 0) this.#wheel.remove(consumer);
-    consumer.flags |= readyFlag;
-    (isHot ? this.#hot : this.#cold).push(consumer);
-    this.#scheduleTurn();
-  }
-
-  /** Hot path. The consumer is flushed at `dueMs`, or earlier when something else makes it ready. */
-  #makeWait(consumer: Consumer, dueMs: number): void {
-    const flags = consumer.flags;
-    if ((flags & (BLOCKED | CLOSED | READY_COLD | READY_HOT)) !== 0) return;
-    if ((flags & WAITING) !== 0) {
-      if (consumer.dueMs <= dueMs) return;
-      this.#wheel.remove(consumer);
-    }
-    this.#wheel.insert(consumer, dueMs);
-  }
-
-  /** One timer for the wheel, armed only while no turn is due anyway. */
-  #armTimer(): void {
-    const nowMs = this.#loop.nowMs();
-    const inMs = this.#wheel.nextDueInMs(nowMs);
-    if (inMs < 0) return;
-    const dueMs = nowMs + inMs;
-    if (this.#cancelTimer !== null) {
-      if (this.#timerDueMs <= dueMs) return;
-      this.#cancelTimer();
-    }
-    this.#timerDueMs = dueMs;
-    this.#cancelTimer = this.#loop.after(inMs, () => {
-      this.#cancelTimer = null;
-      if (!this.#isTurnScheduled) this.#runTurn();
-    });
   }
 
   // ---- ends --------------------------------------------------------------------------------------------------------
@@ -486,7 +535,8 @@ export class Delivery {
   #removeRow(consumer: Consumer, row: number): void {
     const { table } = this;
     const stream = this.#streams[table.stream[row]] as Stream;
-    if (table.isPending(row)) unlinkPending(table, consumer, row);
+    if (table.isMember(row)) this.#cohorts.part(consumer, row);
+    else if (table.isPending(row)) unlinkPending(table, consumer, row);
     else unlinkIdle(table, stream, row);
     unlinkFromConnection(table, consumer, row);
     if (table.delayMs[row] !== DELAY_OF_STREAM) stream.ownDelays--;

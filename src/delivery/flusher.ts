@@ -32,6 +32,8 @@ export interface FlushVerdicts {
   readonly onSlow: OnSlow;
   /** Its transport has not taken what was sent. */
   onRefused(consumer: Consumer): void;
+  /** One of its rows is up to date. */
+  mayJoin(consumer: Consumer, row: number): void;
   /** Its transport, or what is done here for it, threw. */
   onFault(consumer: Consumer, fault: unknown): void;
 }
@@ -43,6 +45,7 @@ export class Flusher {
   readonly #table: SubscriptionTable;
   readonly #streams: readonly (Stream | null)[];
   readonly #verdicts: FlushVerdicts;
+  readonly #mayJoin: (consumer: Consumer, row: number) => void;
 
   #buffer = new Uint8Array(SLICE_MAX_BYTES);
   #bufferBytes = 0;
@@ -50,12 +53,13 @@ export class Flusher {
   readonly #ends: number[] = [];
 
   /** Slices that are looked at where they lie in their logs. */
-  readonly #inPlace: SliceCache[] = [];
+  readonly inPlace: SliceCache[] = [];
 
   constructor(table: SubscriptionTable, streams: readonly (Stream | null)[], verdicts: FlushVerdicts) {
     this.#table = table;
     this.#streams = streams;
     this.#verdicts = verdicts;
+    this.#mayJoin = verdicts.mayJoin;
   }
 
   /**
@@ -81,15 +85,15 @@ export class Flusher {
       const stream = this.#streams[this.#table.stream[row]] as Stream;
       const from = this.#table.cursor[row];
       const isDue = from >= stream.floorSeq && from <= stream.log.headSeq;
-      if (isDue && stream.slice.load(stream.log, from, this.#inPlace)) return this.#sendSlice(consumer, stream, row);
+      if (isDue && stream.slice.load(stream.log, from, this.inPlace)) return this.#sendSlice(consumer, stream, row);
     }
     return this.#gatherAndSend(consumer);
   }
 
   /** The turn is over: until the next one, logs may give memory back. */
   forgetViews(): void {
-    for (const slice of this.#inPlace) slice.forget();
-    this.#inPlace.length = 0;
+    for (const slice of this.inPlace) slice.forget();
+    this.inPlace.length = 0;
   }
 
   /** Hot path. */
@@ -158,7 +162,7 @@ export class Flusher {
       this.#advance(consumer, stream, row, cursor, 0, 0);
       return true;
     }
-    if (slice.load(log, cursor, this.#inPlace) && this.#bufferBytes + slice.view.length <= SLICE_MAX_BYTES) {
+    if (slice.load(log, cursor, this.inPlace) && this.#bufferBytes + slice.view.length <= SLICE_MAX_BYTES) {
       this.#buffer.set(slice.view, this.#bufferBytes);
       this.#bufferBytes += slice.view.length;
       this.#advance(consumer, stream, row, slice.until, slice.frames, slice.view.length);
@@ -279,6 +283,7 @@ export class Flusher {
     if (until <= stream.log.headSeq) return;
     unlinkPending(table, consumer, row);
     linkIdle(table, stream, row);
+    if (consumer.block !== null) this.#mayJoin(consumer, row);
   }
 
   /** Applies the verdict on a lapped or too late row. False: the connection has ended, or ends with the next flush. */

@@ -7,7 +7,7 @@
  */
 
 import { Top } from '../counters/top.js';
-import type { Consumer } from './consumer.js';
+import { type Consumer, IS_BLOCK } from './consumer.js';
 import type { Stream } from './stream.js';
 import { NONE, type SubscriptionTable } from './subscription-table.js';
 
@@ -96,8 +96,9 @@ export class LagScan {
     const oldest = log.indexOf(Math.max(cursor, log.tailSeq));
     const lagMs = oldest > log.head ? 0 : Math.max(0, nowMs - log.timeAt(oldest));
     if (isWorst) this.#worst.set(stream, { lagMessages, lagMs });
-    if (!isSlow) return;
     const consumer = this.#consumers[table.connection[row]] as Consumer;
+    // A cohort's lag is that of a turn or two: nobody in it is slow.
+    if (!isSlow || (consumer.flags & IS_BLOCK) !== 0) return;
     this.#top.offer(lagMessages, { consumer, stream, lagMessages, lagMs });
   }
 

@@ -3,7 +3,8 @@
  * loop: either can have a hundred thousand.
  */
 
-import type { Consumer } from './consumer.js';
+import type { Block } from './block.js';
+import { type Consumer, IS_BLOCK } from './consumer.js';
 import type { Stream } from './stream.js';
 import { NONE, type SubscriptionTable } from './subscription-table.js';
 
@@ -20,6 +21,7 @@ export class Removals {
   readonly #table: SubscriptionTable;
   readonly #consumersBySlot: readonly (Consumer | null)[];
   readonly #removeRow: (consumer: Consumer, row: number) => void;
+  readonly #dissolve: (block: Block, cohort: number) => void;
   readonly #onEmpty: (consumer: Consumer) => void;
   readonly #consumers: Consumer[] = [];
   #streams: EndedStream[] = [];
@@ -29,11 +31,13 @@ export class Removals {
     table: SubscriptionTable,
     consumersBySlot: readonly (Consumer | null)[],
     removeRow: (consumer: Consumer, row: number) => void,
+    dissolve: (block: Block, cohort: number) => void,
     onEmpty: (consumer: Consumer) => void,
   ) {
     this.#table = table;
     this.#consumersBySlot = consumersBySlot;
     this.#removeRow = removeRow;
+    this.#dissolve = dissolve;
     this.#onEmpty = onEmpty;
   }
 
@@ -88,6 +92,10 @@ export class Removals {
       for (; stream.idleHead !== NONE && left > 0; left--) {
         const row = stream.idleHead;
         const consumer = this.#consumersBySlot[connection[row]] as Consumer;
+        if ((consumer.flags & IS_BLOCK) !== 0) {
+          this.#dissolve(consumer as Block, row);
+          continue;
+        }
         this.#removeRow(consumer, row);
         if (!consumer.isClosed) onSubscriber(consumer);
       }

@@ -9,6 +9,25 @@ export const SEND_REFUSED = 2;
 
 export type SendResult = typeof SEND_OK | typeof SEND_BLOCKED | typeof SEND_REFUSED;
 
+/**
+ * What sends one message to many sinks at once: a group is a number, known to nobody but delivery and its transport.
+ * Everything that reaches a sink keeps its order, whichever way it was sent.
+ */
+export interface GroupTransport {
+  /** The message is on its way to every member; what a full one cannot take waits in its transport. Lent for the call. */
+  publish(group: number, message: Uint8Array, isText: boolean): void;
+}
+
+/** A sink that can be a member of groups. */
+export interface GroupSink extends Sink {
+  /** From the next `publish` on. */
+  joinGroup(group: number): void;
+  /** Not for what is published from now on; what was published before still comes, and comes first. */
+  leaveGroup(group: number): void;
+  /** At most `bytes` were published to its groups since it was asked last. Returns how many wait because its peer does not read. */
+  groupBacklogBytes(bytes: number): number;
+}
+
 export interface Sink {
   /** Sends one message. `message` is lent for the call only. */
   send(message: Uint8Array): SendResult;

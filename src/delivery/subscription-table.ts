@@ -4,9 +4,9 @@
  * Bytes per row: connection 4 + stream 4 + cursor 8 + asked 8 + delay 2 + flags 1 + two pairs of list links 16 = 43, and
  * 8 to 16 in the hash that finds the row of a (connection, stream): about 55 of the 96 that the design allows.
  *
- * A row is always in exactly one *place list*: the idle list of its stream (it is up to date) or the cold or the hot
- * pending list of its connection. `next`/`previous` are the links of that list; `nextOfConnection`/`previousOfConnection`
- * chain all rows of a connection.
+ * A row is in exactly one *place list*: the idle list of its stream (it is up to date) or the cold or the hot pending list
+ * of its connection; or it is a member of a cohort (`cohorts.ts`), whose row is in such a list in its place. `next`/`previous`
+ * are the links of that list; `nextOfConnection`/`previousOfConnection` chain all rows of a connection.
  */
 
 export const NONE = -1;
@@ -19,6 +19,8 @@ const POLICY_MASK = 0b0011;
 const PENDING_BIT = 0b0100;
 /** Of a pending row: it is in the hot list. Kept here, because the stream may have become cold since. */
 const HOT_BIT = 0b1000;
+/** A member of a cohort: in no list; `cursor` is the row of the cohort. */
+const MEMBER_BIT = 0b10000;
 
 const INITIAL_ROWS = 64;
 
@@ -116,7 +118,22 @@ export class SubscriptionTable {
   }
 
   setIdle(row: number): void {
-    this.#flags[row] &= ~(PENDING_BIT | HOT_BIT);
+    this.#flags[row] &= POLICY_MASK;
+  }
+
+  isMember(row: number): boolean {
+    return (this.#flags[row] & MEMBER_BIT) !== 0;
+  }
+
+  /** The row, which is in no list, follows a cohort from here on. */
+  setMember(row: number, cohort: number): void {
+    this.#flags[row] = (this.#flags[row] & POLICY_MASK) | MEMBER_BIT;
+    this.cursor[row] = cohort;
+  }
+
+  /** Seq of the next message that a subscription gets. */
+  cursorOf(row: number): number {
+    return this.isMember(row) ? this.cursor[this.cursor[row]] : this.cursor[row];
   }
 
   setPending(row: number, isHot: boolean): void {

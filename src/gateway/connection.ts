@@ -5,7 +5,7 @@
  * hook is asked, while the peer does not read its answers, and while others have their turn; they are handled in order.
  */
 
-import { SEND_BLOCKED, SEND_REFUSED, type Sink } from '../delivery/sink.js';
+import { type GroupSink, SEND_BLOCKED, SEND_REFUSED } from '../delivery/sink.js';
 import { ERROR_TABLE, type ErrorCode } from '../errors.js';
 import type { FrameEncoder } from '../protocol/encoder.js';
 import { type FrameReader, OP, READ_END, READ_FRAME, READ_MALFORMED } from '../protocol/messages.js';
@@ -73,7 +73,7 @@ export interface ConnectionRequest {
  * Writer and reader: the accept thread. There may be 100,000 of them: what is only needed now and then is in objects of
  * its own.
  */
-export class Connection extends Socket implements Sink, HeartbeatTarget, Worker, Reader {
+export class Connection extends Socket implements GroupSink, HeartbeatTarget, Worker, Reader {
   session: Session | null = null;
   heartbeatIndex = 0;
   /** What of its answers was unread at most when the host was told last; events, of which there is one message, do not count. */

@@ -1,6 +1,7 @@
 /** Connections: all that are open, and what they share: timers, budgets, counters, the router's and delivery's side of them. */
 
 import type { Delivery } from '../delivery/delivery.js';
+import type { GroupTransport } from '../delivery/sink.js';
 import { RECEIVE_LIMIT_FACTOR } from '../limits.js';
 import { createJsonEncoder } from '../protocol/encoder-json.js';
 import { msgpackEncoder } from '../protocol/encoder-msgpack.js';
@@ -45,6 +46,8 @@ export class Connections implements ConnectionHost {
   readonly encoders: ConnectionHost['encoders'];
   readonly intake: Intake<Connection>;
   readonly fault: (fault: unknown) => void;
+  /** Publishes to groups of connections; set by the server, and nobody is connected before. */
+  groups: GroupTransport = { publish: () => {} };
 
   readonly #options: ConnectionsOptions;
   readonly #router: Router;
@@ -127,6 +130,12 @@ export class Connections implements ConnectionHost {
     connection.drained();
   }
 
+  /** What was published to it was not kept: it must not go on as if it had. */
+  lost(connection: Connection): void {
+    this.fault(new Error('a message was dropped by uWebSockets.js: its connection is ended'));
+    connection.cut();
+  }
+
   closed(connection: Connection, code: number, reason: ArrayBuffer): void {
     this.#heartbeat.remove(connection);
     const { session } = connection;
@@ -142,7 +151,7 @@ export class Connections implements ConnectionHost {
 
   openSession(connection: Connection, { connectionId, context }: ConnectionRequest, codec: Codec): Session {
     const encoder = this.encoders[codec];
-    const consumer = this.#delivery.addConsumer(connection, encoder);
+    const consumer = this.#delivery.addGroupConsumer(connection, encoder, this.groups);
     const session = new Session(connectionId, consumer, context);
     const { heartbeatMs, maxPayloadBytes, maxSubscriptionsPerConnection } = this.#options;
     const limits: WelcomeLimits = { maxPayloadBytes, maxSubscriptionsPerConnection };

@@ -27,7 +27,9 @@ export function isUnfinished(connections: readonly Connection[], nowMs: number, 
 }
 
 function hasUnsent({ bufferedBytes, session }: Connection): boolean {
-  return bufferedBytes > 0 || session?.consumer.isPending === true;
+  if (bufferedBytes > 0 || session === null) return bufferedBytes > 0;
+  const { consumer } = session;
+  return consumer.isPending || consumer.block?.isPending === true;
 }
 
 /** A pong that comes to a closed socket resets it, like anything else that nobody reads. */

@@ -9,6 +9,7 @@ import { limitHeaders } from './header-limit.js';
 import { socketIdleTimeoutS } from './idle-timer.js';
 import { Releasable } from './let-go.js';
 import { listenFailure } from './listen-failure.js';
+import { groupName } from './socket.js';
 import { type PassphraseOptions, passphraseOf } from './tls-passphrase.js';
 import type { Upgrades } from './upgrades.js';
 import { listenExclusively, loadUws, type TemplatedApp, type Uws, type us_listen_socket } from './uws.js';
@@ -54,6 +55,12 @@ export class Server {
     this.#uws = uws;
     this.#app = createApp(uws, options);
     this.#defineRoutes();
+    const app = this.#app;
+    connections.groups = {
+      publish: (group, message, isText) => {
+        app.publish(groupName(group), message, !isText);
+      },
+    };
   }
 
   /** Throws RingcastError with one line that says what to do. */
@@ -104,6 +111,7 @@ export class Server {
       ),
       ping: handlers.handler((ws) => connections.receivedControlFrame(ws.getUserData().connection)),
       pong: handlers.handler((ws) => connections.receivedControlFrame(ws.getUserData().connection)),
+      dropped: handlers.handler((ws) => connections.lost(ws.getUserData().connection)),
       drain: handlers.handler((ws) => connections.tookSome(ws.getUserData().connection)),
       close: handlers.handler((ws, code, reason) => connections.closed(ws.getUserData().connection, code, reason)),
     };

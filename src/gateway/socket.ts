@@ -105,6 +105,24 @@ export abstract class Socket {
     return result;
   }
 
+  joinGroup(group: number): void {
+    this.#ws?.subscribe(groupName(group));
+  }
+
+  leaveGroup(group: number): void {
+    this.#ws?.unsubscribe(groupName(group));
+  }
+
+  groupBacklogBytes(bytes: number): number {
+    this.#bytesSincePing += bytes;
+    if (this.#bytesSincePing >= this.#host.pingEveryBytes) {
+      this.#bytesSincePing = 0;
+      this.lastPingMs = this.#host.nowMs() | 0;
+      this.#ws?.ping();
+    }
+    return this.bufferedBytes;
+  }
+
   end(closeCode: number, reason: string): void {
     this.#ws?.end(closeCode, truncated(reason));
   }
@@ -123,6 +141,11 @@ export abstract class Socket {
     if (this.bufferedBytes === 0) this.end(1001, 'idle: nothing was received within idleTimeoutMs');
     else this.cut();
   }
+}
+
+/** What a group of delivery's is called in uWebSockets.js. */
+export function groupName(group: number): string {
+  return String(group);
 }
 
 function resultOf(status: number): SendResult {

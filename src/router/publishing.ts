@@ -161,7 +161,7 @@ export class Publishing implements Omit<LinkEvents, 'onHead'> {
     outgoing.origin = 0;
     if (options?.noEcho === true) {
       outgoing.origin = session.consumer.number;
-      session.consumer.publishesNoEcho = true;
+      this.#delivery.servesNoEcho(session.consumer);
     }
     const onAck = id === null ? null : this.#acknowledger(session, entry, id, this.#batch.timeMs);
     const isRefused = session.overloadedTopics?.has(entry) === true;

@@ -1,0 +1,175 @@
+/** Block flusher: publishes to the cohorts of a block what they have not got, and finds who does not take it. */
+
+import { TEXT_FRAMES_MAX } from '../limits.js';
+import { EVICTED, type FrameLog } from '../log/frame-log.js';
+import { GAP_MARK } from '../log/layout.js';
+import { JSON_STREAM } from '../variant/stream-spec.js';
+import type { Block } from './block.js';
+import { type Cohorts, UNSWEPT_MAX_BYTES, UNSWEPT_MAX_MS } from './cohorts.js';
+import { BLOCKED, CLOSED, type Consumer } from './consumer.js';
+import type { FlushCounters } from './flusher.js';
+import { linkIdle, unlinkPending } from './row-lists.js';
+import type { GroupSink } from './sink.js';
+import type { SliceCache } from './slice-cache.js';
+import type { Stream } from './stream.js';
+import { NONE, type SubscriptionTable } from './subscription-table.js';
+
+/** Writer and reader: the accept thread. */
+export class BlockFlusher {
+  readonly #table: SubscriptionTable;
+  readonly #streams: readonly (Stream | null)[];
+  readonly #cohorts: Cohorts;
+  readonly #counters: FlushCounters;
+  readonly #inPlace: SliceCache[];
+  readonly #onBlocked: (consumer: Consumer) => void;
+  /** Names a turn of the event loop: what is published in one has reached the sockets in the next. */
+  #turn = 1;
+
+  /** @param inPlace takes slices that are looked at where they lie, until the end of the turn */
+  constructor(
+    table: SubscriptionTable,
+    streams: readonly (Stream | null)[],
+    cohorts: Cohorts,
+    counters: FlushCounters,
+    inPlace: SliceCache[],
+    onBlocked: (consumer: Consumer) => void,
+  ) {
+    this.#table = table;
+    this.#streams = streams;
+    this.#cohorts = cohorts;
+    this.#counters = counters;
+    this.#inPlace = inPlace;
+    this.#onBlocked = onBlocked;
+  }
+
+  /** Another turn of the event loop has begun. */
+  beginTurn(): void {
+    this.#turn++;
+  }
+
+  /** Hot path: per block and flush. Returns whether there is more to publish, in a later turn. */
+  flush(block: Block, nowMs: number): boolean {
+    if (!this.#sweepIfDue(block, nowMs)) return true;
+    this.#counters.flushes++;
+    while (block.isPending) {
+      const cohort = block.coldHead !== NONE ? block.coldHead : block.hotHead;
+      if (!this.catchUp(block, cohort, nowMs)) return true;
+    }
+    return false;
+  }
+
+  /** Publishes what a cohort has not got. False: it has still not got all, as the block has had enough for now. */
+  catchUp(block: Block, cohort: number, nowMs: number): boolean {
+    const table = this.#table;
+    const stream = this.#streams[table.stream[cohort]] as Stream;
+    for (;;) {
+      const { log } = stream;
+      const cursor = table.cursor[cohort];
+      if (cursor > log.headSeq) {
+        // An idle one may be asked for too, before its stream's news has been looked at.
+        if (table.isPending(cohort)) {
+          unlinkPending(table, block, cohort);
+          linkIdle(table, stream, cohort);
+        }
+        return true;
+      }
+      if (block.unsweptBytes >= UNSWEPT_MAX_BYTES) return false;
+      if (cursor < stream.floorSeq || cursor < log.tailSeq) {
+        // Each of them meets its own policy.
+        this.#cohorts.dissolve(block, cohort);
+        return true;
+      }
+      const isPublished =
+        stream.options.spec.key === JSON_STREAM.key
+          ? this.#publishTexts(block, stream, cohort, nowMs)
+          : this.#publishSlice(block, stream, cohort, nowMs);
+      // The writer was faster: the tail says so now.
+      if (!isPublished) log.refresh();
+    }
+  }
+
+  #publishSlice(block: Block, stream: Stream, cohort: number, nowMs: number): boolean {
+    const { log, slice } = stream;
+    const cursor = this.#table.cursor[cohort];
+    if (slice.load(log, cursor, this.#inPlace)) {
+      const { view, until, frames } = slice;
+      block.transport.publish(cohort, view, false);
+      this.#published(block, stream, cohort, until, frames, view.length, nowMs);
+      return true;
+    }
+    // Larger than a slice: a frame that travels alone.
+    const index = log.indexOf(cursor);
+    const next = log.firstSeqAt(index + 1);
+    const frame = this.#copyOf(log, index);
+    if (frame === null) return false;
+    block.transport.publish(cohort, frame, false);
+    this.#published(block, stream, cohort, next, 1, frame.length, nowMs);
+    return true;
+  }
+
+  #publishTexts(block: Block, stream: Stream, cohort: number, nowMs: number): boolean {
+    const { log } = stream;
+    let index = log.indexOf(this.#table.cursor[cohort]);
+    const until = Math.min(log.head + 1, index + TEXT_FRAMES_MAX);
+    for (; index < until && block.unsweptBytes < UNSWEPT_MAX_BYTES; index++) {
+      // Read before the copy, which tells whether the writer has overwritten any of it meanwhile.
+      const next = log.firstSeqAt(index + 1);
+      const isLeftOut = log.ingressPositionAt(index) === GAP_MARK;
+      const frame = this.#copyOf(log, index);
+      if (frame === null) return false;
+      block.transport.publish(cohort, frame, true);
+      this.#published(block, stream, cohort, next, isLeftOut ? 0 : 1, frame.length, nowMs);
+      if (!isLeftOut) continue;
+      const members = this.#table.askedUntil[cohort];
+      this.#counters.countGaps('too_large', members, members);
+      stream.counters.countGaps('too_large', members, members);
+    }
+    return true;
+  }
+
+  /** Null: the writer has overwritten it. */
+  #copyOf(log: FrameLog, index: number): Uint8Array | null {
+    const bytes = log.sliceBytes(index, index + 1);
+    if (!(bytes > 0)) return null;
+    const frame = new Uint8Array(bytes);
+    return log.copy(index, index + 1, frame, 0) === EVICTED ? null : frame;
+  }
+
+  #published(
+    block: Block,
+    stream: Stream,
+    cohort: number,
+    until: number,
+    frames: number,
+    bytes: number,
+    nowMs: number,
+  ): void {
+    const table = this.#table;
+    const members = table.askedUntil[cohort];
+    table.cursor[cohort] = until;
+    stream.counters.deliveries += frames * members;
+    stream.counters.deliveredBytes += bytes * members;
+    this.#counters.deliveries += frames * members;
+    this.#counters.deliveredBytes += bytes * members;
+    if (block.unsweptBytes === 0) block.unsweptSinceMs = nowMs;
+    block.unsweptBytes += bytes;
+    block.publishedInTurn = this.#turn;
+  }
+
+  // ---- who does not take it ----------------------------------------------------------------------------------------
+
+  /** False: it is due, but what was published has not reached the sockets yet. */
+  #sweepIfDue(block: Block, nowMs: number): boolean {
+    const { unsweptBytes } = block;
+    if (unsweptBytes === 0) return true;
+    const isDue = unsweptBytes >= UNSWEPT_MAX_BYTES || nowMs - block.unsweptSinceMs >= UNSWEPT_MAX_MS;
+    if (block.publishedInTurn === this.#turn) return unsweptBytes < UNSWEPT_MAX_BYTES;
+    if (!isDue) return true;
+    block.unsweptBytes = 0;
+    for (const consumer of block.connections) {
+      if ((consumer.flags & (BLOCKED | CLOSED)) !== 0) continue;
+      if ((consumer.sink as GroupSink).groupBacklogBytes(unsweptBytes) > 0) this.#onBlocked(consumer);
+    }
+    return true;
+  }
+}

@@ -1,0 +1,222 @@
+/**
+ * Cohorts: subscriptions of one stream and one block that are up to date share one cursor, and one publish of their
+ * transport reaches them all. Whoever cannot take what it is sent, is far behind or needs something of its own leaves, and
+ * has a cursor of its own until it has caught up.
+ *
+ * A cohort is a row of its block in the subscription table: it is idle or pending, has a cursor and meets floors like any
+ * subscription; `askedUntil` counts its members. Its number is its row. A member is in no list: its `cursor` is the cohort.
+ */
+
+import { BLOCK_CONNECTIONS, type Block } from './block.js';
+import { BLOCKED, CLOSED, type Consumer } from './consumer.js';
+import {
+  linkIdle,
+  linkPending,
+  linkToConnection,
+  unlinkFromConnection,
+  unlinkIdle,
+  unlinkPending,
+} from './row-lists.js';
+import type { GroupSink, GroupTransport } from './sink.js';
+import type { Stream } from './stream.js';
+import { DELAY_OF_STREAM, NONE, type SubscriptionTable } from './subscription-table.js';
+
+/** Fewer are sent to one by one: a group costs memory, and a publish to it more than a send. */
+const MEMBERS_MIN = 4;
+/** Idle rows of a stream that are looked at for so many of one block. */
+const LOOKED_AT_MAX = 16;
+/** Who has not taken what it was sent is found after so many bytes, or so long, of publishing to its block. */
+export const UNSWEPT_MAX_BYTES = 64 * 1024;
+export const UNSWEPT_MAX_MS = 50;
+/** Rows that may join in one turn; others in the next ones. */
+const JOINS_PER_TURN = 1024;
+
+export interface CohortEvents {
+  /** A row has left its cohort and is behind: its consumer is to be flushed. */
+  onPending(consumer: Consumer, stream: Stream): void;
+  /** Publishes what a pending cohort has not got, at once. False: it has still not got all. */
+  catchUp(block: Block, cohort: number): boolean;
+}
+
+/** Writer and reader: the accept thread. */
+export class Cohorts {
+  /** Rows of the table that are cohorts and no subscriptions. */
+  count = 0;
+
+  readonly #table: SubscriptionTable;
+  readonly #streams: readonly (Stream | null)[];
+  readonly #consumers: readonly (Consumer | null)[];
+  readonly #addBlock: (transport: GroupTransport) => Block;
+  readonly #events: CohortEvents;
+  /** Blocks with room, by their transport. */
+  readonly #open = new Map<GroupTransport, Block[]>();
+  /** Rows that have become idle and may join. */
+  #candidates: number[] = [];
+
+  /** @param streams by slot, as is `consumers`: delivery's own */
+  constructor(
+    table: SubscriptionTable,
+    streams: readonly (Stream | null)[],
+    consumers: readonly (Consumer | null)[],
+    addBlock: (transport: GroupTransport) => Block,
+    events: CohortEvents,
+  ) {
+    this.#table = table;
+    this.#streams = streams;
+    this.#consumers = consumers;
+    this.#addBlock = addBlock;
+    this.#events = events;
+  }
+
+  get hasWork(): boolean {
+    return this.#candidates.length > 0;
+  }
+
+  // ---- blocks ------------------------------------------------------------------------------------------------------
+
+  /** Gives a consumer whose sink is a GroupSink its place. */
+  add(consumer: Consumer, transport: GroupTransport): void {
+    const open = this.#open.get(transport) ?? [];
+    this.#open.set(transport, open);
+    let block = open.at(-1);
+    if (block === undefined) {
+      block = this.#addBlock(transport);
+      open.push(block);
+    }
+    block.connections.push(consumer);
+    consumer.block = block;
+    if (block.connections.length === BLOCK_CONNECTIONS) open.pop();
+  }
+
+  /** Frees the place of a consumer that has ended and has no rows any more. */
+  remove(consumer: Consumer): void {
+    const { block } = consumer;
+    if (block === null) return;
+    const { connections } = block;
+    if (connections.length === BLOCK_CONNECTIONS) this.#open.get(block.transport)?.push(block);
+    const last = connections.pop() as Consumer;
+    if (last !== consumer) connections[connections.indexOf(consumer)] = last;
+  }
+
+  // ---- joining -----------------------------------------------------------------------------------------------------
+
+  /** Hot path. The row has become idle. */
+  mayJoin(consumer: Consumer, row: number): void {
+    if (consumer.block !== null && this.#isEligible(consumer, row)) this.#candidates.push(row);
+  }
+
+  #isEligible(consumer: Consumer, row: number): boolean {
+    const isOwn = (consumer.flags & (BLOCKED | CLOSED)) !== 0 || consumer.publishesNoEcho;
+    return !isOwn && this.#table.delayMs[row] === DELAY_OF_STREAM;
+  }
+
+  /** At the end of a turn, when all that was sent by itself is sent: lets those join that still may. */
+  step(): void {
+    const table = this.#table;
+    const candidates = this.#candidates;
+    if (candidates.length === 0) return;
+    this.#candidates = candidates.splice(JOINS_PER_TURN);
+    for (const row of candidates) {
+      // It may be another's by now: what counts is what it is.
+      if (table.connection[row] === NONE || table.isPending(row) || table.isMember(row)) continue;
+      const consumer = this.#consumers[table.connection[row]] as Consumer;
+      const stream = this.#streams[table.stream[row]] as Stream;
+      const { block } = consumer;
+      if (block === null || stream.isRemoved || !this.#isEligible(consumer, row)) continue;
+      const cohort = table.find(block.slot, stream.slot);
+      if (cohort !== NONE) this.#joinAt(cohort, block, consumer, stream, row);
+      else if (stream.subscriberCount >= MEMBERS_MIN) this.#found(block, stream, row);
+    }
+  }
+
+  #joinAt(cohort: number, block: Block, consumer: Consumer, stream: Stream, row: number): void {
+    const table = this.#table;
+    if (table.cursor[cohort] < table.cursor[row] && !this.#events.catchUp(block, cohort)) return;
+    // Catching up may have ended the cohort, and this row may have news again.
+    if (table.find(block.slot, stream.slot) !== cohort || table.isPending(row)) return;
+    if (table.cursor[cohort] === table.cursor[row]) this.#join(cohort, consumer, stream, row);
+  }
+
+  /** Founds a cohort where there are enough who stand where this row does. */
+  #found(block: Block, stream: Stream, row: number): void {
+    const table = this.#table;
+    const found: number[] = [];
+    let looked = 0;
+    for (let other = stream.idleHead; other !== NONE && looked < LOOKED_AT_MAX; other = table.next[other], looked++) {
+      const consumer = this.#consumers[table.connection[other]] as Consumer;
+      if (consumer.block !== block || table.cursor[other] !== table.cursor[row]) continue;
+      if (this.#isEligible(consumer, other)) found.push(other);
+    }
+    if (found.length < MEMBERS_MIN) return;
+    const cohort = table.add(block.slot, stream.slot);
+    table.cursor[cohort] = table.cursor[row];
+    linkToConnection(table, block, cohort);
+    linkIdle(table, stream, cohort);
+    this.count++;
+    for (const each of found) this.#join(cohort, this.#consumers[table.connection[each]] as Consumer, stream, each);
+  }
+
+  #join(cohort: number, consumer: Consumer, stream: Stream, row: number): void {
+    const table = this.#table;
+    unlinkIdle(table, stream, row);
+    table.setMember(row, cohort);
+    table.askedUntil[cohort]++;
+    (consumer.sink as GroupSink).joinGroup(cohort);
+  }
+
+  // ---- leaving -----------------------------------------------------------------------------------------------------
+
+  /** The row, a member, has a cursor of its own from here on: it is idle or pending. */
+  leave(consumer: Consumer, row: number): void {
+    const table = this.#table;
+    const stream = this.#streams[table.stream[row]] as Stream;
+    const cursor = table.cursorOf(row);
+    this.part(consumer, row);
+    table.cursor[row] = cursor;
+    if (cursor > stream.log.headSeq) {
+      linkIdle(table, stream, row);
+      return;
+    }
+    linkPending(table, consumer, stream.isHot, row);
+    this.#events.onPending(consumer, stream);
+  }
+
+  /** All of a consumer's. */
+  leaveAll(consumer: Consumer): void {
+    if (consumer.block === null) return;
+    const table = this.#table;
+    for (let row = consumer.subscriptionHead; row !== NONE; row = table.nextOfConnection[row]) {
+      if (table.isMember(row)) this.leave(consumer, row);
+    }
+  }
+
+  /** All members leave, also those whose consumers have ended; so the cohort ends. */
+  dissolve(block: Block, cohort: number): void {
+    const table = this.#table;
+    const stream = table.stream[cohort];
+    for (const consumer of block.connections) {
+      const row = table.find(consumer.slot, stream);
+      if (row !== NONE && table.isMember(row)) this.leave(consumer, row);
+    }
+  }
+
+  /** The row, a member, is in no list from here on; its cursor means nothing. */
+  part(consumer: Consumer, row: number): void {
+    const table = this.#table;
+    const cohort = table.cursor[row];
+    table.setIdle(row);
+    if ((consumer.flags & CLOSED) === 0) (consumer.sink as GroupSink).leaveGroup(cohort);
+    if (--table.askedUntil[cohort] === 0) this.#remove(cohort);
+  }
+
+  #remove(cohort: number): void {
+    const table = this.#table;
+    const block = this.#consumers[table.connection[cohort]] as Block;
+    const stream = this.#streams[table.stream[cohort]] as Stream;
+    if (table.isPending(cohort)) unlinkPending(table, block, cohort);
+    else unlinkIdle(table, stream, cohort);
+    unlinkFromConnection(table, block, cohort);
+    table.remove(cohort);
+    this.count--;
+  }
+}

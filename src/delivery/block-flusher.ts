@@ -5,7 +5,7 @@ import { EVICTED, type FrameLog } from '../log/frame-log.js';
 import { GAP_MARK } from '../log/layout.js';
 import { JSON_STREAM } from '../variant/stream-spec.js';
 import type { Block } from './block.js';
-import { type Cohorts, UNSWEPT_MAX_BYTES, UNSWEPT_MAX_MS } from './cohorts.js';
+import type { Cohorts } from './cohorts.js';
 import { BLOCKED, CLOSED, type Consumer } from './consumer.js';
 import type { FlushCounters } from './flusher.js';
 import { linkIdle, unlinkPending } from './row-lists.js';
@@ -13,6 +13,10 @@ import type { GroupSink } from './sink.js';
 import type { SliceCache } from './slice-cache.js';
 import type { Stream } from './stream.js';
 import { NONE, type SubscriptionTable } from './subscription-table.js';
+
+/** Who has not taken what it was sent is found after so many bytes, or so long, of publishing to its block. */
+const UNSWEPT_MAX_BYTES = 64 * 1024;
+const UNSWEPT_MAX_MS = 50;
 
 /** Writer and reader: the accept thread. */
 export class BlockFlusher {
@@ -49,6 +53,7 @@ export class BlockFlusher {
 
   /** Hot path: per block and flush. Returns whether there is more to publish, in a later turn. */
   flush(block: Block, nowMs: number): boolean {
+    block.reached = 0;
     if (!this.#sweepIfDue(block, nowMs)) return true;
     this.#counters.flushes++;
     while (block.isPending) {
@@ -154,6 +159,7 @@ export class BlockFlusher {
     if (block.unsweptBytes === 0) block.unsweptSinceMs = nowMs;
     block.unsweptBytes += bytes;
     block.publishedInTurn = this.#turn;
+    block.reached = Math.min(block.connections.length, block.reached + members);
   }
 
   // ---- who does not take it ----------------------------------------------------------------------------------------

@@ -19,6 +19,8 @@ export class Block extends Consumer {
   unsweptBytes = 0;
   unsweptSinceMs = 0;
   publishedInTurn = 0;
+  /** Connections that its last flush has published to, at most. */
+  reached = 0;
 
   constructor(slot: number, number: number, transport: GroupTransport) {
     super(slot, number, NO_SINK, jsonEncoder);

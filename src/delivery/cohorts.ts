@@ -23,18 +23,13 @@ import { DELAY_OF_STREAM, NONE, type SubscriptionTable } from './subscription-ta
 
 /** Fewer are sent to one by one: a group costs memory, and a publish to it more than a send. */
 const MEMBERS_MIN = 4;
-/** Idle rows of a stream that are looked at for so many of one block. */
-const LOOKED_AT_MAX = 16;
-/** Who has not taken what it was sent is found after so many bytes, or so long, of publishing to its block. */
-export const UNSWEPT_MAX_BYTES = 64 * 1024;
-export const UNSWEPT_MAX_MS = 50;
 /** Rows that may join in one turn; others in the next ones. */
 const JOINS_PER_TURN = 1024;
 
 export interface CohortEvents {
   /** A row has left its cohort and is behind: its consumer is to be flushed. */
   onPending(consumer: Consumer, stream: Stream): void;
-  /** Publishes what a pending cohort has not got, at once. False: it has still not got all. */
+  /** Publishes what a cohort has not got, at once. False: it has still not got all. */
   catchUp(block: Block, cohort: number): boolean;
 }
 
@@ -100,14 +95,14 @@ export class Cohorts {
 
   // ---- joining -----------------------------------------------------------------------------------------------------
 
-  /** Hot path. The row has become idle. */
-  mayJoin(consumer: Consumer, row: number): void {
-    if (consumer.block !== null && this.#isEligible(consumer, row)) this.#candidates.push(row);
+  /** A subscription has begun: whether it joins once it is up to date. */
+  subscribed(consumer: Consumer, row: number): void {
+    if (consumer.block !== null && this.#table.delayMs[row] === DELAY_OF_STREAM) this.#table.setJoins(row, true);
   }
 
-  #isEligible(consumer: Consumer, row: number): boolean {
-    const isOwn = (consumer.flags & (BLOCKED | CLOSED)) !== 0 || consumer.publishesNoEcho;
-    return !isOwn && this.#table.delayMs[row] === DELAY_OF_STREAM;
+  /** The row, which joins, has become idle. */
+  mayJoin(consumer: Consumer, row: number): void {
+    if (canJoin(consumer)) this.#candidates.push(row);
   }
 
   /** At the end of a turn, when all that was sent by itself is sent: lets those join that still may. */
@@ -118,15 +113,17 @@ export class Cohorts {
     this.#candidates = candidates.splice(JOINS_PER_TURN);
     for (const row of candidates) {
       // It may be another's by now: what counts is what it is.
-      if (table.connection[row] === NONE || table.isPending(row) || table.isMember(row)) continue;
+      if (table.connection[row] === NONE || !table.joins(row) || table.isPending(row) || table.isMember(row)) continue;
       const consumer = this.#consumers[table.connection[row]] as Consumer;
       const stream = this.#streams[table.stream[row]] as Stream;
-      const { block } = consumer;
-      if (block === null || stream.isRemoved || !this.#isEligible(consumer, row)) continue;
-      const cohort = table.find(block.slot, stream.slot);
-      if (cohort !== NONE) this.#joinAt(cohort, block, consumer, stream, row);
-      else if (stream.subscriberCount >= MEMBERS_MIN) this.#found(block, stream, row);
+      if (!stream.isRemoved && canJoin(consumer)) this.#settle(consumer.block as Block, consumer, stream, row);
     }
+  }
+
+  #settle(block: Block, consumer: Consumer, stream: Stream, row: number): void {
+    const cohort = this.#table.find(block.slot, stream.slot);
+    if (cohort === NONE) this.#found(block, stream, row);
+    else this.#joinAt(cohort, block, consumer, stream, row);
   }
 
   #joinAt(cohort: number, block: Block, consumer: Consumer, stream: Stream, row: number): void {
@@ -137,23 +134,30 @@ export class Cohorts {
     if (table.cursor[cohort] === table.cursor[row]) this.#join(cohort, consumer, stream, row);
   }
 
-  /** Founds a cohort where there are enough who stand where this row does. */
+  /** Founds a cohort of those who stand where this row does. Too few: they wait for the next subscriber of the block. */
   #found(block: Block, stream: Stream, row: number): void {
     const table = this.#table;
-    const found: number[] = [];
-    let looked = 0;
-    for (let other = stream.idleHead; other !== NONE && looked < LOOKED_AT_MAX; other = table.next[other], looked++) {
-      const consumer = this.#consumers[table.connection[other]] as Consumer;
-      if (consumer.block !== block || table.cursor[other] !== table.cursor[row]) continue;
-      if (this.#isEligible(consumer, other)) found.push(other);
+    const equals: number[] = [];
+    let others = 0;
+    if (stream.subscriberCount >= MEMBERS_MIN) {
+      for (const consumer of block.connections) {
+        const other = table.find(consumer.slot, stream.slot);
+        if (other === NONE || table.delayMs[other] !== DELAY_OF_STREAM || consumer.publishesNoEcho) continue;
+        const isEqual = table.cursor[other] === table.cursor[row] && !table.isPending(other) && canJoin(consumer);
+        if (isEqual) equals.push(other);
+        else others++;
+      }
     }
-    if (found.length < MEMBERS_MIN) return;
+    if (equals.length < MEMBERS_MIN) {
+      if (equals.length + others < MEMBERS_MIN) table.setJoins(row, false);
+      return;
+    }
     const cohort = table.add(block.slot, stream.slot);
     table.cursor[cohort] = table.cursor[row];
     linkToConnection(table, block, cohort);
     linkIdle(table, stream, cohort);
     this.count++;
-    for (const each of found) this.#join(cohort, this.#consumers[table.connection[each]] as Consumer, stream, each);
+    for (const each of equals) this.#join(cohort, this.#consumers[table.connection[each]] as Consumer, stream, each);
   }
 
   #join(cohort: number, consumer: Consumer, stream: Stream, row: number): void {
@@ -166,13 +170,14 @@ export class Cohorts {
 
   // ---- leaving -----------------------------------------------------------------------------------------------------
 
-  /** The row, a member, has a cursor of its own from here on: it is idle or pending. */
+  /** The row, a member, has a cursor of its own from here on: it is idle or pending, and joins again later. */
   leave(consumer: Consumer, row: number): void {
     const table = this.#table;
     const stream = this.#streams[table.stream[row]] as Stream;
     const cursor = table.cursorOf(row);
     this.part(consumer, row);
     table.cursor[row] = cursor;
+    table.setJoins(row, true);
     if (cursor > stream.log.headSeq) {
       linkIdle(table, stream, row);
       return;
@@ -219,4 +224,9 @@ export class Cohorts {
     table.remove(cohort);
     this.count--;
   }
+}
+
+/** Whether what it is sent can be what others are sent. */
+function canJoin({ flags, publishesNoEcho }: Consumer): boolean {
+  return (flags & (BLOCKED | CLOSED)) === 0 && !publishesNoEcho;
 }

@@ -252,11 +252,12 @@ export class Delivery {
     table.delayMs[row] = options.delayMs;
     table.setPolicy(row, options.policy);
     linkToConnection(table, consumer, row);
+    this.#cohorts.subscribed(consumer, row);
     if (stream.subscriberCount++ === 0) this.usedStreams++;
     if (options.delayMs !== DELAY_OF_STREAM) stream.ownDelays++;
     if (options.cursor > stream.log.headSeq) {
       linkIdle(table, stream, row);
-      this.#cohorts.mayJoin(consumer, row);
+      if (table.joins(row)) this.#cohorts.mayJoin(consumer, row);
       if (this.#cohorts.hasWork) this.#scheduleTurn();
     } else {
       linkPending(table, consumer, stream.isHot, row);
@@ -429,7 +430,7 @@ export class Delivery {
       consumer.flags &= ~readyFlag;
       if (this.#flush(consumer)) this.#schedule.makeReady(consumer, consumer.coldHead === NONE);
       if ((consumer.flags & IS_BLOCK) !== 0) {
-        sockets += (consumer as Block).connections.length;
+        sockets += (consumer as Block).reached;
         if (sockets >= socketsMax) break;
       }
       if (--untilClockRead === 0) {

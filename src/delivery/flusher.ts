@@ -32,7 +32,7 @@ export interface FlushVerdicts {
   readonly onSlow: OnSlow;
   /** Its transport has not taken what was sent. */
   onRefused(consumer: Consumer): void;
-  /** One of its rows is up to date. */
+  /** One of its rows that may join a cohort is up to date. */
   mayJoin(consumer: Consumer, row: number): void;
   /** Its transport, or what is done here for it, threw. */
   onFault(consumer: Consumer, fault: unknown): void;
@@ -283,7 +283,7 @@ export class Flusher {
     if (until <= stream.log.headSeq) return;
     unlinkPending(table, consumer, row);
     linkIdle(table, stream, row);
-    if (consumer.block !== null) this.#mayJoin(consumer, row);
+    if (table.joins(row)) this.#mayJoin(consumer, row);
   }
 
   /** Applies the verdict on a lapped or too late row. False: the connection has ended, or ends with the next flush. */

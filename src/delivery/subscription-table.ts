@@ -21,6 +21,10 @@ const PENDING_BIT = 0b0100;
 const HOT_BIT = 0b1000;
 /** A member of a cohort: in no list; `cursor` is the row of the cohort. */
 const MEMBER_BIT = 0b10000;
+/** May join a cohort once it is up to date. */
+const JOINS_BIT = 0b100000;
+/** What a row keeps wherever it is. */
+const KEPT_BITS = POLICY_MASK | JOINS_BIT;
 
 const INITIAL_ROWS = 64;
 
@@ -118,7 +122,16 @@ export class SubscriptionTable {
   }
 
   setIdle(row: number): void {
-    this.#flags[row] &= POLICY_MASK;
+    this.#flags[row] &= KEPT_BITS;
+  }
+
+  joins(row: number): boolean {
+    return (this.#flags[row] & JOINS_BIT) !== 0;
+  }
+
+  setJoins(row: number, joins: boolean): void {
+    if (joins) this.#flags[row] |= JOINS_BIT;
+    else this.#flags[row] &= ~JOINS_BIT;
   }
 
   isMember(row: number): boolean {
@@ -137,7 +150,7 @@ export class SubscriptionTable {
   }
 
   setPending(row: number, isHot: boolean): void {
-    this.#flags[row] = (this.#flags[row] & POLICY_MASK) | (isHot ? PENDING_BIT | HOT_BIT : PENDING_BIT);
+    this.#flags[row] = (this.#flags[row] & KEPT_BITS) | (isHot ? PENDING_BIT | HOT_BIT : PENDING_BIT);
   }
 
   #growRows(): void {

@@ -8,7 +8,7 @@ const REAL = [
   'client/{engine,examples,refusal}',
   'counters/{ring-wait,stats-board}',
   'docs/!(architecture)',
-  'gateway/{listen-failure,uws-advice}',
+  'gateway/{listen-failure,topic-tree,uws-advice}',
   'integration/*',
   'lane/full-ring',
   'load/{protocols,run}',

@@ -17,6 +17,8 @@ import { NONE, type SubscriptionTable } from './subscription-table.js';
 /** Who has not taken what it was sent is found after so many bytes, or so long, of publishing to its block. */
 const UNSWEPT_MAX_BYTES = 64 * 1024;
 const UNSWEPT_MAX_MS = 50;
+/** A turn that a timer has begun comes before what was published in the one before it has reached the sockets. */
+const TURNS_TO_SOCKETS = 2;
 
 /** Writer and reader: the accept thread. */
 export class BlockFlusher {
@@ -26,7 +28,7 @@ export class BlockFlusher {
   readonly #counters: FlushCounters;
   readonly #inPlace: SliceCache[];
   readonly #onBlocked: (consumer: Consumer) => void;
-  /** Names a turn of the event loop: what is published in one has reached the sockets in the next. */
+  /** Names a turn of the event loop. */
   #turn = 1;
 
   /** @param inPlace takes slices that are looked at where they lie, until the end of the turn */
@@ -169,7 +171,7 @@ export class BlockFlusher {
     const { unsweptBytes } = block;
     if (unsweptBytes === 0) return true;
     const isDue = unsweptBytes >= UNSWEPT_MAX_BYTES || nowMs - block.unsweptSinceMs >= UNSWEPT_MAX_MS;
-    if (block.publishedInTurn === this.#turn) return unsweptBytes < UNSWEPT_MAX_BYTES;
+    if (this.#turn - block.publishedInTurn < TURNS_TO_SOCKETS) return unsweptBytes < UNSWEPT_MAX_BYTES;
     if (!isDue) return true;
     block.unsweptBytes = 0;
     for (const consumer of block.connections) {

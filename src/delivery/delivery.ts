@@ -96,6 +96,8 @@ export class Delivery {
   readonly #blocked: BlockedConsumers;
   readonly #removals: Removals;
   #blockCount = 0;
+  /** Blocks that go on when what was published to them has reached their sockets: in the next turn. */
+  readonly #unfinished: Block[] = [];
   /** How far `flushSome` has got. */
   #flushedSlots = 0;
   #consumerNumber = 0;
@@ -415,6 +417,7 @@ export class Delivery {
     const sockets = this.#flushQueue(cold, READY_COLD, deadlineMs, SOCKETS_PER_TURN);
     const hotDeadlineMs = Math.max(deadlineMs, this.#loop.nowMs() + this.#budgetMs * HOT_SHARE);
     this.#flushQueue(hot, READY_HOT, hotDeadlineMs, Math.max(1, SOCKETS_PER_TURN - sockets));
+    for (const block of this.#unfinished.splice(0)) this.#schedule.makeReady(block, block.coldHead === NONE);
     this.#cohorts.step();
   }
 
@@ -428,11 +431,12 @@ export class Delivery {
     while (queue.length > 0) {
       const consumer = queue.shift();
       consumer.flags &= ~readyFlag;
-      if (this.#flush(consumer)) this.#schedule.makeReady(consumer, consumer.coldHead === NONE);
+      const hasMore = this.#flush(consumer);
       if ((consumer.flags & IS_BLOCK) !== 0) {
+        if (hasMore) this.#unfinished.push(consumer as Block);
         sockets += (consumer as Block).reached;
         if (sockets >= socketsMax) break;
-      }
+      } else if (hasMore) this.#schedule.makeReady(consumer, consumer.coldHead === NONE);
       if (--untilClockRead === 0) {
         if (this.#loop.nowMs() >= deadlineMs) break;
         untilClockRead = FLUSHES_PER_CLOCK_READ;

@@ -1,6 +1,5 @@
 // What clients, operators and fate do, in random order.
 
-import { SEND_BLOCKED, SEND_OK, SEND_REFUSED } from '#src/delivery/sink.js';
 import type { Home } from '#src/home/placement.js';
 import type { Random } from '../ring/random.js';
 import { Client, type Publish } from './client.js';
@@ -11,8 +10,6 @@ import type { World } from './world.js';
 
 export const TOPICS = ['hot/a', 'b', 'lane/c', 'd', 'e', 'f'];
 const POLICIES = ['drop_oldest', 'drop_oldest', 'conflate', 'disconnect'] as const;
-const CLIENTS_AT_FIRST = 3;
-const CLIENTS_MAX = 6;
 
 /** How likely each kind of trouble is, per action or per send. */
 export interface Trouble {
@@ -37,6 +34,11 @@ export interface Crowd {
   readonly jsonShare: number;
   /** How much subscribers come and go; 1: as usual. */
   readonly churn: number;
+  /** Part of the messages that their publisher is not to get itself. */
+  readonly noEchoShare: number;
+  /** Connections at first, and at most. */
+  readonly clients: number;
+  readonly clientsMax: number;
 }
 
 export class Actions {
@@ -83,11 +85,14 @@ export class Actions {
 
   /** Some subscribers, so that there is somebody to get something. */
   begin(): void {
-    for (let count = 0; count < CLIENTS_AT_FIRST; count++) this.#connect();
-    for (let count = 0; count < 2 * CLIENTS_AT_FIRST; count++) this.#subscribe();
+    const { clients } = this.#crowd;
+    for (let count = 0; count < clients; count++) this.#connect();
+    for (let count = 0; count < 2 * clients; count++) this.#subscribe();
   }
 
   act(): void {
+    // Before sockets are read, what was published has gone out; timers may come earlier.
+    if (this.#random.chance(0.8)) this.#world.tree.drainAll();
     let dice = (this.#random.u32() / 2 ** 32) * this.#weightOfAll;
     for (const [weight, act] of this.#weighted) {
       dice -= weight;
@@ -103,7 +108,7 @@ export class Actions {
     this.trouble = { fault: 0, hang: 0, poison: 0, blocked: 0, closed: 0, nested: 0, curse: 0 };
     this.#cursedStarts = 0;
     for (const thread of this.#world.threads.alive) thread.plan = null;
-    for (const client of [...this.#world.clients]) if (client.isBlocked) client.drain();
+    for (const client of [...this.#world.clients]) if (client.socket.isFull) client.drain();
   }
 
   // ---- time and threads --------------------------------------------------------------------------------------------
@@ -203,7 +208,7 @@ export class Actions {
       number,
       paddingBytes: random.chance(0.1) ? random.below(150) : 0,
       isAckWanted: random.chance(0.5),
-      isNoEcho: random.chance(0.15),
+      isNoEcho: random.chance(this.#crowd.noEchoShare),
       id: random.chance(0.1) ? `id ${number}` : undefined,
     };
   }
@@ -235,7 +240,7 @@ export class Actions {
   #subscribe(): void {
     const random = this.#random;
     const { clients } = this.#world;
-    if (clients.size < 2 || (clients.size < CLIENTS_MAX && random.chance(0.3))) this.#connect();
+    if (clients.size < 2 || (clients.size < this.#crowd.clientsMax && random.chance(0.3))) this.#connect();
     const client = this.#pick([...clients]);
     if (client === undefined) return;
     const topic = this.#topic();
@@ -247,17 +252,13 @@ export class Actions {
 
   #connect(): void {
     const random = this.#random;
-    const client = new Client(this.#world, random.chance(this.#crowd.jsonShare));
     const isLocal = random.chance(0.3);
+    const client = new Client(this.#world, random.chance(this.#crowd.jsonShare), isLocal);
     client.onSend = () => {
-      if (random.chance(this.trouble.closed)) {
-        client.close();
-        return SEND_REFUSED;
-      }
-      if (isLocal && random.chance(this.trouble.nested)) this.#actWithinSend(client);
-      if (!client.isOpen) return SEND_REFUSED;
-      return random.chance(this.trouble.blocked) ? SEND_BLOCKED : SEND_OK;
+      if (random.chance(this.trouble.closed)) client.close();
+      else if (isLocal && random.chance(this.trouble.nested)) this.#actWithinSend(client);
     };
+    client.readsOn = () => !random.chance(this.trouble.blocked);
     this.#world.clients.add(client);
     this.#world.trace(() => `${client.name} connects`);
   }
@@ -292,14 +293,14 @@ export class Actions {
   }
 
   #block(): void {
-    const client = this.#pick([...this.#world.clients].filter(({ isBlocked }) => !isBlocked));
+    const client = this.#pick([...this.#world.clients].filter(({ socket }) => !socket.isFull));
     if (client === undefined || this.trouble.blocked === 0) return;
     this.#world.trace(() => `${client.name} blocks`);
     client.block();
   }
 
   #drain(): void {
-    const client = this.#pick([...this.#world.clients].filter(({ isBlocked }) => isBlocked));
+    const client = this.#pick([...this.#world.clients].filter(({ socket }) => socket.isFull));
     if (client === undefined) return;
     this.#world.trace(() => `${client.name} drains`);
     client.drain();

@@ -5,7 +5,7 @@ import { BROKEN_VARIANTS } from './broken-variants.js';
 import { faults } from './faults.js';
 import { simulate } from './simulation.js';
 
-const SEEDS_MAX = 300;
+const SEEDS_MAX = 1000;
 
 /** How many seeds it takes until one fails. */
 async function seedsUntilFound(): Promise<number> {

@@ -1,6 +1,7 @@
 // A connection: its session on the router's side, and at the other end of a fake socket a client that checks what it gets.
 
-import { SEND_BLOCKED, SEND_OK, SEND_REFUSED, type SendResult, type Sink } from '#src/delivery/sink.js';
+import { BLOCKED } from '#src/delivery/consumer.js';
+import { type GroupSink, SEND_OK, SEND_REFUSED, type SendResult } from '#src/delivery/sink.js';
 import { decodeServerFrames, encodeClientFrame } from '#src/protocol/client-frames.js';
 import { jsonEncoder } from '#src/protocol/encoder-json.js';
 import { msgpackEncoder } from '#src/protocol/encoder-msgpack.js';
@@ -15,6 +16,7 @@ import {
 import { decode } from '#src/protocol/msgpack.js';
 import { MsgpackReader } from '#src/protocol/msgpack-reader.js';
 import { Session } from '#src/router/session.js';
+import { TreeSocket } from '../support/topic-tree.js';
 import type { Following, Message } from './checker.js';
 import { encodedPayload, payloadOf } from './payload.js';
 import type { World } from './world.js';
@@ -48,13 +50,16 @@ const readers: Readonly<Record<'text' | 'binary', FrameReader>> = {
   binary: new MsgpackReader(),
 };
 
-export class Client implements Sink {
+export class Client implements GroupSink {
   readonly session: Session;
   readonly followed = new Map<string, Following>();
+  /** What the server sends it through; its peer is this client. */
+  readonly socket: TreeSocket;
   isOpen = true;
-  isBlocked = false;
-  /** Runs within each send; says what the transport answers. */
-  onSend: () => SendResult = () => SEND_OK;
+  /** Runs within each send: it may close, within the process also do anything else. */
+  onSend: () => void = () => {};
+  /** Asked behind each message: false: it reads no more. */
+  readsOn: () => boolean = () => true;
   readonly #world: World;
   readonly #isText: boolean;
   readonly #topicByAlias = new Map<number, string>();
@@ -63,10 +68,20 @@ export class Client implements Sink {
   /** Messages of the last batch that it was told of in answers that name no request. */
   #refusedWithoutId = 0;
 
-  constructor(world: World, isText: boolean) {
+  /** @param isLocal it is within the process: nothing can be published to it and others at once */
+  constructor(world: World, isText: boolean, isLocal: boolean) {
     this.#world = world;
     this.#isText = isText;
-    const consumer = world.delivery.addConsumer(this, isText ? jsonEncoder : msgpackEncoder);
+    this.socket = new TreeSocket(
+      world.tree,
+      (message) => this.#read(message),
+      () => this.readsOn(),
+    );
+    this.socket.onDropped = () => world.checker.fail(`${this.name}: a message was dropped by its transport`);
+    const encoder = isText ? jsonEncoder : msgpackEncoder;
+    const consumer = isLocal
+      ? world.delivery.addConsumer(this, encoder)
+      : world.delivery.addGroupConsumer(this, encoder, world.tree);
     this.session = new Session(`connection ${consumer.number}`, consumer, null);
   }
 
@@ -148,10 +163,12 @@ export class Client implements Sink {
     }
   }
 
-  /** The socket is gone. */
+  /** The socket is gone, once all that was sent has been read: else nobody could tell which answers came. */
   close(): void {
     if (!this.isOpen) return;
+    this.socket.read();
     this.isOpen = false;
+    this.socket.close();
     this.#world.trace(() => `${this.name} closes`);
     this.#world.router.end(this.session, 1000, '');
     this.#world.clients.delete(this);
@@ -159,12 +176,12 @@ export class Client implements Sink {
 
   /** The transport is full although nothing was sent. */
   block(): void {
-    this.isBlocked = true;
+    this.socket.isFull = true;
     this.#world.delivery.blocked(this.session.consumer);
   }
 
   drain(): void {
-    this.isBlocked = false;
+    this.socket.read();
     this.#world.delivery.drained(this.session.consumer);
   }
 
@@ -247,20 +264,45 @@ export class Client implements Sink {
   }
 
   reply(message: Uint8Array): void {
-    this.#read(message);
+    // An answer that comes too late counts as one.
+    if (!this.isOpen) {
+      this.#read(message);
+      return;
+    }
+    // Answers are looked at within the call that caused them: the client reads up to there, and is as full as before.
+    const { isFull } = this.socket;
+    this.socket.read();
+    this.socket.send(message);
+    this.socket.isFull ||= isFull;
   }
 
   end(): void {
+    this.socket.end();
     this.close();
+  }
+
+  joinGroup(group: number): void {
+    this.#world.joins++;
+    this.#world.tree.subscribe(this.socket, group);
+  }
+
+  leaveGroup(group: number): void {
+    this.#world.tree.unsubscribe(this.socket, group);
+  }
+
+  groupBacklogBytes(): number {
+    return this.socket.backlogBytes();
   }
 
   #take(messages: readonly Uint8Array[]): SendResult {
     if (!this.isOpen) return SEND_REFUSED;
-    if (this.isBlocked) this.#world.checker.fail(`${this.name} is sent something although it is blocked`);
-    for (const message of messages) this.#read(message);
-    const result = this.onSend();
-    if (result === SEND_BLOCKED) this.isBlocked = true;
-    return result;
+    if ((this.session.consumer.flags & BLOCKED) !== 0) {
+      this.#world.checker.fail(`${this.name} is sent something although it is blocked`);
+    }
+    let result: SendResult = SEND_OK;
+    for (const message of messages) result = Math.max(result, this.socket.send(message)) as SendResult;
+    this.onSend();
+    return this.isOpen ? result : SEND_REFUSED;
   }
 
   #read(message: Uint8Array): void {

@@ -2,6 +2,7 @@
 
 import type { Clock } from '#src/time/loop.js';
 import { ManualLoop } from '../support/manual-loop.js';
+import type { TopicTree } from '../support/topic-tree.js';
 
 /** Each look at the clock takes time: so budgets run out. */
 const LOOK_MS = 0.002;
@@ -9,10 +10,18 @@ const LOOK_MS = 0.002;
 export class Loop extends ManualLoop {
   /** Part of the time that the accept thread claims to be busy. */
   readonly #busyShare: number;
+  readonly #tree: TopicTree;
 
-  constructor(busyShare: number) {
+  constructor(busyShare: number, tree: TopicTree) {
     super();
     this.#busyShare = busyShare;
+    this.#tree = tree;
+  }
+
+  /** What was published before goes out first. */
+  override turn(): boolean {
+    this.#tree.drainAll();
+    return super.turn();
   }
 
   nowMs(): number {
@@ -33,8 +42,8 @@ export class Loop extends ManualLoop {
     return this.now * this.#busyShare;
   }
 
-  /** Lets time pass; timers run when they are due. What they ask for waits for the next turn. */
-  pass(ms: number): void {
-    this.passTime(ms, () => {});
+  override pass(ms: number): void {
+    super.pass(ms);
+    this.#tree.drainAll();
   }
 }

@@ -21,6 +21,7 @@ export interface Summary extends Seen {
   acks: number;
   refused: number;
   leftOut: number;
+  joins: number;
 }
 
 /** Runs one seed. Rejects when something did not hold. @param log takes what happens, in words */
@@ -50,7 +51,8 @@ export async function simulate(seed: number, log: string[] | null = null): Promi
   check(world);
   if (world.pinsUnderWay !== 0) world.checker.fail(`${world.pinsUnderWay} moves were never said to be done`);
   const { events, gaps, acks, leftOut } = world.checker;
-  return { events, gaps, acks, refused: world.router.publishing.overloadedMessages, leftOut, ...world.seen };
+  const refused = world.router.publishing.overloadedMessages;
+  return { events, gaps, acks, refused, leftOut, joins: world.joins, ...world.seen };
 }
 
 async function promisesSettled(): Promise<void> {
@@ -114,11 +116,15 @@ function shapeOf(random: Random): Shape {
 }
 
 function crowdOf(random: Random): Crowd {
-  return {
-    topics: pick(random, [1, 2, 3, TOPICS.length]),
+  const common = {
     jsonShare: pick(random, [0.3, 0.8]),
     churn: pick(random, [0.5, 1, 3]),
+    noEchoShare: pick(random, [0, 0.15]),
   };
+  if (random.chance(0.6))
+    return { ...common, topics: pick(random, [1, 2, 3, TOPICS.length]), clients: 3, clientsMax: 6 };
+  // Cohorts need several who follow the same.
+  return { ...common, topics: pick(random, [1, 2]), clients: 10, clientsMax: 12 };
 }
 
 function troubleOf(random: Random): Trouble {
@@ -225,7 +231,8 @@ function stop(world: World, actions: Actions): void {
     const left = lanes.lanes.filter(({ state }) => state !== 'stopped');
     return left.length > 0 ? `lanes do not stop: ${left.map(({ number, state }) => `${number} ${state}`)}` : null;
   });
-  delivery.flushAll();
+  while (!delivery.flushSome()) world.tree.drainAll();
+  world.tree.drainAll();
   loop.turn();
   caughtUp(world);
   world.checker.logsComplete();
@@ -253,6 +260,7 @@ function end(world: World): void {
   if (world.coldLink.topicCount > 0) checker.fail(`${world.coldLink.topicCount} cold topics are left`);
   if (world.coldLink.logBytes !== 0) checker.fail(`cold logs take ${world.coldLink.logBytes} bytes without a topic`);
   if (loop.timerCount > 0) checker.fail(`${loop.timerCount} timers are left`);
+  if (world.tree.groupCount > 0) checker.fail(`${world.tree.groupCount} groups are left`);
   if (threads.alive.length > 0) checker.fail(`${threads.alive.length} threads are left`);
 }
 

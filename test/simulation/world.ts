@@ -11,11 +11,15 @@ import type { LaneDeath } from '#src/lane/supervised-lane.js';
 import type { HotSettings } from '#src/moves/load-meter.js';
 import { overloaded } from '#src/router/refusals.js';
 import { CoreParts } from '../support/core-parts.js';
+import { TopicTree } from '../support/topic-tree.js';
 import { Checker, type Message, type TopicRecord } from './checker.js';
 import type { Client } from './client.js';
 import { faults, LaneFault } from './faults.js';
 import { Loop } from './loop.js';
 import { SimulatedThreads } from './threads.js';
+
+/** More than ever waits for a connection in so small a world: nothing may be dropped. */
+const BACKPRESSURE_MAX_BYTES = 2 ** 20;
 
 /** How a world is built. */
 export interface Shape {
@@ -69,6 +73,9 @@ export class World extends CoreParts {
   readonly threads: SimulatedThreads;
   readonly core: Core;
   readonly clients = new Set<Client>();
+  readonly tree: TopicTree;
+  /** Subscriptions that have joined a cohort. */
+  joins = 0;
   /** Everything that anybody wanted to publish. */
   readonly messages: Message[] = [];
   /** The last call that was to put a topic somewhere. */
@@ -93,7 +100,8 @@ export class World extends CoreParts {
     super();
     this.shape = shape;
     this.#log = log;
-    this.loop = new Loop(shape.busyShare);
+    this.tree = new TopicTree(BACKPRESSURE_MAX_BYTES);
+    this.loop = new Loop(shape.busyShare, this.tree);
     this.checker = new Checker(shape.isRoomy);
     const laneClock = this.loop.laneClock(shape.laneLookMs);
     this.threads = new SimulatedThreads(laneClock);

@@ -48,6 +48,11 @@ export abstract class ManualLoop implements Loop {
     return callbacks.length > 0;
   }
 
+  /** Lets time pass; timers run when they are due. What they ask for waits for the next turn. */
+  pass(ms: number): void {
+    this.passTime(ms, () => {});
+  }
+
   /** Lets time pass; timers run when they are due, each followed by `afterTimer`. */
   protected passTime(ms: number, afterTimer: () => void): void {
     const untilMs = this.now + ms;

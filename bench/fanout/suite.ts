@@ -18,10 +18,24 @@ import { slow } from './scenarios/slow.js';
 import { stream } from './scenarios/stream.js';
 import { payload, subscribers, topics } from './scenarios/sweeps.js';
 import { tls } from './scenarios/tls.js';
+import { unbatched } from './scenarios/unbatched.js';
 import { watchlist } from './scenarios/watchlist.js';
 
 /** What ringcast is held to. */
-const bars = [saturation, burst, smallBurst, stream, watchlist, isolation, quiet, slow, memory, subscriptions, ingest];
+const bars = [
+  saturation,
+  unbatched,
+  burst,
+  smallBurst,
+  stream,
+  watchlist,
+  isolation,
+  quiet,
+  slow,
+  memory,
+  subscriptions,
+  ingest,
+];
 /** What happens beyond, and by size. */
 const sweeps = [knee, fairness, coalescing, connectStorm, churn, topics, subscribers, payload, tls, marketData];
 

@@ -18,6 +18,8 @@ import { Cohorts } from './cohorts.js';
 import { BLOCKED, CLOSED, Consumer, IS_BLOCK, READY_COLD, READY_HOT } from './consumer.js';
 import { type FlushCounters, Flusher, type OnSlow } from './flusher.js';
 import { LagScan } from './lag-scan.js';
+import { News } from './news.js';
+import { Pace } from './pace.js';
 import { Removals } from './removals.js';
 import {
   linkIdle,
@@ -29,9 +31,9 @@ import {
 } from './row-lists.js';
 import { Schedule } from './schedule.js';
 import type { GroupSink, GroupTransport, Sink } from './sink.js';
-import { DELAY_AUTO, Stream, type StreamOptions } from './stream.js';
+import { Stream, type StreamOptions } from './stream.js';
 import { DELAY_OF_STREAM, NONE, SubscriptionTable } from './subscription-table.js';
-import { WorkQueue } from './work-queue.js';
+import type { WorkQueue } from './work-queue.js';
 
 export interface DeliveryOptions {
   /** Time that one turn may spend on flushing (ms). */
@@ -59,8 +61,6 @@ export interface DeliveryEvents {
 
 /** Clock reads cost about 40 ns, a flush some microseconds. */
 const FLUSHES_PER_CLOCK_READ = 8;
-/** Rows that become pending between two looks at the clock. */
-const MARKS_PER_CLOCK_READ = 1024;
 /**
  * Sockets that one turn publishes to: they are written to when it is over, all at once, and that takes some microseconds
  * each.
@@ -68,8 +68,6 @@ const MARKS_PER_CLOCK_READ = 1024;
 const SOCKETS_PER_TURN = 64;
 /** Part of the budget that hot consumers get even in a turn that cold ones used up. */
 const HOT_SHARE = 0.25;
-/** Streams looked at between two looks at the clock. */
-const STREAMS_PER_CLOCK_READ = 16;
 
 /** Writer and reader: the accept thread. */
 export class Delivery {
@@ -90,9 +88,8 @@ export class Delivery {
   readonly #schedule: Schedule;
   readonly #cohorts: Cohorts;
   readonly #blockFlusher: BlockFlusher;
-  /** Streams whose head moved. */
-  readonly #dirtyCold = new WorkQueue<Stream>();
-  readonly #dirtyHot = new WorkQueue<Stream>();
+  readonly #news: News;
+  readonly #pace = new Pace();
   readonly #blocked: BlockedConsumers;
   readonly #removals: Removals;
   #blockCount = 0;
@@ -153,6 +150,7 @@ export class Delivery {
     );
     this.#blocked = new BlockedConsumers(this.table, this.#streams, loop, onSlow);
     this.autoDelay = new AutoDelay(() => loop.busyMs(), loop.nowMs());
+    this.#news = new News(this.table, this.#consumers, this.#schedule, this.autoDelay, loop);
   }
 
   // ---- consumers and streams ---------------------------------------------------------------------------------------
@@ -294,10 +292,12 @@ export class Delivery {
 
   /** Hot path: per message or batch. Something was appended to the stream's log. */
   headMoved(stream: Stream): void {
-    if (stream.isDirty) return;
-    stream.isDirty = true;
-    (stream.isHot ? this.#dirtyHot : this.#dirtyCold).push(stream);
-    this.#scheduleTurn();
+    if (this.#news.add(stream)) this.#scheduleTurn();
+  }
+
+  /** Hot path: per message that a client sends. Turns are short while there are any. */
+  somebodyCame(): void {
+    this.#pace.somebodyCame();
   }
 
   /** The transport took everything it was given. */
@@ -331,8 +331,8 @@ export class Delivery {
     const deadlineMs = this.#loop.nowMs() + this.#budgetMs;
     this.#blockFlusher.beginTurn();
     if (this.#flushedSlots === 0) this.#events.beforeTurn();
-    this.#markDirty(deadlineMs);
-    if (this.#dirtyCold.length + this.#dirtyHot.length > 0) return false;
+    this.#news.mark(deadlineMs);
+    if (this.#news.count > 0) return false;
     while (this.#flushedSlots < this.#consumers.length) {
       const consumer = this.#consumers[this.#flushedSlots];
       // Each call sends one message; the consumer is passed when it is up to date, blocked or gone.
@@ -395,13 +395,17 @@ export class Delivery {
       this.#isTurnScheduled = false;
       this.#flusher.forgetViews();
       if (this.#hasWork()) this.#scheduleTurn();
-      else this.#schedule.armTimer();
+      else this.#rest();
     }
   }
 
+  #rest(): void {
+    this.#pace.rest();
+    this.#schedule.armTimer();
+  }
+
   #hasWork(): boolean {
-    const dirty = this.#dirtyCold.length + this.#dirtyHot.length;
-    return dirty + this.#schedule.readyCount > 0 || this.#removals.hasWork || this.#cohorts.hasWork;
+    return this.#news.count + this.#schedule.readyCount > 0 || this.#removals.hasWork || this.#cohorts.hasWork;
   }
 
   #runPhases(): void {
@@ -410,13 +414,16 @@ export class Delivery {
     this.#removals.step();
     const startMs = this.#loop.nowMs();
     this.autoDelay.update(startMs);
-    const deadlineMs = startMs + this.#budgetMs;
-    this.#markDirty(deadlineMs);
+    const factor = this.#pace.next();
+    const socketsMax = SOCKETS_PER_TURN * factor;
+    const budgetMs = this.#budgetMs * factor;
+    const deadlineMs = startMs + budgetMs;
+    this.#news.mark(deadlineMs);
     this.#schedule.expire(startMs);
     const { cold, hot } = this.#schedule;
-    const sockets = this.#flushQueue(cold, READY_COLD, deadlineMs, SOCKETS_PER_TURN);
-    const hotDeadlineMs = Math.max(deadlineMs, this.#loop.nowMs() + this.#budgetMs * HOT_SHARE);
-    this.#flushQueue(hot, READY_HOT, hotDeadlineMs, Math.max(1, SOCKETS_PER_TURN - sockets));
+    const sockets = this.#flushQueue(cold, READY_COLD, deadlineMs, socketsMax);
+    const hotDeadlineMs = Math.max(deadlineMs, this.#loop.nowMs() + budgetMs * HOT_SHARE);
+    this.#flushQueue(hot, READY_HOT, hotDeadlineMs, Math.max(1, socketsMax - sockets));
     for (const block of this.#unfinished.splice(0)) this.#schedule.makeReady(block, block.coldHead === NONE);
     this.#cohorts.step();
   }
@@ -461,60 +468,6 @@ export class Delivery {
       for (const consumer of [...block.connections]) this.#fail(consumer, fault);
       return false;
     }
-  }
-
-  /** Makes the idle subscriptions of streams with news pending, cold streams first, until the deadline. */
-  #markDirty(deadlineMs: number): void {
-    if (this.#dirtyCold.length + this.#dirtyHot.length === 0) return;
-    if (this.#markQueue(this.#dirtyCold, deadlineMs)) this.#markQueue(this.#dirtyHot, deadlineMs);
-  }
-
-  /** False: it has got late, there may be more. */
-  #markQueue(queue: WorkQueue<Stream>, deadlineMs: number): boolean {
-    const nowMs = this.#loop.nowMs();
-    for (let streams = queue.length; streams > 0; streams--) {
-      if (streams % STREAMS_PER_CLOCK_READ === 0 && this.#loop.nowMs() >= deadlineMs) return false;
-      const stream = queue.shift();
-      stream.isDirty = false;
-      if (stream.isRemoved) continue;
-      stream.updateFloor(nowMs);
-      while (this.#markSome(stream, nowMs)) {
-        if (this.#loop.nowMs() < deadlineMs) continue;
-        stream.isDirty = true;
-        queue.push(stream);
-        return false;
-      }
-    }
-    return true;
-  }
-
-  /** Hot path. Makes up to MARKS_PER_CLOCK_READ idle rows pending. True: there are more. */
-  #markSome(stream: Stream, nowMs: number): boolean {
-    const { table } = this;
-    const consumers = this.#consumers;
-    const { isHot } = stream;
-    if (stream.idleHead === NONE) return false;
-    const streamDelayMs = this.#streamDelayMs(stream);
-    // Idle subscriptions have all got the same messages: one look at the clock serves them.
-    const waitedMs = stream.waitedMs(table.cursor[stream.idleHead], nowMs);
-    for (let marked = 0; stream.idleHead !== NONE; marked++) {
-      if (marked === MARKS_PER_CLOCK_READ) return true;
-      const row = stream.idleHead;
-      const consumer = consumers[table.connection[row]] as Consumer;
-      const ownDelayMs = table.delayMs[row];
-      unlinkIdle(table, stream, row);
-      linkPending(table, consumer, isHot, row);
-      const delayMs = (ownDelayMs === DELAY_OF_STREAM ? streamDelayMs : ownDelayMs) - waitedMs;
-      if (delayMs <= 0) this.#schedule.makeReady(consumer, isHot);
-      else this.#schedule.makeWait(consumer, nowMs + delayMs);
-    }
-    return false;
-  }
-
-  #streamDelayMs(stream: Stream): number {
-    const { maxDelayMs } = stream.options;
-    if (maxDelayMs !== DELAY_AUTO) return maxDelayMs;
-    return stream.isHot ? this.autoDelay.hotMs : this.autoDelay.coldMs;
   }
 
   // ---- ends --------------------------------------------------------------------------------------------------------

@@ -112,6 +112,7 @@ export class Connections implements ConnectionHost {
   received(connection: Connection, message: ArrayBuffer, isBinary: boolean): void {
     const nowMs = this.#loop.nowMs();
     connection.lastReceivedMs = nowMs | 0;
+    this.#delivery.somebodyCame();
     const verdict = this.intake.judge(connection, nowMs);
     if (verdict === FLOOD) connection.refuseToRead(TOO_FAST);
     else connection.received(message, isBinary, verdict);
@@ -121,6 +122,7 @@ export class Connections implements ConnectionHost {
   receivedControlFrame(connection: Connection): void {
     const nowMs = this.#loop.nowMs();
     connection.lastReceivedMs = nowMs | 0;
+    this.#delivery.somebodyCame();
     if (this.intake.judge(connection, nowMs) === FLOOD) connection.refuseToRead(TOO_FAST);
   }
 

@@ -23,12 +23,22 @@ export function createLoop(
       onFault(fault);
     }
   };
+  // One immediate serves all who ask within a turn: each costs as much as what a quiet turn does.
+  let asked: (() => void)[] = [];
+  let spare: (() => void)[] = [];
+  const runAsked = (): void => {
+    const callbacks = asked;
+    asked = spare;
+    for (const callback of callbacks) run(callback);
+    callbacks.length = 0;
+    spare = callbacks;
+  };
   return {
     nowMs: monotonicMs,
     epochMs: createWallClock(monotonicMs, wallMs),
     busyMs: () => performance.eventLoopUtilization().active,
     soon: (callback) => {
-      setImmediate(run, callback);
+      if (asked.push(callback) === 1) setImmediate(runAsked);
     },
     after: (delayMs, callback) => {
       const timer = setTimeout(run, delayMs, callback);

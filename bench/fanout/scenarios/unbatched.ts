@@ -1,0 +1,43 @@
+// Messages that come one by one, so that there is nothing to batch: what does a delivery cost by itself?
+
+import { completeBar, ratioBar } from '../../support/bars.js';
+import { RINGCAST, type Scenario, secondsOf, UWS } from '../../support/scenario.js';
+import { cpuPerDelivery, MEASURED, PAYLOAD_BYTES } from '../../support/shared.js';
+
+const NAME = 'unbatched';
+const VARIANT = 'even';
+
+export const unbatched: Scenario = {
+  name: NAME,
+  title: '1 hot topic × 5,000 subscribers, 20 messages a second, evenly spaced',
+  variants: (size) => [
+    {
+      name: VARIANT,
+      peers: [UWS, RINGCAST],
+      server: { topics: { hot: 1, cold: 0 }, payloadBytes: PAYLOAD_BYTES, maxDelayMs: 0 },
+      connections: size.smoke ? 100 : 5000,
+      publishers: 1,
+    },
+  ],
+  async drive(load, variant, size) {
+    const schedule = { firstTopic: 0, topicCount: 1, perSecond: 20, burst: 1 };
+    await load.connect(variant.connections);
+    await load.subscribe(0, variant.connections, () => [0]);
+    await load.schedules('warm-up', secondsOf(size, 8) / 4, [schedule]);
+    load.warmedUp('warm-up');
+    await load.schedules(MEASURED, secondsOf(size, 8), [schedule]);
+  },
+  bars(results) {
+    const value = results.spread(NAME, VARIANT, RINGCAST, cpuPerDelivery);
+    const baseline = results.spread(NAME, VARIANT, UWS, cpuPerDelivery);
+    return [
+      ratioBar({ scenario: NAME, label: 'server CPU per delivery', unit: 'µs', value }, baseline, 0.98),
+      completeBar(
+        NAME,
+        'all delivered',
+        results.incomplete(NAME, VARIANT, RINGCAST),
+        results.incomplete(NAME, VARIANT, UWS),
+      ),
+    ];
+  },
+};

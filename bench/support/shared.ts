@@ -49,9 +49,12 @@ export async function warmUp(load: Load, size: Size, brisk: Brisk, own: Schedule
   load.warmedUp('warm-up');
 }
 
-/** RSS after garbage collection: what is kept, not what happens to lie around. The same for all peers. */
+/**
+ * RSS after garbage collection, and after V8 has given the room for young objects back: that takes it some 10 s with little to do,
+ * and is up to 32 MiB that have nothing to do with how many connections there are. The same for all peers.
+ */
 export async function settledRssBytes(load: Load, size: Size): Promise<number> {
-  await sleep(size.smoke ? 10 : 1000);
+  await sleep(size.smoke ? 10 : 14_000);
   await load.sampleServer(true);
   await sleep(size.smoke ? 10 : 300);
   return (await load.sampleServer(true)).rssBytes;

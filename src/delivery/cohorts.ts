@@ -8,7 +8,7 @@
  */
 
 import { BLOCK_CONNECTIONS, type Block } from './block.js';
-import { BLOCKED, CLOSED, type Consumer } from './consumer.js';
+import { BLOCKED, CLOSED, type Consumer, NO_ECHO } from './consumer.js';
 import {
   linkIdle,
   linkPending,
@@ -227,6 +227,6 @@ export class Cohorts {
 }
 
 /** Whether what it is sent can be what others are sent. */
-function canJoin({ flags, publishesNoEcho }: Consumer): boolean {
-  return (flags & (BLOCKED | CLOSED)) === 0 && !publishesNoEcho;
+function canJoin({ flags }: Consumer): boolean {
+  return (flags & (BLOCKED | CLOSED | NO_ECHO)) === 0;
 }

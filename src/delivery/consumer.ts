@@ -15,6 +15,8 @@ export const CLOSED = 8;
 export const WAITING = 16;
 /** It is a block: what is pending is to be published to its cohorts. */
 export const IS_BLOCK = 32;
+/** It ever published with noEcho: its slices are searched for its own messages. */
+export const NO_ECHO = 64;
 
 /** Writer and reader: the accept thread. */
 export class Consumer {
@@ -24,8 +26,6 @@ export class Consumer {
   readonly number: number;
   readonly sink: Sink;
   readonly encoder: FrameEncoder;
-  /** The streams that it subscribes to. */
-  readonly spec: StreamSpec;
 
   flags = 0;
   /** First and last row of the pending lists (see `SubscriptionTable`). */
@@ -36,8 +36,6 @@ export class Consumer {
   /** First of all rows of this connection. */
   subscriptionHead = NONE;
   subscriptionCount = 0;
-  /** Whether it ever published with noEcho: only then its slices are searched for its own messages. */
-  publishesNoEcho = false;
   /** The block whose cohorts its subscriptions may join; null: its sink is no member of groups. */
   block: Block | null = null;
 
@@ -51,7 +49,15 @@ export class Consumer {
     this.number = number;
     this.sink = sink;
     this.encoder = encoder;
-    this.spec = STREAM_OF_CODEC[encoder.codec];
+  }
+
+  /** The streams that it subscribes to. */
+  get spec(): StreamSpec {
+    return STREAM_OF_CODEC[this.encoder.codec];
+  }
+
+  get publishesNoEcho(): boolean {
+    return (this.flags & NO_ECHO) !== 0;
   }
 
   get isClosed(): boolean {

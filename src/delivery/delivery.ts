@@ -15,7 +15,7 @@ import { Block } from './block.js';
 import { BlockFlusher } from './block-flusher.js';
 import { BlockedConsumers } from './blocked-consumers.js';
 import { Cohorts } from './cohorts.js';
-import { BLOCKED, CLOSED, Consumer, IS_BLOCK, READY_COLD, READY_HOT } from './consumer.js';
+import { BLOCKED, CLOSED, Consumer, IS_BLOCK, NO_ECHO, READY_COLD, READY_HOT } from './consumer.js';
 import { type FlushCounters, Flusher, type OnSlow } from './flusher.js';
 import { LagScan } from './lag-scan.js';
 import { News } from './news.js';
@@ -187,7 +187,7 @@ export class Delivery {
   /** From here on the consumer's own messages may have to be left out of what it gets. */
   servesNoEcho(consumer: Consumer): void {
     if (consumer.publishesNoEcho) return;
-    consumer.publishesNoEcho = true;
+    consumer.flags |= NO_ECHO;
     this.#cohorts.leaveAll(consumer);
   }
 

@@ -164,7 +164,7 @@ describe('noEcho', () => {
     const topic = lab.topic();
     const [publisher, other, json] = [lab.consumer(), lab.consumer(), lab.consumer(true)];
     for (const each of [publisher, other, json]) each.subscribe(topic);
-    publisher.consumer.publishesNoEcho = true;
+    lab.delivery.servesNoEcho(publisher.consumer);
     topic.publish('a');
     topic.publish('b', publisher.consumer.number);
     topic.publish('c');
@@ -183,7 +183,7 @@ describe('noEcho', () => {
     const lab = new DeliveryLab();
     const topic = lab.topic();
     const one = lab.consumer(true).subscribe(topic);
-    one.consumer.publishesNoEcho = true;
+    lab.delivery.servesNoEcho(one.consumer);
     topic.publish('a', one.consumer.number);
     topic.publish('b');
     lab.settle();
@@ -194,7 +194,7 @@ describe('noEcho', () => {
     const lab = new DeliveryLab();
     const topic = lab.topic({ isHot: true, shared: { dataBytes: 4096, frames: 16 } });
     const one = lab.consumer().subscribe(topic);
-    one.consumer.publishesNoEcho = true;
+    lab.delivery.servesNoEcho(one.consumer);
     for (let i = 0; i < 5; i++) topic.publish('other');
     // The lane goes on while the turn is on its way: every index entry now belongs to messages of the consumer itself.
     for (let i = 0; i < 100; i++) topic.append('own', one.consumer.number);

@@ -149,7 +149,7 @@ class Simulation {
     for (let i = 0; i < count; i++) {
       let from = 0;
       if (client !== undefined && random.chance(0.2)) {
-        client.lab.consumer.publishesNoEcho = true;
+        this.lab.delivery.servesNoEcho(client.lab.consumer);
         from = client.lab.consumer.number;
       }
       const value = random.chance(0.02) ? 'x'.repeat(random.below(3000)) : random.u32();

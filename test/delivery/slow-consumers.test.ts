@@ -135,7 +135,7 @@ describe('a message without a JSON form that can be held', () => {
       const lab = new DeliveryLab();
       const topic = lab.topic({ shared: { dataBytes: 4096, frames: 64 } });
       const [text, binary] = [lab.consumer(true).subscribe(topic), lab.consumer().subscribe(topic)];
-      text.consumer.publishesNoEcho = publishesNoEcho;
+      if (publishesNoEcho) lab.delivery.servesNoEcho(text.consumer);
       for (const value of ['a', '\u0001'.repeat(1000), 'b']) topic.publish(value);
       lab.settle();
       expect(text.takeJson()).toEqual(['topic-1:1', 'topic-1:gap 2-2 too_large', 'topic-1:3']);

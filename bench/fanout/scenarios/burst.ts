@@ -44,5 +44,5 @@ function burstScenario(name: string, burst: number, peers: string[], ratioMax: n
   };
 }
 
-export const burst = burstScenario('burst', 50, [UWS, RINGCAST], 0.1);
-export const smallBurst = burstScenario('small-burst', 20, [UWS, WS, RINGCAST], 1.3);
+export const burst = burstScenario('burst', 50, [UWS, RINGCAST], 0.08);
+export const smallBurst = burstScenario('small-burst', 20, [UWS, WS, RINGCAST], 1.1);

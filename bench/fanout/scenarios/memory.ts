@@ -9,7 +9,7 @@ import { PAYLOAD_BYTES, range, settledRssBytes } from '../../support/shared.js';
 const VARIANT = 'idle';
 const IDLE_TOPICS = 100;
 const IDLE_WARM = 100;
-const STEPS = 4;
+const STEPS = 2;
 const MIB = 2 ** 20;
 const BY_CONNECTIONS = 'memory by connections';
 const CONNECTIONS = { label: 'connections', unit: '' };
@@ -60,7 +60,7 @@ export const memory: Scenario = {
     const pick = (peer: string) => results.spread('memory', VARIANT, peer, (run) => run.figures[PER_CONNECTION]);
     const bar = { scenario: 'memory', label: 'RSS per connection', unit: 'bytes', value: pick(RINGCAST) };
     return [
-      differenceBar(bar, pick(UWS), 1024),
+      differenceBar(bar, pick(UWS), 768),
       completeBar(
         'memory',
         'all delivered',

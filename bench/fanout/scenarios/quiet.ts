@@ -1,6 +1,6 @@
 // What does a message cost in time when nothing else happens?
 
-import { differenceBar } from '../../support/bars.js';
+import { ratioBar } from '../../support/bars.js';
 import { RINGCAST, type Scenario, secondsOf, UWS, type Variant, WS } from '../../support/scenario.js';
 import { latencyOf, MEASURED, PAYLOAD_BYTES, warmUp } from '../../support/shared.js';
 
@@ -34,8 +34,8 @@ export const quiet: Scenario = {
     const cold = results.spread(NAME, COLD, RINGCAST, latencyOf(MEASURED, 'cold', 'p50Micros'));
     const hot = results.spread(NAME, HOT, RINGCAST, latencyOf(MEASURED, 'hot', 'p50Micros'));
     return [
-      differenceBar({ scenario: NAME, label: 'p50, cold topic', unit: 'µs', value: cold }, baseline, 30),
-      differenceBar({ scenario: NAME, label: 'p50, hot topic', unit: 'µs', value: hot }, baseline, 80),
+      ratioBar({ scenario: NAME, label: 'p50, cold topic', unit: 'µs', value: cold }, baseline, 2),
+      ratioBar({ scenario: NAME, label: 'p50, hot topic', unit: 'µs', value: hot }, baseline, 4),
     ];
   },
 };

@@ -39,8 +39,8 @@ export const stream: Scenario = {
     const bar = (label: string, unit: string, value: typeof p99) => ({ scenario: NAME, label, unit, value });
     return [
       completeBar(NAME, `${DELAY_5}: all delivered`, results.incomplete(NAME, DELAY_5, RINGCAST), baselineWrong),
-      maximumBar(bar(`${DELAY_5}: p99`, 'ms', p99), 20),
-      maximumBar(bar(`${DELAY_5}: server CPU`, '% of a core', cpu(DELAY_5)), 50),
+      maximumBar(bar(`${DELAY_5}: p99`, 'ms', p99), 10),
+      maximumBar(bar(`${DELAY_5}: server CPU`, '% of a core', cpu(DELAY_5)), 60),
       completeBar(NAME, `${DELAY_20}: all delivered`, results.incomplete(NAME, DELAY_20, RINGCAST), baselineWrong),
       maximumBar(bar(`${DELAY_20}: server CPU`, '% of a core', cpu(DELAY_20)), 20),
     ];

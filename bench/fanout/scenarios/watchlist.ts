@@ -48,7 +48,7 @@ export const watchlist: Scenario = {
     const value = results.spread(NAME, VARIANT, RINGCAST, cpuPerDelivery);
     const baseline = results.spread(NAME, VARIANT, UWS, cpuPerDelivery);
     return [
-      ratioBar({ scenario: NAME, label: 'server CPU per delivery', unit: 'µs', value }, baseline, 0.4),
+      ratioBar({ scenario: NAME, label: 'server CPU per delivery', unit: 'µs', value }, baseline, 0.25),
       completeBar(
         NAME,
         'all delivered',

@@ -11,6 +11,8 @@ export const SLICE_MAX_BYTES = 15 * 1024;
 export const VIEW_OF_LOG_MAX_BYTES = 64 * 1024;
 /** Messages in one write, for consumers that get one message per frame. */
 export const TEXT_FRAMES_MAX = 128;
+/** Who has not taken what was published to its block is found after so many bytes of it. */
+export const UNSWEPT_MAX_BYTES = 64 * 1024;
 /** The longest automatic delay (ms), and from which utilisation on hot and cold topics have one. */
 export const AUTO_DELAY_MAX_MS = 5;
 export const AUTO_DELAY_HOT_FROM = 0.5;

@@ -18,6 +18,7 @@ import {
   SPARE_LOGS_MAX,
   STATS_REPORT_MAX_BYTES,
   UNREAD_TOTAL_MAX_BYTES,
+  UNSWEPT_MAX_BYTES,
   VIEW_OF_LOG_MAX_BYTES,
 } from '../limits.js';
 import { ENTRY_BYTES, HEADER_BYTES, LOG_MIN_BYTES } from '../log/layout.js';
@@ -39,8 +40,11 @@ export interface MemoryBound {
   readonly connectionBytes: number;
 }
 
-/** Parallel typed arrays of one subscription: connection, stream, cursor, what was asked for, list links; and the hash. */
-export const SUBSCRIPTION_BYTES = 96;
+/**
+ * Parallel typed arrays of one subscription (connection, stream, cursor, what was asked for, list links) and the hash: 96 at most;
+ * and its membership of a native topic of uWebSockets.js, some 90 (`npm run bench:fanout -- subscriptions`).
+ */
+export const SUBSCRIPTION_BYTES = 192;
 /** Engine's and uWebSockets.js's state of one connection with a subscription, without buffers (`npm run bench:fanout -- memory`). */
 export const CONNECTION_BYTES = 4096;
 /** That a connection may publish to a topic: a row of a map and, until it is looked at again, what is left of a deleted topic. */
@@ -169,8 +173,8 @@ export function memoryBound(limits: Limits): MemoryBound {
     { owner: 'connection', formula: `${size(CONNECTION_BYTES)} with a subscription`, bytes: CONNECTION_BYTES },
     {
       owner: 'unsent',
-      formula: `${JSON_FACTOR_MAX} × maxPayloadBytes (as JSON); only while it does not read`,
-      bytes: JSON_FACTOR_MAX * limits.maxPayloadBytes,
+      formula: `${size(UNSWEPT_MAX_BYTES)} + ${JSON_FACTOR_MAX} × maxPayloadBytes (as JSON); only while it does not read`,
+      bytes: UNSWEPT_MAX_BYTES + JSON_FACTOR_MAX * limits.maxPayloadBytes,
     },
     {
       owner: 'half received',

@@ -1,6 +1,6 @@
 /** Block flusher: publishes to the cohorts of a block what they have not got, and finds who does not take it. */
 
-import { TEXT_FRAMES_MAX } from '../limits.js';
+import { TEXT_FRAMES_MAX, UNSWEPT_MAX_BYTES } from '../limits.js';
 import { EVICTED, type FrameLog } from '../log/frame-log.js';
 import { GAP_MARK } from '../log/layout.js';
 import { JSON_STREAM } from '../variant/stream-spec.js';
@@ -14,8 +14,7 @@ import type { SliceCache } from './slice-cache.js';
 import type { Stream } from './stream.js';
 import { NONE, type SubscriptionTable } from './subscription-table.js';
 
-/** Who has not taken what it was sent is found after so many bytes, or so long, of publishing to its block. */
-const UNSWEPT_MAX_BYTES = 64 * 1024;
+/** Who has not taken what it was sent is found when the first of it is so old, if not before: see UNSWEPT_MAX_BYTES. */
 const UNSWEPT_MAX_MS = 50;
 /** A turn that a timer has begun comes before what was published in the one before it has reached the sockets. */
 const TURNS_TO_SOCKETS = 2;

@@ -11,6 +11,10 @@ export const SLICE_MAX_BYTES = 15 * 1024;
 export const VIEW_OF_LOG_MAX_BYTES = 64 * 1024;
 /** Messages in one write, for consumers that get one message per frame. */
 export const TEXT_FRAMES_MAX = 128;
+/** Connections that are published to together (delivery/block.ts), and of a cohort at most; and at least: fewer are sent to one
+ * by one, as a group costs memory, and a publish to it more than a send. */
+export const BLOCK_CONNECTIONS = 64;
+export const COHORT_MEMBERS_MIN = 4;
 /** Who has not taken what was published to its block is found after so many bytes of it. */
 export const UNSWEPT_MAX_BYTES = 64 * 1024;
 /** The longest automatic delay (ms), and from which utilisation on hot and cold topics have one. */

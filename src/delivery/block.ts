@@ -4,9 +4,6 @@ import { jsonEncoder } from '../protocol/encoder-json.js';
 import { Consumer, IS_BLOCK } from './consumer.js';
 import { type GroupTransport, SEND_REFUSED, type Sink } from './sink.js';
 
-/** Connections of a block, and of a cohort at most. */
-export const BLOCK_CONNECTIONS = 64;
-
 /** Nothing is sent to a block itself. */
 const NO_SINK: Sink = { send: () => SEND_REFUSED, sendEach: () => SEND_REFUSED, reply: () => {}, end: () => {} };
 

@@ -7,7 +7,8 @@
  * subscription; `askedUntil` counts its members. Its number is its row. A member is in no list: its `cursor` is the cohort.
  */
 
-import { BLOCK_CONNECTIONS, type Block } from './block.js';
+import { BLOCK_CONNECTIONS, COHORT_MEMBERS_MIN } from '../limits.js';
+import type { Block } from './block.js';
 import { BLOCKED, CLOSED, type Consumer, NO_ECHO } from './consumer.js';
 import {
   linkIdle,
@@ -21,8 +22,6 @@ import type { GroupSink, GroupTransport } from './sink.js';
 import type { Stream } from './stream.js';
 import { DELAY_OF_STREAM, NONE, type SubscriptionTable } from './subscription-table.js';
 
-/** Fewer are sent to one by one: a group costs memory, and a publish to it more than a send. */
-const MEMBERS_MIN = 4;
 /** Rows that may join in one turn; others in the next ones. */
 const JOINS_PER_TURN = 1024;
 
@@ -139,7 +138,7 @@ export class Cohorts {
     const table = this.#table;
     const equals: number[] = [];
     let others = 0;
-    if (stream.subscriberCount >= MEMBERS_MIN) {
+    if (stream.subscriberCount >= COHORT_MEMBERS_MIN) {
       for (const consumer of block.connections) {
         const other = table.find(consumer.slot, stream.slot);
         if (other === NONE || table.delayMs[other] !== DELAY_OF_STREAM || consumer.publishesNoEcho) continue;
@@ -148,8 +147,8 @@ export class Cohorts {
         else others++;
       }
     }
-    if (equals.length < MEMBERS_MIN) {
-      if (equals.length + others < MEMBERS_MIN) table.setJoins(row, false);
+    if (equals.length < COHORT_MEMBERS_MIN) {
+      if (equals.length + others < COHORT_MEMBERS_MIN) table.setJoins(row, false);
       return;
     }
     const cohort = table.add(block.slot, stream.slot);

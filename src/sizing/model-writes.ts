@@ -8,6 +8,8 @@ import {
   AUTO_DELAY_COLD_FROM,
   AUTO_DELAY_HOT_FROM,
   AUTO_DELAY_MAX_MS,
+  BLOCK_CONNECTIONS,
+  COHORT_MEMBERS_MIN,
   SLICE_MAX_BYTES,
   TEXT_FRAMES_MAX,
 } from '../limits.js';
@@ -116,6 +118,32 @@ export function fanOutWaitMs(subscribers: number, messagesPerSecond: number, wri
   return messagesPerSecond === 0 ? 0 : Math.min((subscribers * writeMicros) / 2000, 1000 / messagesPerSecond);
 }
 
+/**
+ * The part of subscriptions that are in cohorts, where a block has so many of a topic on average: it takes COHORT_MEMBERS_MIN,
+ * and how many there are is Poisson's.
+ */
+export function cohortShare(membersMean: number): number {
+  let exactly = Math.exp(-membersMean);
+  let fewer = 0;
+  for (let members = 0; members < COHORT_MEMBERS_MIN; members++) {
+    fewer += exactly;
+    exactly *= membersMean / (members + 1);
+  }
+  return 1 - fewer;
+}
+
+/**
+ * What comes per second that may make a client's write due: what comes for itself, and for its block, which is written to
+ * when the first message for any of its cohorts is due.
+ */
+function dueArrivals(group: TopicGroup, subscriptions: number, subscribers: number): number {
+  const bursts = group.ratePerSecond / burstOf(group);
+  const own = subscriptions * bursts;
+  const perBlock = BLOCK_CONNECTIONS * Math.min(1, subscriptions / group.count);
+  const share = cohortShare(Math.min(subscribers, perBlock));
+  return Math.max(own, (1 - share) * own + share * share * group.count * bursts);
+}
+
 /** Of a class that reads. @param subscribersOf of a topic of the group, in this process */
 export function clientTraffic(
   clientClass: ClientClass,
@@ -139,16 +167,19 @@ export function clientTraffic(
   const alone = perSecond((group) => (isAlone(group) ? 1 : 0));
   const aloneBytes = perSecond((group) => (isAlone(group) ? sizeOf(group) : 0));
   const arrivals = shares.map(({ group, subscriptions, collectingMs }) => ({
-    perSecond: (subscriptions * group.ratePerSecond) / burstOf(group),
+    perSecond: subscriptions === 0 ? 0 : dueArrivals(group, subscriptions, subscribersOf(group)),
     collectingMs,
   }));
   const fromText = isJson ? messages / TEXT_FRAMES_MAX : 0;
   const read = shares.filter(({ subscriptions, group }) => subscriptions * group.ratePerSecond > 0);
-  const bursts = arrivals.reduce((sum, { perSecond }) => sum + perSecond, 0);
+  const bursts = perSecond((group) => 1 / burstOf(group));
+  const due = arrivals.reduce((sum, { perSecond }) => sum + perSecond, 0);
   const subscribers = Math.min(...read.map(({ group }) => subscribersOf(group)));
   const waitMs = fanOutWaitMs(subscribers, bursts, coefficients.perWriteMicros) + busyWaitMs(utilisation);
   const interval = writeIntervalSeconds(arrivals) + waitMs / 1000;
-  const writes = Math.max(1 / interval, (bytes - aloneBytes) / SLICE_MAX_BYTES + alone, fromText);
+  // Of what is due together, something is for this client: what made it due, or what came until then.
+  const hasSome = 1 - (1 - bursts / due) * Math.exp(-bursts * (interval - 1 / due));
+  const writes = Math.max(messages === 0 ? 0 : hasSome / interval, (bytes - aloneBytes) / SLICE_MAX_BYTES + alone, fromText);
   const shortestMs = Math.min(
     ...arrivals.filter(({ perSecond }) => perSecond > 0).map(({ collectingMs }) => collectingMs),
   );

@@ -1,6 +1,6 @@
 /** Block flusher: publishes to the cohorts of a block what they have not got, and finds who does not take it. */
 
-import { TEXT_FRAMES_MAX, UNSWEPT_MAX_BYTES } from '../limits.js';
+import { SLICE_MAX_BYTES, TEXT_FRAMES_MAX, UNSWEPT_MAX_BYTES } from '../limits.js';
 import { EVICTED, type FrameLog } from '../log/frame-log.js';
 import { GAP_MARK } from '../log/layout.js';
 import { JSON_STREAM } from '../variant/stream-spec.js';
@@ -27,6 +27,8 @@ export class BlockFlusher {
   readonly #counters: FlushCounters;
   readonly #inPlace: SliceCache[];
   readonly #onBlocked: (consumer: Consumer) => void;
+  /** The frame that is published as a message of its own. */
+  readonly #frame = new Uint8Array(SLICE_MAX_BYTES);
   /** Names a turn of the event loop. */
   #turn = 1;
 
@@ -89,27 +91,24 @@ export class BlockFlusher {
         stream.options.spec.key === JSON_STREAM.key
           ? this.#publishTexts(block, stream, cohort, nowMs)
           : this.#publishSlice(block, stream, cohort, nowMs);
-      // The writer was faster: the tail says so now.
-      if (!isPublished) log.refresh();
+      if (isPublished) continue;
+      // The writer was faster, and the tail says so now; or it is a frame that travels alone, to each by itself: in parts, with
+      // pings between them.
+      log.refresh();
+      if (isLarge(log, table.cursor[cohort])) {
+        this.#cohorts.dissolve(block, cohort);
+        return true;
+      }
     }
   }
 
   #publishSlice(block: Block, stream: Stream, cohort: number, nowMs: number): boolean {
     const { log, slice } = stream;
     const cursor = this.#table.cursor[cohort];
-    if (slice.load(log, cursor, this.#inPlace)) {
-      const { view, until, frames } = slice;
-      block.transport.publish(cohort, view, false);
-      this.#published(block, stream, cohort, until, frames, view.length, nowMs);
-      return true;
-    }
-    // Larger than a slice: a frame that travels alone.
-    const index = log.indexOf(cursor);
-    const next = log.firstSeqAt(index + 1);
-    const frame = this.#copyOf(log, index);
-    if (frame === null) return false;
-    block.transport.publish(cohort, frame, false);
-    this.#published(block, stream, cohort, next, 1, frame.length, nowMs);
+    if (!slice.load(log, cursor, this.#inPlace)) return false;
+    const { view, until, frames } = slice;
+    block.transport.publish(cohort, view, false);
+    this.#published(block, stream, cohort, until, frames, view.length, nowMs);
     return true;
   }
 
@@ -133,11 +132,11 @@ export class BlockFlusher {
     return true;
   }
 
-  /** Null: the writer has overwritten it. */
+  /** Null: the writer has overwritten it, or it is larger than a slice. */
   #copyOf(log: FrameLog, index: number): Uint8Array | null {
     const bytes = log.sliceBytes(index, index + 1);
-    if (!(bytes > 0)) return null;
-    const frame = new Uint8Array(bytes);
+    if (!(bytes > 0 && bytes <= SLICE_MAX_BYTES)) return null;
+    const frame = this.#frame.subarray(0, bytes);
     return log.copy(index, index + 1, frame, 0) === EVICTED ? null : frame;
   }
 
@@ -179,4 +178,11 @@ export class BlockFlusher {
     }
     return true;
   }
+}
+
+/** Whether the frame at the cursor is larger than a slice. */
+function isLarge(log: FrameLog, cursor: number): boolean {
+  if (cursor < log.tailSeq || cursor > log.headSeq) return false;
+  const index = log.indexOf(cursor);
+  return log.sliceBytes(index, index + 1) > SLICE_MAX_BYTES;
 }

@@ -22,8 +22,10 @@ import type { GroupSink, GroupTransport } from './sink.js';
 import type { Stream } from './stream.js';
 import { DELAY_OF_STREAM, NONE, type SubscriptionTable } from './subscription-table.js';
 
-/** Rows that may join in one turn; others in the next ones. */
-const JOINS_PER_TURN = 1024;
+/** Rows that are looked at between two looks at the clock: one takes some microseconds. */
+const JOINS_PER_CLOCK_READ = 16;
+/** As many members a block has on average where it is looked for enough: with less, chance seldom makes it four. */
+const MEMBERS_MEAN_MIN = 2;
 
 export interface CohortEvents {
   /** A row has left its cohort and is behind: its consumer is to be flushed. */
@@ -44,8 +46,10 @@ export class Cohorts {
   readonly #events: CohortEvents;
   /** Blocks with room, by their transport. */
   readonly #open = new Map<GroupTransport, Block[]>();
-  /** Rows that have become idle and may join. */
+  #connections = 0;
+  /** Rows that have become idle and may join, of which those before `#nextCandidate` have been looked at. */
   #candidates: number[] = [];
+  #nextCandidate = 0;
 
   /** @param streams by slot, as is `consumers`: delivery's own */
   constructor(
@@ -79,6 +83,7 @@ export class Cohorts {
     }
     block.connections.push(consumer);
     consumer.block = block;
+    this.#connections++;
     if (block.connections.length === BLOCK_CONNECTIONS) open.pop();
   }
 
@@ -88,6 +93,7 @@ export class Cohorts {
     if (block === null) return;
     const { connections } = block;
     if (connections.length === BLOCK_CONNECTIONS) this.#open.get(block.transport)?.push(block);
+    this.#connections--;
     const last = connections.pop() as Consumer;
     if (last !== consumer) connections[connections.indexOf(consumer)] = last;
   }
@@ -104,23 +110,26 @@ export class Cohorts {
     if (canJoin(consumer)) this.#candidates.push(row);
   }
 
-  /** At the end of a turn, when all that was sent by itself is sent: lets those join that still may. */
-  step(): void {
-    const table = this.#table;
+  /** At the end of a turn, when all that was sent by itself is sent: lets those join that still may. `isLate` ends it. */
+  step(isLate: () => boolean): void {
     const candidates = this.#candidates;
-    if (candidates.length === 0) return;
-    this.#candidates = candidates.splice(JOINS_PER_TURN);
-    for (const row of candidates) {
-      // It may be another's by now: what counts is what it is.
-      if (table.connection[row] === NONE || !table.joins(row) || table.isPending(row) || table.isMember(row)) continue;
-      const consumer = this.#consumers[table.connection[row]] as Consumer;
-      const stream = this.#streams[table.stream[row]] as Stream;
-      if (!stream.isRemoved && canJoin(consumer)) this.#settle(consumer.block as Block, consumer, stream, row);
+    while (this.#nextCandidate < candidates.length) {
+      this.#settle(candidates[this.#nextCandidate++]);
+      if (this.#nextCandidate % JOINS_PER_CLOCK_READ === 0 && isLate()) return;
     }
+    candidates.length = 0;
+    this.#nextCandidate = 0;
   }
 
-  #settle(block: Block, consumer: Consumer, stream: Stream, row: number): void {
-    const cohort = this.#table.find(block.slot, stream.slot);
+  /** The row may be another's by now: what counts is what it is. */
+  #settle(row: number): void {
+    const table = this.#table;
+    if (table.connection[row] === NONE || !table.joins(row) || table.isPending(row) || table.isMember(row)) return;
+    const consumer = this.#consumers[table.connection[row]] as Consumer;
+    const stream = this.#streams[table.stream[row]] as Stream;
+    if (stream.isRemoved || !canJoin(consumer)) return;
+    const block = consumer.block as Block;
+    const cohort = table.find(block.slot, stream.slot);
     if (cohort === NONE) this.#found(block, stream, row);
     else this.#joinAt(cohort, block, consumer, stream, row);
   }
@@ -138,7 +147,7 @@ export class Cohorts {
     const table = this.#table;
     const equals: number[] = [];
     let others = 0;
-    if (stream.subscriberCount >= COHORT_MEMBERS_MIN) {
+    if (this.#isLikely(stream)) {
       for (const consumer of block.connections) {
         const other = table.find(consumer.slot, stream.slot);
         if (other === NONE || table.delayMs[other] !== DELAY_OF_STREAM || consumer.publishesNoEcho) continue;
@@ -157,6 +166,11 @@ export class Cohorts {
     linkIdle(table, stream, cohort);
     this.count++;
     for (const each of equals) this.#join(cohort, this.#consumers[table.connection[each]] as Consumer, stream, each);
+  }
+
+  #isLikely({ subscriberCount }: Stream): boolean {
+    if (subscriberCount < COHORT_MEMBERS_MIN) return false;
+    return subscriberCount * BLOCK_CONNECTIONS >= MEMBERS_MEAN_MIN * this.#connections;
   }
 
   #join(cohort: number, consumer: Consumer, stream: Stream, row: number): void {

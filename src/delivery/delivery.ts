@@ -425,7 +425,7 @@ export class Delivery {
     const hotDeadlineMs = Math.max(deadlineMs, this.#loop.nowMs() + budgetMs * HOT_SHARE);
     this.#flushQueue(hot, READY_HOT, hotDeadlineMs, Math.max(1, socketsMax - sockets));
     for (const block of this.#unfinished.splice(0)) this.#schedule.makeReady(block, block.coldHead === NONE);
-    this.#cohorts.step();
+    this.#cohorts.step(() => this.#loop.nowMs() >= hotDeadlineMs);
   }
 
   /**

@@ -179,7 +179,11 @@ export function clientTraffic(
   const interval = writeIntervalSeconds(arrivals) + waitMs / 1000;
   // Of what is due together, something is for this client: what made it due, or what came until then.
   const hasSome = 1 - (1 - bursts / due) * Math.exp(-bursts * (interval - 1 / due));
-  const writes = Math.max(messages === 0 ? 0 : hasSome / interval, (bytes - aloneBytes) / SLICE_MAX_BYTES + alone, fromText);
+  const writes = Math.max(
+    messages === 0 ? 0 : hasSome / interval,
+    (bytes - aloneBytes) / SLICE_MAX_BYTES + alone,
+    fromText,
+  );
   const shortestMs = Math.min(
     ...arrivals.filter(({ perSecond }) => perSecond > 0).map(({ collectingMs }) => collectingMs),
   );

@@ -170,7 +170,7 @@ function readCounts() {
     cpuMs: (cpu.user + cpu.system) / 1000,
     published: publisher.total,
     deliveries: tracker.delivered,
-    writes: counter.messages + jsonCounter.reads,
+    writes: counter.reads + jsonCounter.reads,
     bytes: counter.bytes + jsonCounter.bytes,
   };
 }

@@ -46,8 +46,8 @@ export class Connections implements ConnectionHost {
   readonly encoders: ConnectionHost['encoders'];
   readonly intake: Intake<Connection>;
   readonly fault: (fault: unknown) => void;
-  /** Publishes to groups of connections; set by the server, and nobody is connected before. */
-  groups: GroupTransport = { publish: () => {} };
+  /** Publishes to groups of connections; set by the server, and nobody is connected before. Null: each is sent to by itself. */
+  groups: GroupTransport | null = null;
 
   readonly #options: ConnectionsOptions;
   readonly #router: Router;
@@ -153,7 +153,11 @@ export class Connections implements ConnectionHost {
 
   openSession(connection: Connection, { connectionId, context }: ConnectionRequest, codec: Codec): Session {
     const encoder = this.encoders[codec];
-    const consumer = this.#delivery.addGroupConsumer(connection, encoder, this.groups);
+    const { groups } = this;
+    const consumer =
+      groups === null
+        ? this.#delivery.addConsumer(connection, encoder)
+        : this.#delivery.addGroupConsumer(connection, encoder, groups);
     const session = new Session(connectionId, consumer, context);
     const { heartbeatMs, maxPayloadBytes, maxSubscriptionsPerConnection } = this.#options;
     const limits: WelcomeLimits = { maxPayloadBytes, maxSubscriptionsPerConnection };

@@ -14,10 +14,10 @@ interface Bar {
 }
 
 const BARS: readonly Bar[] = [
-  { check: 'saturation', bar: 1.0, tolerance: 0.12 },
-  { check: 'burst', bar: 0.1, tolerance: 0.12 },
-  { check: 'small-burst', bar: 1.3, tolerance: 0.12 },
-  { check: 'watchlist', bar: 0.4, tolerance: 0.12 },
+  { check: 'saturation', bar: 0.95, tolerance: 0.12 },
+  { check: 'burst', bar: 0.08, tolerance: 0.12 },
+  { check: 'small-burst', bar: 1.1, tolerance: 0.12 },
+  { check: 'watchlist', bar: 0.25, tolerance: 0.12 },
 ];
 
 /** What the guard itself measured when the limits were last set, and where. */

@@ -3,6 +3,7 @@
 import { SLICE_MAX_BYTES, TEXT_FRAMES_MAX, UNSWEPT_MAX_BYTES } from '../limits.js';
 import { EVICTED, type FrameLog } from '../log/frame-log.js';
 import { GAP_MARK } from '../log/layout.js';
+import type { Loop } from '../time/loop.js';
 import { JSON_STREAM } from '../variant/stream-spec.js';
 import type { Block } from './block.js';
 import type { Cohorts } from './cohorts.js';
@@ -16,6 +17,8 @@ import { NONE, type SubscriptionTable } from './subscription-table.js';
 
 /** Who has not taken what it was sent is found when the first of it is so old, if not before: see UNSWEPT_MAX_BYTES. */
 const UNSWEPT_MAX_MS = 50;
+/** A publish to a cohort takes some microseconds. */
+const COHORTS_PER_CLOCK_READ = 16;
 /** A turn that a timer has begun comes before what was published in the one before it has reached the sockets. */
 const TURNS_TO_SOCKETS = 2;
 
@@ -27,6 +30,7 @@ export class BlockFlusher {
   readonly #counters: FlushCounters;
   readonly #inPlace: SliceCache[];
   readonly #onBlocked: (consumer: Consumer) => void;
+  readonly #loop: Loop;
   /** The frame that is published as a message of its own. */
   readonly #frame = new Uint8Array(SLICE_MAX_BYTES);
   /** Names a turn of the event loop. */
@@ -40,7 +44,9 @@ export class BlockFlusher {
     counters: FlushCounters,
     inPlace: SliceCache[],
     onBlocked: (consumer: Consumer) => void,
+    loop: Loop,
   ) {
+    this.#loop = loop;
     this.#table = table;
     this.#streams = streams;
     this.#cohorts = cohorts;
@@ -55,13 +61,15 @@ export class BlockFlusher {
   }
 
   /** Hot path: per block and flush. Returns whether there is more to publish, in a later turn. */
-  flush(block: Block, nowMs: number): boolean {
+  flush(block: Block, deadlineMs: number): boolean {
+    const nowMs = this.#loop.nowMs();
     block.reached = 0;
     if (!this.#sweepIfDue(block, nowMs)) return true;
     this.#counters.flushes++;
-    while (block.isPending) {
+    for (let cohorts = 1; block.isPending; cohorts++) {
       const cohort = block.coldHead !== NONE ? block.coldHead : block.hotHead;
       if (!this.catchUp(block, cohort, nowMs)) return true;
+      if (cohorts % COHORTS_PER_CLOCK_READ === 0 && this.#loop.nowMs() >= deadlineMs) return block.isPending;
     }
     return false;
   }

@@ -105,6 +105,15 @@ export class Cohorts {
     if (consumer.block !== null && this.#table.delayMs[row] === DELAY_OF_STREAM) this.#table.setJoins(row, true);
   }
 
+  /** The row of a new subscription is up to date: it joins at once where there is a cohort at its cursor. */
+  begin(consumer: Consumer, stream: Stream, row: number): void {
+    const table = this.#table;
+    if (!table.joins(row) || !canJoin(consumer)) return;
+    const cohort = table.find((consumer.block as Block).slot, stream.slot);
+    if (cohort !== NONE && table.cursor[cohort] === table.cursor[row]) this.#join(cohort, consumer, stream, row);
+    else this.#candidates.push(row);
+  }
+
   /** The row, which joins, has become idle. */
   mayJoin(consumer: Consumer, row: number): void {
     if (canJoin(consumer)) this.#candidates.push(row);

@@ -26,6 +26,8 @@ export class Consumer {
   readonly number: number;
   readonly sink: Sink;
   readonly encoder: FrameEncoder;
+  /** The streams that it subscribes to. */
+  readonly spec: StreamSpec;
 
   flags = 0;
   /** First and last row of the pending lists (see `SubscriptionTable`). */
@@ -49,11 +51,7 @@ export class Consumer {
     this.number = number;
     this.sink = sink;
     this.encoder = encoder;
-  }
-
-  /** The streams that it subscribes to. */
-  get spec(): StreamSpec {
-    return STREAM_OF_CODEC[this.encoder.codec];
+    this.spec = STREAM_OF_CODEC[encoder.codec];
   }
 
   get publishesNoEcho(): boolean {

@@ -20,6 +20,7 @@ import { type FlushCounters, Flusher, type OnSlow } from './flusher.js';
 import { LagScan } from './lag-scan.js';
 import { News } from './news.js';
 import { Pace } from './pace.js';
+import { ReadyConsumers } from './ready-consumers.js';
 import { Removals } from './removals.js';
 import {
   linkIdle,
@@ -29,7 +30,6 @@ import {
   unlinkIdle,
   unlinkPending,
 } from './row-lists.js';
-import { Schedule } from './schedule.js';
 import type { GroupSink, GroupTransport, Sink } from './sink.js';
 import { Stream, type StreamOptions } from './stream.js';
 import { DELAY_OF_STREAM, NONE, SubscriptionTable } from './subscription-table.js';
@@ -61,10 +61,7 @@ export interface DeliveryEvents {
 
 /** Clock reads cost about 40 ns, a flush some microseconds. */
 const FLUSHES_PER_CLOCK_READ = 8;
-/**
- * Sockets that one turn publishes to: they are written to when it is over, all at once, and that takes some microseconds
- * each.
- */
+/** Sockets that one turn publishes to: they are written to when it is over, all at once. */
 const SOCKETS_PER_TURN = 64;
 /** Part of the budget that hot consumers get even in a turn that cold ones used up. */
 const HOT_SHARE = 0.25;
@@ -85,7 +82,7 @@ export class Delivery {
   readonly #streams: (Stream | null)[] = [];
   readonly #freeStreamSlots: number[] = [];
   readonly #flusher: Flusher;
-  readonly #schedule: Schedule;
+  readonly #ready: ReadyConsumers;
   readonly #cohorts: Cohorts;
   readonly #blockFlusher: BlockFlusher;
   readonly #news: News;
@@ -117,7 +114,7 @@ export class Delivery {
       onFault: (consumer, fault) => this.#fail(consumer, fault),
     });
     this.counters = this.#flusher.counters;
-    this.#schedule = new Schedule(
+    this.#ready = new ReadyConsumers(
       loop,
       () => this.#scheduleTurn(),
       () => {
@@ -125,17 +122,17 @@ export class Delivery {
       },
     );
     this.#cohorts = new Cohorts(this.table, this.#streams, this.#consumers, (transport) => this.#addBlock(transport), {
-      onPending: (consumer, { isHot }) => this.#schedule.makeReady(consumer, isHot),
+      onPending: (consumer, { isHot }) => this.#ready.makeReady(consumer, isHot),
       catchUp: (block, cohort) => this.#blockFlusher.catchUp(block, cohort, loop.nowMs()),
     });
-    const { inPlace } = this.#flusher;
     this.#blockFlusher = new BlockFlusher(
       this.table,
       this.#streams,
       this.#cohorts,
       this.counters,
-      inPlace,
+      this.#flusher.inPlace,
       (consumer) => this.#block(consumer),
+      loop,
     );
     this.#removals = new Removals(
       this.table,
@@ -150,7 +147,7 @@ export class Delivery {
     );
     this.#blocked = new BlockedConsumers(this.table, this.#streams, loop, onSlow);
     this.autoDelay = new AutoDelay(() => loop.busyMs(), loop.nowMs());
-    this.#news = new News(this.table, this.#consumers, this.#schedule, this.autoDelay, loop);
+    this.#news = new News(this.table, this.#consumers, this.#ready, this.autoDelay, loop);
   }
 
   // ---- consumers and streams ---------------------------------------------------------------------------------------
@@ -194,7 +191,7 @@ export class Delivery {
   /** Ends a consumer. What it held is freed in this turn of the event loop and, where that is much, in the next ones. */
   removeConsumer(consumer: Consumer): void {
     if ((consumer.flags & CLOSED) !== 0) return;
-    this.#schedule.remove(consumer);
+    this.#ready.remove(consumer);
     this.#blocked.remove(consumer);
     consumer.flags = (consumer.flags & ~BLOCKED) | CLOSED;
     this.#removals.addConsumer(consumer);
@@ -257,11 +254,11 @@ export class Delivery {
     if (options.delayMs !== DELAY_OF_STREAM) stream.ownDelays++;
     if (options.cursor > stream.log.headSeq) {
       linkIdle(table, stream, row);
-      if (table.joins(row)) this.#cohorts.mayJoin(consumer, row);
+      this.#cohorts.begin(consumer, stream, row);
       if (this.#cohorts.hasWork) this.#scheduleTurn();
     } else {
       linkPending(table, consumer, stream.isHot, row);
-      this.#schedule.makeReady(consumer, stream.isHot);
+      this.#ready.makeReady(consumer, stream.isHot);
     }
     return true;
   }
@@ -307,7 +304,7 @@ export class Delivery {
     this.#blocked.remove(consumer);
     if (!consumer.isPending) return;
     this.#blocked.updateFloors(consumer);
-    this.#schedule.makeReady(consumer, consumer.coldHead === NONE);
+    this.#ready.makeReady(consumer, consumer.coldHead === NONE);
   }
 
   /** The transport is full although delivery sent nothing (an answer, say). */
@@ -321,12 +318,7 @@ export class Delivery {
     this.#cohorts.leaveAll(consumer);
   }
 
-  /** Flushes everything that can be flushed, without delays: before a shutdown. */
-  flushAll(): void {
-    while (!this.flushSome());
-  }
-
-  /** A turn's part of that. True: everything has been flushed; the next call begins again. */
+  /** A turn's part of flushing all that can be, without delays, before a shutdown. True: everything has been flushed. */
   flushSome(): boolean {
     const deadlineMs = this.#loop.nowMs() + this.#budgetMs;
     this.#blockFlusher.beginTurn();
@@ -336,7 +328,7 @@ export class Delivery {
     while (this.#flushedSlots < this.#consumers.length) {
       const consumer = this.#consumers[this.#flushedSlots];
       // Each call sends one message; the consumer is passed when it is up to date, blocked or gone.
-      const hasMore = consumer != null && this.#flush(consumer);
+      const hasMore = consumer != null && this.#flush(consumer, deadlineMs);
       if (!hasMore) this.#flushedSlots++;
       else if ((consumer.flags & IS_BLOCK) !== 0) return false;
       if (this.#loop.nowMs() >= deadlineMs && this.#flushedSlots < this.#consumers.length) return false;
@@ -349,7 +341,7 @@ export class Delivery {
   /** Calls off every timer; no turn runs any more. */
   close(): void {
     this.#isClosed = true;
-    this.#schedule.close();
+    this.#ready.close();
     this.#blocked.close();
   }
 
@@ -359,8 +351,8 @@ export class Delivery {
       consumers: this.#consumers.length - this.#freeConsumerSlots.length - this.#blockCount,
       streams: this.#streams.length - this.#freeStreamSlots.length,
       subscriptions: this.table.count - this.#cohorts.count,
-      ready: this.#schedule.readyCount,
-      waiting: this.#schedule.waitingCount,
+      ready: this.#ready.readyCount,
+      waiting: this.#ready.waitingCount,
       blocked: this.#blocked.count,
     };
   }
@@ -395,17 +387,15 @@ export class Delivery {
       this.#isTurnScheduled = false;
       this.#flusher.forgetViews();
       if (this.#hasWork()) this.#scheduleTurn();
-      else this.#rest();
+      else {
+        this.#pace.rest();
+        this.#ready.armTimer();
+      }
     }
   }
 
-  #rest(): void {
-    this.#pace.rest();
-    this.#schedule.armTimer();
-  }
-
   #hasWork(): boolean {
-    return this.#news.count + this.#schedule.readyCount > 0 || this.#removals.hasWork || this.#cohorts.hasWork;
+    return this.#news.count + this.#ready.readyCount > 0 || this.#removals.hasWork || this.#cohorts.hasWork;
   }
 
   #runPhases(): void {
@@ -419,12 +409,12 @@ export class Delivery {
     const budgetMs = this.#budgetMs * factor;
     const deadlineMs = startMs + budgetMs;
     this.#news.mark(deadlineMs);
-    this.#schedule.expire(startMs);
-    const { cold, hot } = this.#schedule;
+    this.#ready.expire(startMs);
+    const { cold, hot } = this.#ready;
     const sockets = this.#flushQueue(cold, READY_COLD, deadlineMs, socketsMax);
     const hotDeadlineMs = Math.max(deadlineMs, this.#loop.nowMs() + budgetMs * HOT_SHARE);
     this.#flushQueue(hot, READY_HOT, hotDeadlineMs, Math.max(1, socketsMax - sockets));
-    for (const block of this.#unfinished.splice(0)) this.#schedule.makeReady(block, block.coldHead === NONE);
+    for (const block of this.#unfinished.splice(0)) this.#ready.makeReady(block, block.coldHead === NONE);
     this.#cohorts.step(() => this.#loop.nowMs() >= hotDeadlineMs);
   }
 
@@ -438,12 +428,12 @@ export class Delivery {
     while (queue.length > 0) {
       const consumer = queue.shift();
       consumer.flags &= ~readyFlag;
-      const hasMore = this.#flush(consumer);
+      const hasMore = this.#flush(consumer, deadlineMs);
       if ((consumer.flags & IS_BLOCK) !== 0) {
         if (hasMore) this.#unfinished.push(consumer as Block);
         sockets += (consumer as Block).reached;
         if (sockets >= socketsMax) break;
-      } else if (hasMore) this.#schedule.makeReady(consumer, consumer.coldHead === NONE);
+      } else if (hasMore) this.#ready.makeReady(consumer, consumer.coldHead === NONE);
       if (--untilClockRead === 0) {
         if (this.#loop.nowMs() >= deadlineMs) break;
         untilClockRead = FLUSHES_PER_CLOCK_READ;
@@ -453,16 +443,16 @@ export class Delivery {
   }
 
   /** Hot path: per consumer and flush. Returns whether there is more to send that can be taken. */
-  #flush(consumer: Consumer): boolean {
-    if ((consumer.flags & IS_BLOCK) !== 0) return this.#flushBlock(consumer as Block);
+  #flush(consumer: Consumer, deadlineMs: number): boolean {
+    if ((consumer.flags & IS_BLOCK) !== 0) return this.#flushBlock(consumer as Block, deadlineMs);
     const hasMore = this.#flusher.flush(consumer);
     if ((consumer.flags & BLOCKED) !== 0) this.#block(consumer);
     return hasMore;
   }
 
-  #flushBlock(block: Block): boolean {
+  #flushBlock(block: Block, deadlineMs: number): boolean {
     try {
-      return this.#blockFlusher.flush(block, this.#loop.nowMs());
+      return this.#blockFlusher.flush(block, deadlineMs);
     } catch (fault) {
       // It is not known whom what was published has reached.
       for (const consumer of [...block.connections]) this.#fail(consumer, fault);

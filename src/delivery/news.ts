@@ -3,8 +3,8 @@
 import type { Loop } from '../time/loop.js';
 import type { AutoDelay } from './auto-delay.js';
 import type { Consumer } from './consumer.js';
+import type { ReadyConsumers } from './ready-consumers.js';
 import { linkPending, unlinkIdle } from './row-lists.js';
-import type { Schedule } from './schedule.js';
 import { DELAY_AUTO, type Stream } from './stream.js';
 import { DELAY_OF_STREAM, NONE, type SubscriptionTable } from './subscription-table.js';
 import { WorkQueue } from './work-queue.js';
@@ -18,7 +18,7 @@ const STREAMS_PER_CLOCK_READ = 16;
 export class News {
   readonly #table: SubscriptionTable;
   readonly #consumers: readonly (Consumer | null)[];
-  readonly #schedule: Schedule;
+  readonly #ready: ReadyConsumers;
   readonly #autoDelay: AutoDelay;
   readonly #loop: Loop;
   readonly #cold = new WorkQueue<Stream>();
@@ -28,13 +28,13 @@ export class News {
   constructor(
     table: SubscriptionTable,
     consumers: readonly (Consumer | null)[],
-    schedule: Schedule,
+    ready: ReadyConsumers,
     autoDelay: AutoDelay,
     loop: Loop,
   ) {
     this.#table = table;
     this.#consumers = consumers;
-    this.#schedule = schedule;
+    this.#ready = ready;
     this.#autoDelay = autoDelay;
     this.#loop = loop;
   }
@@ -94,8 +94,8 @@ export class News {
       unlinkIdle(table, stream, row);
       linkPending(table, consumer, isHot, row);
       const delayMs = (ownDelayMs === DELAY_OF_STREAM ? streamDelayMs : ownDelayMs) - waitedMs;
-      if (delayMs <= 0) this.#schedule.makeReady(consumer, isHot);
-      else this.#schedule.makeWait(consumer, nowMs + delayMs);
+      if (delayMs <= 0) this.#ready.makeReady(consumer, isHot);
+      else this.#ready.makeWait(consumer, nowMs + delayMs);
     }
     return false;
   }

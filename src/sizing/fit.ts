@@ -14,7 +14,7 @@ import {
   wakingEvents,
 } from './model-cpu.js';
 import { coldLogBytes, processMemory, touchedRingBytes } from './model-memory.js';
-import { busyWaitMs, fanOutWaitMs } from './model-writes.js';
+import { busyWaitMs, dueArrivals, fanOutWaitMs, partForClient } from './model-writes.js';
 import type { Point } from './points.js';
 import { burstOf, type Workload, type WorkloadSettings } from './workload.js';
 
@@ -52,6 +52,8 @@ const WAKE_UP_MS_CANDIDATES = [0.02, 0.03, 0.05, 0.075, 0.1, 0.15, 0.2, 0.3, 0.4
 const WAKE_UPS = 4;
 const FAN_OUTS = 6;
 const WAKING_ROUNDS = 12;
+/** Of the bisection that finds an interval. */
+const INTERVAL_STEPS = 40;
 /** Messages per client from which on the time between two writes tells how long they were collected. */
 const FREQUENT_PER_SECOND = 20 * 0.9;
 /** Socket, inode, dentry, file, and its entry in epoll (bytes): in /proc/slabinfo of Linux 6.18 on x86-64 together 3.8 KiB. */
@@ -117,10 +119,21 @@ export function fitCoefficients(observations: Observations): FittedCalibration {
 
 // ---- how long messages are collected ----------------------------------------------------------------------------------
 
-/** What the time between two writes to a client is longer than the mean time between two of its messages. */
-function collectedMs({ measured }: Observation): number {
-  const perClient = measured.deliveries / measured.clients;
-  return Math.max(0, (1000 * measured.clients) / measured.writes - 1000 / perClient);
+/** How long what is due together is collected: by the interval between two such times from which the measured writes follow. */
+function collectedMs({ point, measured }: Observation): number {
+  const [group] = point.topics;
+  const own = measured.deliveries / measured.clients / burstOf(group);
+  const subscriptions = measured.subscriptions / measured.clients;
+  const due = Math.max(own, dueArrivals(group, subscriptions, measured.subscriptions / group.count));
+  const writes = measured.writes / measured.clients;
+  let low = 1 / due;
+  let high = Math.max(low, 1 / writes);
+  for (let step = 0; step < INTERVAL_STEPS; step++) {
+    const middle = (low + high) / 2;
+    if (partForClient(own, due, middle) > writes * middle) low = middle;
+    else high = middle;
+  }
+  return 1000 * (high - 1 / due);
 }
 
 function fitTiming(observations: readonly Observation[], perWriteMicros: number) {

@@ -136,12 +136,20 @@ export function cohortShare(membersMean: number): number {
  * What comes per second that may make a client's write due: what comes for itself, and for its block, which is written to
  * when the first message for any of its cohorts is due.
  */
-function dueArrivals(group: TopicGroup, subscriptions: number, subscribers: number): number {
+export function dueArrivals(group: TopicGroup, subscriptions: number, subscribers: number): number {
   const bursts = group.ratePerSecond / burstOf(group);
   const own = subscriptions * bursts;
   const perBlock = BLOCK_CONNECTIONS * Math.min(1, subscriptions / group.count);
   const share = cohortShare(Math.min(subscribers, perBlock));
   return Math.max(own, (1 - share) * own + share * share * group.count * bursts);
+}
+
+/**
+ * Of the times at which something is due for its block, the part at which something is for the client: what made it due, or what
+ * came until then. @param interval from one such time to the next (s). `own` and `due` are per second
+ */
+export function partForClient(own: number, due: number, interval: number): number {
+  return 1 - (1 - own / due) * Math.exp(-own * (interval - 1 / due));
 }
 
 /** Of a class that reads. @param subscribersOf of a topic of the group, in this process */
@@ -177,10 +185,8 @@ export function clientTraffic(
   const subscribers = Math.min(...read.map(({ group }) => subscribersOf(group)));
   const waitMs = fanOutWaitMs(subscribers, bursts, coefficients.perWriteMicros) + busyWaitMs(utilisation);
   const interval = writeIntervalSeconds(arrivals) + waitMs / 1000;
-  // Of what is due together, something is for this client: what made it due, or what came until then.
-  const hasSome = 1 - (1 - bursts / due) * Math.exp(-bursts * (interval - 1 / due));
   const writes = Math.max(
-    messages === 0 ? 0 : hasSome / interval,
+    messages === 0 ? 0 : partForClient(bursts, due, interval) / interval,
     (bytes - aloneBytes) / SLICE_MAX_BYTES + alone,
     fromText,
   );

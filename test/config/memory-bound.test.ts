@@ -61,9 +61,9 @@ describe('memoryBound', () => {
     expect(bytesOf('messages held in moves')).toBe(10 * (MIB + 64 * KIB));
     expect(bytesOf('cold logs')).toBe(1024 * MIB);
     expect(bytesOf('connection')).toBe(4 * KIB);
-    expect(bytesOf('unsent')).toBe(11 * 64 * KIB);
+    expect(bytesOf('unsent')).toBe(64 * KIB + 11 * 64 * KIB);
     expect(bytesOf('half received')).toBe(2 * 64 * KIB);
-    expect(bytesOf('subscriptions')).toBe(10 * 96);
+    expect(bytesOf('subscriptions')).toBe(10 * 192);
   });
 
   it.each<[string, (keyof EngineConfig)[]]>([

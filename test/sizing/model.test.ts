@@ -108,6 +108,24 @@ describe('CPU', () => {
     expect(fanOut(10)).toBeCloseTo(200, 0);
   });
 
+  it('a watchlist is written to with the first message for its block, if that has something for it', () => {
+    const lists: Workload = {
+      topics: [group({ count: 500, ratePerSecond: 5, maxDelayMs: 5 })],
+      clients: [{ name: 'c', clients: 500, topics: { all: 100 } }],
+      settings,
+    };
+    const { writes } = activityOf(lists, 1, 0, { ...exact, delaySlackMs: 0, perWriteMicros: 0 });
+    // 500 messages a second of 2,500, which are due 5 ms after the first of them.
+    expect(writes).toBeCloseTo((500 * (1 - 0.8 * Math.exp(-500 * 0.005))) / (0.005 + 1 / 2500), -2);
+    const own = activityOf({ ...lists, topics: [group({ count: 50_000, ratePerSecond: 5, maxDelayMs: 5 })] }, 1, 0, {
+      ...exact,
+      delaySlackMs: 0,
+      perWriteMicros: 0,
+    });
+    // Nobody shares a topic: each has its own delay.
+    expect(own.writes).toBeCloseTo(500 / (0.005 + 1 / 500), -2);
+  });
+
   it('the busier the thread, the longer it collects: it agrees with itself', () => {
     const busy = withClients({ clients: 2000 });
     const { accept, activity } = processCpu(busy, 1, exact);
@@ -120,8 +138,8 @@ describe('CPU', () => {
     const bursts: Workload = { ...many, topics: many.topics.map((each) => ({ ...each, burst: 10 })) };
     const activity = activityOf(bursts, 1, 0, exact);
     expect(activity).toMatchObject({ messages: 500, deliveries: 50_000, bytes: 50_000 * 124 });
-    // 50 of 100 subscribers are written to before the mean one: 0.3 ms.
-    expect(activity.writes).toBeCloseTo(200 / (0.04 + 0.0003), 6);
+    // 50 of 100 subscribers are written to before the mean one: 0.3 ms. Of the bursts that are due for its block half are a client's.
+    expect(activity.writes).toBeCloseTo((200 * (1 - 0.5 * Math.exp(-25 * 0.0003))) / (0.02 + 0.0003), 6);
     expect(activity.rows).toBeCloseTo((200 * 25) / (1 + 5 * 0.0003), 6);
     expect(activity.wakeUps).toBeCloseTo(wakeUpsOf(50, exact.wakeUpMs), 6);
   });

@@ -1,4 +1,4 @@
-/** Schedule: who is flushed when: queues of consumers that are ready, cold class before hot class, and a wheel of those that wait. */
+/** Ready consumers: who is flushed when: queues of consumers that are ready, cold class before hot class, and a wheel of those that wait. */
 
 import type { Loop } from '../time/loop.js';
 import { BLOCKED, CLOSED, type Consumer, READY_COLD, READY_HOT, WAITING } from './consumer.js';
@@ -10,7 +10,7 @@ import { WorkQueue } from './work-queue.js';
 const DUE_PER_TURN = 4096;
 
 /** Writer and reader: the accept thread. */
-export class Schedule {
+export class ReadyConsumers {
   readonly cold = new WorkQueue<Consumer>();
   readonly hot = new WorkQueue<Consumer>();
   readonly #loop: Loop;

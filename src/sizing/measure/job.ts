@@ -30,9 +30,9 @@ export interface PointResult {
   readonly seconds: number;
   readonly published: number;
   readonly deliveries: number;
-  /** WebSocket messages that held events, one write each; of JSON clients reads that did, of which a write is one too. */
+  /** Reads in which messages with events ended, one for each write: it may hold several messages. */
   readonly writes: number;
-  /** Of those messages, without WebSocket heads. */
+  /** Of the messages, without WebSocket heads. */
   readonly deliveredBytes: number;
   readonly lost: number;
   readonly problems: readonly string[];

@@ -46,13 +46,13 @@ export class BlockFlusher {
     onBlocked: (consumer: Consumer) => void,
     loop: Loop,
   ) {
-    this.#loop = loop;
     this.#table = table;
     this.#streams = streams;
     this.#cohorts = cohorts;
     this.#counters = counters;
     this.#inPlace = inPlace;
     this.#onBlocked = onBlocked;
+    this.#loop = loop;
   }
 
   /** Another turn of the event loop has begun. */
@@ -177,8 +177,8 @@ export class BlockFlusher {
     const { unsweptBytes } = block;
     if (unsweptBytes === 0) return true;
     const isDue = unsweptBytes >= UNSWEPT_MAX_BYTES || nowMs - block.unsweptSinceMs >= UNSWEPT_MAX_MS;
-    if (this.#turn - block.publishedInTurn < TURNS_TO_SOCKETS) return unsweptBytes < UNSWEPT_MAX_BYTES;
     if (!isDue) return true;
+    if (this.#turn - block.publishedInTurn < TURNS_TO_SOCKETS) return false;
     block.unsweptBytes = 0;
     for (const consumer of block.connections) {
       if ((consumer.flags & (BLOCKED | CLOSED)) !== 0) continue;

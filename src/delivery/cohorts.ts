@@ -8,6 +8,7 @@
  */
 
 import { BLOCK_CONNECTIONS, COHORT_MEMBERS_MIN } from '../limits.js';
+import type { Loop } from '../time/loop.js';
 import type { Block } from './block.js';
 import { BLOCKED, CLOSED, type Consumer, NO_ECHO } from './consumer.js';
 import {
@@ -27,7 +28,10 @@ const JOINS_PER_CLOCK_READ = 16;
 /** As many members a block has on average where it is looked for enough: with less, chance seldom makes it four. */
 const MEMBERS_MEAN_MIN = 2;
 
+/** What cohorts ask of delivery. */
 export interface CohortEvents {
+  /** Another block, without connections. */
+  addBlock(transport: GroupTransport): Block;
   /** A row has left its cohort and is behind: its consumer is to be flushed. */
   onPending(consumer: Consumer, stream: Stream): void;
   /** Publishes what a cohort has not got, at once. False: it has still not got all. */
@@ -38,17 +42,18 @@ export interface CohortEvents {
 export class Cohorts {
   /** Rows of the table that are cohorts and no subscriptions. */
   count = 0;
+  blockCount = 0;
 
   readonly #table: SubscriptionTable;
   readonly #streams: readonly (Stream | null)[];
   readonly #consumers: readonly (Consumer | null)[];
-  readonly #addBlock: (transport: GroupTransport) => Block;
   readonly #events: CohortEvents;
+  readonly #loop: Loop;
   /** Blocks with room, by their transport. */
   readonly #open = new Map<GroupTransport, Block[]>();
   #connections = 0;
-  /** Rows that have become idle and may join, of which those before `#nextCandidate` have been looked at. */
-  #candidates: number[] = [];
+  /** Rows that have become idle and may join, each once; those before `#nextCandidate` have been looked at. */
+  readonly #candidates: number[] = [];
   #nextCandidate = 0;
 
   /** @param streams by slot, as is `consumers`: delivery's own */
@@ -56,14 +61,14 @@ export class Cohorts {
     table: SubscriptionTable,
     streams: readonly (Stream | null)[],
     consumers: readonly (Consumer | null)[],
-    addBlock: (transport: GroupTransport) => Block,
     events: CohortEvents,
+    loop: Loop,
   ) {
     this.#table = table;
     this.#streams = streams;
     this.#consumers = consumers;
-    this.#addBlock = addBlock;
     this.#events = events;
+    this.#loop = loop;
   }
 
   get hasWork(): boolean {
@@ -78,7 +83,8 @@ export class Cohorts {
     this.#open.set(transport, open);
     let block = open.at(-1);
     if (block === undefined) {
-      block = this.#addBlock(transport);
+      block = this.#events.addBlock(transport);
+      this.blockCount++;
       open.push(block);
     }
     block.connections.push(consumer);
@@ -108,51 +114,63 @@ export class Cohorts {
   /** The row of a new subscription is up to date: it joins at once where there is a cohort at its cursor. */
   begin(consumer: Consumer, stream: Stream, row: number): void {
     const table = this.#table;
-    if (!table.joins(row) || !canJoin(consumer)) return;
+    if (!table.joins(row)) return;
     const cohort = table.find((consumer.block as Block).slot, stream.slot);
-    if (cohort !== NONE && table.cursor[cohort] === table.cursor[row]) this.#join(cohort, consumer, stream, row);
-    else this.#candidates.push(row);
+    const isThere = cohort !== NONE && table.cursor[cohort] === table.cursor[row] && canJoin(consumer);
+    if (isThere) this.#join(cohort, consumer, stream, row);
+    else this.mayJoin(consumer, row);
   }
 
   /** The row, which joins, has become idle. */
   mayJoin(consumer: Consumer, row: number): void {
-    if (canJoin(consumer)) this.#candidates.push(row);
+    if (!canJoin(consumer)) return;
+    this.#table.setJoins(row, false);
+    this.#candidates.push(row);
   }
 
-  /** At the end of a turn, when all that was sent by itself is sent: lets those join that still may. `isLate` ends it. */
-  step(isLate: () => boolean): void {
+  /** At the end of a turn, when all that was sent by itself is sent: lets those join that still may, until the deadline. */
+  step(deadlineMs: number): void {
     const candidates = this.#candidates;
     while (this.#nextCandidate < candidates.length) {
-      this.#settle(candidates[this.#nextCandidate++]);
-      if (this.#nextCandidate % JOINS_PER_CLOCK_READ === 0 && isLate()) return;
+      const row = candidates[this.#nextCandidate++];
+      if (this.#isEligible(row) && !this.#hasJoined(row)) this.#table.setJoins(row, true);
+      if (this.#nextCandidate % JOINS_PER_CLOCK_READ === 0 && this.#loop.nowMs() >= deadlineMs) return;
     }
     candidates.length = 0;
     this.#nextCandidate = 0;
   }
 
   /** The row may be another's by now: what counts is what it is. */
-  #settle(row: number): void {
+  #isEligible(row: number): boolean {
     const table = this.#table;
-    if (table.connection[row] === NONE || !table.joins(row) || table.isPending(row) || table.isMember(row)) return;
+    const connection = table.connection[row];
+    if (connection === NONE || table.isMember(row) || table.delayMs[row] !== DELAY_OF_STREAM) return false;
+    return this.#consumers[connection]?.block != null && !this.#streams[table.stream[row]]?.isRemoved;
+  }
+
+  /** False: it is to try again, when it is idle the next time. */
+  #hasJoined(row: number): boolean {
+    const table = this.#table;
     const consumer = this.#consumers[table.connection[row]] as Consumer;
     const stream = this.#streams[table.stream[row]] as Stream;
-    if (stream.isRemoved || !canJoin(consumer)) return;
+    if (table.isPending(row) || !canJoin(consumer)) return false;
     const block = consumer.block as Block;
     const cohort = table.find(block.slot, stream.slot);
-    if (cohort === NONE) this.#found(block, stream, row);
-    else this.#joinAt(cohort, block, consumer, stream, row);
+    return cohort === NONE ? this.#hasFounded(block, stream, row) : this.#joinsAt(cohort, block, stream, row);
   }
 
-  #joinAt(cohort: number, block: Block, consumer: Consumer, stream: Stream, row: number): void {
+  #joinsAt(cohort: number, block: Block, stream: Stream, row: number): boolean {
     const table = this.#table;
-    if (table.cursor[cohort] < table.cursor[row] && !this.#events.catchUp(block, cohort)) return;
+    if (table.cursor[cohort] < table.cursor[row] && !this.#events.catchUp(block, cohort)) return false;
     // Catching up may have ended the cohort, and this row may have news again.
-    if (table.find(block.slot, stream.slot) !== cohort || table.isPending(row)) return;
-    if (table.cursor[cohort] === table.cursor[row]) this.#join(cohort, consumer, stream, row);
+    if (table.find(block.slot, stream.slot) !== cohort || table.isPending(row)) return false;
+    if (table.cursor[cohort] !== table.cursor[row]) return false;
+    this.#join(cohort, this.#consumers[table.connection[row]] as Consumer, stream, row);
+    return true;
   }
 
-  /** Founds a cohort of those who stand where this row does. Too few: they wait for the next subscriber of the block. */
-  #found(block: Block, stream: Stream, row: number): void {
+  /** Founds a cohort of those who stand where this row does. With too few in the block it need not try again: the next one will. */
+  #hasFounded(block: Block, stream: Stream, row: number): boolean {
     const table = this.#table;
     const equals: number[] = [];
     let others = 0;
@@ -165,16 +183,14 @@ export class Cohorts {
         else others++;
       }
     }
-    if (equals.length < COHORT_MEMBERS_MIN) {
-      if (equals.length + others < COHORT_MEMBERS_MIN) table.setJoins(row, false);
-      return;
-    }
+    if (equals.length < COHORT_MEMBERS_MIN) return equals.length + others < COHORT_MEMBERS_MIN;
     const cohort = table.add(block.slot, stream.slot);
     table.cursor[cohort] = table.cursor[row];
     linkToConnection(table, block, cohort);
     linkIdle(table, stream, cohort);
     this.count++;
     for (const each of equals) this.#join(cohort, this.#consumers[table.connection[each]] as Consumer, stream, each);
+    return true;
   }
 
   #isLikely({ subscriberCount }: Stream): boolean {

@@ -14,7 +14,7 @@ import { AutoDelay } from './auto-delay.js';
 import { Block } from './block.js';
 import { BlockFlusher } from './block-flusher.js';
 import { BlockedConsumers } from './blocked-consumers.js';
-import { Cohorts } from './cohorts.js';
+import { type CohortEvents, Cohorts } from './cohorts.js';
 import { BLOCKED, CLOSED, Consumer, IS_BLOCK, NO_ECHO, READY_COLD, READY_HOT } from './consumer.js';
 import { type FlushCounters, Flusher, type OnSlow } from './flusher.js';
 import { LagScan } from './lag-scan.js';
@@ -89,7 +89,6 @@ export class Delivery {
   readonly #pace = new Pace();
   readonly #blocked: BlockedConsumers;
   readonly #removals: Removals;
-  #blockCount = 0;
   /** Blocks that go on when what was published to them has reached their sockets: in the next turn. */
   readonly #unfinished: Block[] = [];
   /** How far `flushSome` has got. */
@@ -121,10 +120,12 @@ export class Delivery {
         if (!this.#isTurnScheduled) this.#runTurn();
       },
     );
-    this.#cohorts = new Cohorts(this.table, this.#streams, this.#consumers, (transport) => this.#addBlock(transport), {
+    const cohortEvents: CohortEvents = {
+      addBlock: (transport) => this.#addBlock(transport),
       onPending: (consumer, { isHot }) => this.#ready.makeReady(consumer, isHot),
       catchUp: (block, cohort) => this.#blockFlusher.catchUp(block, cohort, loop.nowMs()),
-    });
+    };
+    this.#cohorts = new Cohorts(this.table, this.#streams, this.#consumers, cohortEvents, loop);
     this.#blockFlusher = new BlockFlusher(
       this.table,
       this.#streams,
@@ -168,7 +169,6 @@ export class Delivery {
   #addBlock(transport: GroupTransport): Block {
     const block = new Block(this.#freeSlot(), this.#nextNumber(), transport);
     this.#consumers[block.slot] = block;
-    this.#blockCount++;
     return block;
   }
 
@@ -348,7 +348,7 @@ export class Delivery {
   /** How much waits where; all zero when nothing is going on. */
   get load(): Record<'consumers' | 'streams' | 'subscriptions' | 'ready' | 'waiting' | 'blocked', number> {
     return {
-      consumers: this.#consumers.length - this.#freeConsumerSlots.length - this.#blockCount,
+      consumers: this.#consumers.length - this.#freeConsumerSlots.length - this.#cohorts.blockCount,
       streams: this.#streams.length - this.#freeStreamSlots.length,
       subscriptions: this.table.count - this.#cohorts.count,
       ready: this.#ready.readyCount,
@@ -414,8 +414,9 @@ export class Delivery {
     const sockets = this.#flushQueue(cold, READY_COLD, deadlineMs, socketsMax);
     const hotDeadlineMs = Math.max(deadlineMs, this.#loop.nowMs() + budgetMs * HOT_SHARE);
     this.#flushQueue(hot, READY_HOT, hotDeadlineMs, Math.max(1, socketsMax - sockets));
-    for (const block of this.#unfinished.splice(0)) this.#ready.makeReady(block, block.coldHead === NONE);
-    this.#cohorts.step(() => this.#loop.nowMs() >= hotDeadlineMs);
+    for (const block of this.#unfinished) this.#ready.makeReady(block, block.coldHead === NONE);
+    this.#unfinished.length = 0;
+    this.#cohorts.step(hotDeadlineMs);
   }
 
   /**

@@ -2,34 +2,21 @@
 
 import { Cohorts } from '#src/delivery/cohorts.js';
 import { SubscriptionTable } from '#src/delivery/subscription-table.js';
+import type { BrokenVariant } from '../simulation/broken-variants.js';
+import { faults } from '../simulation/faults.js';
 import { TopicTree, TreeSocket } from '../support/topic-tree.js';
-
-interface BrokenCohorts {
-  readonly rule: string;
-  /** Breaks the rule. Returns what mends it. */
-  apply(): () => void;
-}
 
 type Method = (this: never, ...operands: never[]) => unknown;
 
-function replace(owner: object, name: string, make: (original: Method) => Method): () => void {
-  const methods = owner as Record<string, Method>;
-  const original = methods[name] as Method;
-  methods[name] = make(original);
-  return () => {
-    methods[name] = original;
-  };
-}
-
-export const BROKEN_COHORTS: readonly BrokenCohorts[] = [
+export const BROKEN_COHORTS: readonly BrokenVariant[] = [
   {
     rule: 'whoever is full leaves all its cohorts',
-    apply: () => replace(Cohorts.prototype, 'leaveAll', () => () => {}),
+    apply: () => faults.replace(Cohorts.prototype, 'leaveAll', () => () => {}),
   },
   {
     rule: 'whoever leaves goes on from the cohort’s cursor',
     apply: () =>
-      replace(SubscriptionTable.prototype, 'cursorOf', (original) => {
+      faults.replace(SubscriptionTable.prototype, 'cursorOf', (original) => {
         return function (this: SubscriptionTable, row: number): number {
           return (original.call(this as never, row as never) as number) + (this.isMember(row) ? 1 : 0);
         } as Method;
@@ -37,16 +24,16 @@ export const BROKEN_COHORTS: readonly BrokenCohorts[] = [
   },
   {
     rule: 'the transport says what waits for those who do not read',
-    apply: () => replace(TreeSocket.prototype, 'backlogBytes', () => () => 0),
+    apply: () => faults.replace(TreeSocket.prototype, 'backlogBytes', () => () => 0),
   },
   {
     rule: 'whoever leaves gets nothing that is published afterwards',
-    apply: () => replace(TopicTree.prototype, 'unsubscribe', () => () => {}),
+    apply: () => faults.replace(TopicTree.prototype, 'unsubscribe', () => () => {}),
   },
   {
     rule: 'the transport hands over what was published before it forgets a member',
     apply: () =>
-      replace(TopicTree.prototype, 'unsubscribe', (original) => {
+      faults.replace(TopicTree.prototype, 'unsubscribe', (original) => {
         return function (this: TopicTree, socket: TreeSocket, group: number): unknown {
           socket.pending.length = 0;
           return original.call(this as never, socket as never, group as never);
@@ -56,7 +43,7 @@ export const BROKEN_COHORTS: readonly BrokenCohorts[] = [
   {
     rule: 'the transport hands over 32 messages before it takes another',
     apply: () =>
-      replace(TopicTree.prototype, 'publish', (original) => {
+      faults.replace(TopicTree.prototype, 'publish', (original) => {
         return function (this: TopicTree, group: number, message: Uint8Array): unknown {
           const result = original.call(this as never, group as never, message as never);
           for (const socket of this.membersOf(group)) if (socket.pending.length > 30) socket.pending.pop();

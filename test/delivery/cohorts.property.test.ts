@@ -1,7 +1,7 @@
 // Cohorts against a model of their transport: whoever stops reading, whenever, and whatever else happens, each subscription
 // gets every message once and in order, or is told which it does not get; and little waits for those who do not read.
 
-import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { afterEach, describe, expect, it } from 'vitest';
 import { BLOCKED, type Consumer } from '#src/delivery/consumer.js';
 import { type GroupSink, SEND_OK, type SendResult } from '#src/delivery/sink.js';
 import { policyNumber } from '#src/delivery/slow-consumer.js';
@@ -11,6 +11,7 @@ import { decodeServerFrames } from '#src/protocol/client-frames.js';
 import { jsonEncoder } from '#src/protocol/encoder-json.js';
 import { msgpackEncoder } from '#src/protocol/encoder-msgpack.js';
 import { Random, testSeed } from '../ring/random.js';
+import { faults } from '../simulation/faults.js';
 import { TopicTree, TreeSocket } from '../support/topic-tree.js';
 import { BROKEN_COHORTS } from './broken-cohorts.js';
 import { DeliveryLab, type LabTopic } from './delivery-lab.js';
@@ -305,15 +306,11 @@ describe('cohorts', () => {
 });
 
 describe('the lives find out when this does not hold:', () => {
-  let restore = (): void => {};
-  beforeEach(() => {
-    restore = () => {};
-  });
-  afterEach(() => restore());
+  afterEach(() => faults.restore());
 
   for (const { rule, apply } of BROKEN_COHORTS) {
     it(rule, () => {
-      restore = apply();
+      apply();
       const runAll = () => {
         for (let life = 1; life <= LIVES; life++) new Life(life).run();
       };

@@ -1,15 +1,27 @@
 // What several scenarios have in common: payload size, figures picked from a run, a seeded choice.
 
 import { sleep } from '../../dist/load/clock.js';
+import { type Bar, completeBar, ratioBar } from './bars.js';
 import type { Load, Schedule } from './generator/load.js';
-import type { Percentiles, RunResult } from './results.js';
-import { type Size, secondsOf } from './scenario.js';
+import type { Percentiles, Results, RunResult } from './results.js';
+import { RINGCAST, type Size, secondsOf, UWS } from './scenario.js';
 
 export const PAYLOAD_BYTES = 64;
 export const MEASURED = 'measured';
 
 export function cpuPerDelivery(run: RunResult): number | undefined {
   return run.phases[MEASURED]?.cpuMicrosPerDelivery;
+}
+
+/** CPU per delivery against uws-publish, and all delivered. */
+export function cpuBars(results: Results, scenario: string, variant: string, ratioMax: number): Bar[] {
+  const value = results.spread(scenario, variant, RINGCAST, cpuPerDelivery);
+  const baseline = results.spread(scenario, variant, UWS, cpuPerDelivery);
+  const incomplete = (peer: string): number | null => results.incomplete(scenario, variant, peer);
+  return [
+    ratioBar({ scenario, label: 'server CPU per delivery', unit: 'µs', value }, baseline, ratioMax),
+    completeBar(scenario, 'all delivered', incomplete(RINGCAST), incomplete(UWS)),
+  ];
 }
 
 export function latencyOf(phase: string, topicClass: 'hot' | 'cold', figure: keyof Percentiles, unitMicros = 1) {

@@ -1,9 +1,8 @@
 // Bursts: messages published back to back should share their writes. Two sizes, on either side of uWS's cliff at 33
 // messages per subscriber and turn of the event loop.
 
-import { completeBar, ratioBar } from '../../support/bars.js';
 import { RINGCAST, type Scenario, secondsOf, UWS, WS } from '../../support/scenario.js';
-import { cpuPerDelivery, MEASURED, PAYLOAD_BYTES, warmUp } from '../../support/shared.js';
+import { cpuBars, MEASURED, PAYLOAD_BYTES, warmUp } from '../../support/shared.js';
 
 const VARIANT = 'open loop';
 const BURSTS_PER_SECOND = 4;
@@ -28,19 +27,7 @@ function burstScenario(name: string, burst: number, peers: string[], ratioMax: n
       await warmUp(load, size, (name, seconds) => load.closedLoop(name, seconds, 0, burst), schedule);
       await load.schedules(MEASURED, secondsOf(size, 16), [schedule]);
     },
-    bars(results) {
-      const value = results.spread(name, VARIANT, RINGCAST, cpuPerDelivery);
-      const baseline = results.spread(name, VARIANT, UWS, cpuPerDelivery);
-      return [
-        ratioBar({ scenario: name, label: 'server CPU per delivery', unit: 'µs', value }, baseline, ratioMax),
-        completeBar(
-          name,
-          'all delivered',
-          results.incomplete(name, VARIANT, RINGCAST),
-          results.incomplete(name, VARIANT, UWS),
-        ),
-      ];
-    },
+    bars: (results) => cpuBars(results, name, VARIANT, ratioMax),
   };
 }
 

@@ -1,8 +1,7 @@
 // How many deliveries does the server make when it is never idle?
 
-import { completeBar, ratioBar } from '../../support/bars.js';
 import { RINGCAST, type Scenario, secondsOf, UWS, WS } from '../../support/scenario.js';
-import { cpuPerDelivery, MEASURED, PAYLOAD_BYTES } from '../../support/shared.js';
+import { cpuBars, MEASURED, PAYLOAD_BYTES } from '../../support/shared.js';
 
 const NAME = 'saturation';
 const VARIANT = 'closed loop';
@@ -27,17 +26,5 @@ export const saturation: Scenario = {
     load.warmedUp('warm-up');
     await load.closedLoop(MEASURED, secondsOf(size, 6), 0, IN_FLIGHT);
   },
-  bars(results) {
-    const value = results.spread(NAME, VARIANT, RINGCAST, cpuPerDelivery);
-    const baseline = results.spread(NAME, VARIANT, UWS, cpuPerDelivery);
-    return [
-      ratioBar({ scenario: NAME, label: 'server CPU per delivery', unit: 'µs', value }, baseline, 0.95),
-      completeBar(
-        NAME,
-        'all delivered',
-        results.incomplete(NAME, VARIANT, RINGCAST),
-        results.incomplete(NAME, VARIANT, UWS),
-      ),
-    ];
-  },
+  bars: (results) => cpuBars(results, NAME, VARIANT, 0.95),
 };

@@ -1,8 +1,7 @@
 // Messages that come one by one, so that there is nothing to batch: what does a delivery cost by itself?
 
-import { completeBar, ratioBar } from '../../support/bars.js';
 import { RINGCAST, type Scenario, secondsOf, UWS } from '../../support/scenario.js';
-import { cpuPerDelivery, MEASURED, PAYLOAD_BYTES } from '../../support/shared.js';
+import { cpuBars, MEASURED, PAYLOAD_BYTES } from '../../support/shared.js';
 
 const NAME = 'unbatched';
 const VARIANT = 'even';
@@ -27,17 +26,5 @@ export const unbatched: Scenario = {
     load.warmedUp('warm-up');
     await load.schedules(MEASURED, secondsOf(size, 8), [schedule]);
   },
-  bars(results) {
-    const value = results.spread(NAME, VARIANT, RINGCAST, cpuPerDelivery);
-    const baseline = results.spread(NAME, VARIANT, UWS, cpuPerDelivery);
-    return [
-      ratioBar({ scenario: NAME, label: 'server CPU per delivery', unit: 'µs', value }, baseline, 0.98),
-      completeBar(
-        NAME,
-        'all delivered',
-        results.incomplete(NAME, VARIANT, RINGCAST),
-        results.incomplete(NAME, VARIANT, UWS),
-      ),
-    ];
-  },
+  bars: (results) => cpuBars(results, NAME, VARIANT, 0.98),
 };

@@ -1,8 +1,7 @@
 // Many topics per client: a client's messages come from many topics and should still share its writes.
 
-import { completeBar, ratioBar } from '../../support/bars.js';
 import { RINGCAST, type Scenario, type Size, secondsOf, UWS } from '../../support/scenario.js';
-import { cpuPerDelivery, MEASURED, PAYLOAD_BYTES, range, seededRandom } from '../../support/shared.js';
+import { cpuBars, MEASURED, PAYLOAD_BYTES, range, seededRandom } from '../../support/shared.js';
 
 const NAME = 'watchlist';
 const VARIANT = 'maxDelayMs 5';
@@ -44,17 +43,5 @@ export const watchlist: Scenario = {
     load.warmedUp('warm-up');
     await load.schedules(MEASURED, secondsOf(size, 8), [schedule]);
   },
-  bars(results) {
-    const value = results.spread(NAME, VARIANT, RINGCAST, cpuPerDelivery);
-    const baseline = results.spread(NAME, VARIANT, UWS, cpuPerDelivery);
-    return [
-      ratioBar({ scenario: NAME, label: 'server CPU per delivery', unit: 'µs', value }, baseline, 0.25),
-      completeBar(
-        NAME,
-        'all delivered',
-        results.incomplete(NAME, VARIANT, RINGCAST),
-        results.incomplete(NAME, VARIANT, UWS),
-      ),
-    ];
-  },
+  bars: (results) => cpuBars(results, NAME, VARIANT, 0.25),
 };

@@ -14,7 +14,6 @@ import { Gateway } from './gateway/gateway.js';
 import type { Home } from './home/placement.js';
 import { LanePool } from './lane/pool.js';
 import type { LaneEvents } from './lane/supervised-lane.js';
-import { COLD_RETAIN_MS } from './limits.js';
 import type {
   LocalPublishOptions,
   LocalSubscribeOptions,
@@ -314,7 +313,7 @@ function coreOptions(config: EngineConfig): CoreOptions {
       dataMaxBytes: config.coldLogMaxBytes,
       framesMax: config.coldLogMaxFrames,
       logsMaxBytes: config.coldLogsMaxBytes,
-      retainMs: COLD_RETAIN_MS,
+      retainMs: config.retainMs,
     },
     lanes: {
       lanes: config.lanes,

@@ -26,8 +26,8 @@ export const AUTO_DELAY_COLD_FROM = 0.95;
 
 /** Frames in the answer to one HISTORY. */
 export const HISTORY_ANSWER_MAX_BYTES = 1024 * 1024;
-/** Frames younger than this stay in a cold topic's log beyond its history, for consumers that lag a little (ms). */
-export const COLD_RETAIN_MS = 2000;
+/** Messages younger than this stay beyond the history, for those who lag or come back, unless configured otherwise (ms). */
+export const RETAIN_MS_DEFAULT = 30_000;
 /** Payloads that a topic on its way between two homes holds back, beyond its first message. */
 export const HELD_IN_MOVE_MAX_BYTES = 1024 * 1024;
 /** Closed hot logs of the configured size that are kept for the next streams. */

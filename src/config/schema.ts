@@ -7,6 +7,7 @@
  */
 import { availableParallelism } from 'node:os';
 import { z } from 'zod';
+import { RETAIN_MS_DEFAULT } from '../limits.js';
 import { SLOW_CONSUMER_POLICIES, TOPIC_MAX_BYTES } from '../protocol/messages.js';
 import { topicNameProblem } from '../protocol/topic-name.js';
 import {
@@ -68,6 +69,9 @@ function keyWithoutDefault<Schema extends z.ZodType>(kind: Kind<Schema>, notes: 
 const perTopic = {
   historyMessages: count('messages', 0, 4_194_304),
   historyBytes: size(0, GIB),
+  retainMs: duration(0, 3_600_000),
+  retainMessages: count('messages', 0, 4_194_304),
+  retainBytes: size(0, GIB),
   maxDelayMs: autoOrDuration(0, 1000),
   slowConsumerPolicy: choice(SLOW_CONSUMER_POLICIES),
   maxLagMs: duration(0, 3_600_000),
@@ -97,6 +101,9 @@ const topicRuleSchema = z.strictObject({
   home: homeSchema,
   historyMessages: perTopic.historyMessages.schema.optional(),
   historyBytes: perTopic.historyBytes.schema.optional(),
+  retainMs: perTopic.retainMs.schema.optional(),
+  retainMessages: perTopic.retainMessages.schema.optional(),
+  retainBytes: perTopic.retainBytes.schema.optional(),
   maxDelayMs: perTopic.maxDelayMs.schema.optional(),
   slowConsumerPolicy: perTopic.slowConsumerPolicy.schema.optional(),
   maxLagMs: perTopic.maxLagMs.schema.optional(),
@@ -217,6 +224,19 @@ export const engineSchema = z.strictObject({
   historyBytes: key(perTopic.historyBytes, {
     default: MIB,
     reason: 'Bytes of frames that a topic keeps for late subscribers, whatever their number.',
+  }),
+  retainMs: key(perTopic.retainMs, {
+    default: RETAIN_MS_DEFAULT,
+    reason:
+      'How long a topic keeps messages for subscribers that lag or come back, whatever its history; logs that are full keep less.',
+  }),
+  retainMessages: key(perTopic.retainMessages, {
+    default: 0,
+    reason: 'The same bound in messages; 0: as many as the log holds.',
+  }),
+  retainBytes: key(perTopic.retainBytes, {
+    default: 0,
+    reason: 'The same bound in bytes of frames; 0: as many as the log holds.',
   }),
   deliveryBudgetMs: key(duration(0.05, 50, { fraction: true }), {
     default: 0.5,

@@ -7,11 +7,13 @@ import { DELAY_AUTO, ENDED_LOG, type Stream } from '../delivery/stream.js';
 import { RingcastError } from '../errors.js';
 import type { Homes } from '../home/homes.js';
 import { COLD, type Home, laneOf } from '../home/placement.js';
+import { EPOCH_MAX_BYTES } from '../protocol/messages.js';
 import { STATS_TOPIC, topicNameProblem } from '../protocol/topic-name.js';
 import { globMatcher } from '../protocol/topic-pattern.js';
 import { utf8Length } from '../protocol/utf8.js';
 import type { Clock } from '../time/loop.js';
 import { historyCursor } from '../topic/history.js';
+import type { TopicSpec } from '../topic/topic.js';
 import { CANONICAL, type StreamSpec } from '../variant/stream-spec.js';
 import { TopicEntry, type TopicOpening, type TopicSettings } from './topic-entry.js';
 
@@ -38,7 +40,6 @@ export interface TopicStart {
 
 type TopicPlace = Pick<TopicOpening, 'lane' | 'home' | 'isDeclared'>;
 
-const EPOCH_MAX_BYTES = 64;
 /** Far enough from 2^53 for all that will ever come, and for logs that note attempts beside a seq (`log/layout.ts`). */
 const FIRST_SEQ_MAX = 2 ** 49;
 /** What `sweep` looks at in one step. */
@@ -157,6 +158,7 @@ export class TopicDirectory {
     const settings: TopicSettings = {
       historyMessages: 1,
       historyBytes: Number.POSITIVE_INFINITY,
+      retainMs: 0,
       maxDelayMs: 0,
       slowConsumerPolicy: 'conflate',
       maxLagMs: 0,
@@ -183,14 +185,15 @@ export class TopicDirectory {
     return true;
   }
 
-  /** The stream with this spec; started on first use. */
-  streamOf(entry: TopicEntry, streamSpec: StreamSpec): Stream {
+  /** The stream with this spec; started on first use, with what history offers, or from `cursor` on if that is earlier. */
+  streamOf(entry: TopicEntry, streamSpec: StreamSpec, cursor = Number.POSITIVE_INFINITY): Stream {
     const existing = entry.streamOf(streamSpec.key);
     if (existing !== undefined) return existing;
     const { spec, settings, link } = entry;
     entry.counters ??= new DeliveryCounters();
     const isCanonical = streamSpec.key === CANONICAL.key;
-    const log = isCanonical ? entry.log : link.openStream(spec.alias, streamSpec, historyCursor(entry.log, spec));
+    const firstSeq = Math.min(cursor, historyCursor(entry.log, spec));
+    const log = isCanonical ? entry.log : link.openStream(spec.alias, streamSpec, firstSeq);
     const stream = this.#delivery.addStream({
       alias: spec.alias,
       topic: spec.topic,
@@ -263,9 +266,11 @@ export class TopicDirectory {
   }
 
   #open(name: string, start: TopicStart, settings: TopicSettings, where: TopicPlace): TopicEntry {
-    const { historyMessages, historyBytes } = settings;
+    const { historyMessages, historyBytes, retainMs, retainMessages, retainBytes } = settings;
     const { epoch, firstSeq } = start;
-    const spec = { alias: this.#nextAlias(), topic: name, epoch, historyMessages, historyBytes };
+    const retention = definedOnly({ retainMs, retainMessages, retainBytes });
+    const history = { historyMessages, historyBytes };
+    const spec: TopicSpec = { alias: this.#nextAlias(), topic: name, epoch, ...history, ...retention };
     const entry = new TopicEntry(spec, settings, { ...where, link: this.#homes.at(where.lane), firstSeq });
     this.#byAlias.set(spec.alias, entry);
     return entry;

@@ -2,16 +2,20 @@
 
 import type { DeliveryCounters } from '../delivery/delivery-counters.js';
 import type { Stream } from '../delivery/stream.js';
+import { RingcastError } from '../errors.js';
 import type { HomeLink, TopicLink } from '../home/link.js';
 import { COLD, type Home } from '../home/placement.js';
-import type { SlowConsumerPolicy } from '../protocol/messages.js';
-import { historyCursor } from '../topic/history.js';
+import type { Position, SlowConsumerPolicy } from '../protocol/messages.js';
+import { cursorSince, historyCursor } from '../topic/history.js';
 import type { TopicSpec } from '../topic/topic.js';
 
 /** What configuration says about a topic. */
 export interface TopicSettings {
   readonly historyMessages: number;
   readonly historyBytes: number;
+  readonly retainMs?: number;
+  readonly retainMessages?: number;
+  readonly retainBytes?: number;
   readonly maxDelayMs: number | 'auto';
   readonly slowConsumerPolicy: SlowConsumerPolicy;
   readonly maxLagMs: number;
@@ -43,6 +47,8 @@ export class TopicEntry {
   readonly settings: TopicSettings;
   /** Where messages go: to its home, or, while it leaves a lane, to whoever holds them for the next one. */
   link: TopicLink;
+  /** Number of its first message. */
+  readonly firstSeq: number;
   /** COLD or the number of its lane; while it moves, the one that it leaves. */
   lane: number;
   /** The canonical stream's log. */
@@ -68,6 +74,7 @@ export class TopicEntry {
     const { link, lane, home, isDeclared, firstSeq } = opening;
     this.spec = spec;
     this.settings = settings;
+    this.firstSeq = firstSeq;
     this.link = link;
     this.lane = lane;
     this.home = home;
@@ -107,4 +114,32 @@ export class TopicEntry {
     const { maxLagMessages } = this.settings;
     return historyCursor(this.log, this.spec, maxLagMessages > 0 ? Math.min(lastN, maxLagMessages) : lastN);
   }
+
+  /** Where a subscriber goes on that has had everything up to a position. */
+  recoveryFrom({ epoch, seq }: Position): Recovery | RingcastError {
+    const { log, firstSeq } = this;
+    log.refresh();
+    if (epoch !== this.spec.epoch) return { cursor: firstSeq, isRecovered: false };
+    if (seq > log.headSeq)
+      return new RingcastError('BAD_REQUEST', `since is in the future: the topic’s last message is ${log.headSeq}`);
+    const cursor = Math.max(seq + 1, firstSeq);
+    return { cursor, isRecovered: cursor >= log.tailSeq };
+  }
+
+  /** The same of one that has had everything before a moment, on the monotonic clock (ms). */
+  recoveryFromTime(timeMs: number): Recovery {
+    const cursor = cursorSince(this.log, timeMs);
+    const { log, firstSeq } = this;
+    // What is gone may have come since then.
+    const isRecovered = cursor > log.tailSeq || log.tailSeq === firstSeq;
+    return { cursor, isRecovered };
+  }
+}
+
+/** Where a subscriber goes on. */
+export interface Recovery {
+  /** The seq wanted next, which may not be retained any more. */
+  readonly cursor: number;
+  /** Nothing is missing behind the position. */
+  readonly isRecovered: boolean;
 }

@@ -130,11 +130,21 @@ function subscribeOptions(values: ReadonlyMap<string, string>, hasTopics: boolea
     const text = values.get(shown);
     if (text === undefined) continue;
     if (!hasTopics) return `${shown} in the URL is for topics in the URL, and there are none`;
-    const isNumber = spec.kind === 'integer' || spec.kind === 'number';
-    const value = isNumber ? (/^\d+(\.\d+)?$/.test(text) ? Number(text) : Number.NaN) : text;
+    const value = optionValue(spec, text);
     const problem = optionProblem(shown, spec, value);
     if (problem !== null) return problem;
     options[name] = value;
   }
   return Object.keys(options).length > 0 ? options : null;
+}
+
+/** What stands in a URL as a value: texts as they are, everything else as in JSON. Undefined: it is none. */
+function optionValue({ kind }: OptionSpec, text: string): unknown {
+  if (kind === 'string' || kind === 'choice') return text;
+  if (kind === 'integer' || kind === 'number') return /^\d+(\.\d+)?$/.test(text) ? Number(text) : undefined;
+  try {
+    return JSON.parse(text);
+  } catch {
+    return undefined;
+  }
 }

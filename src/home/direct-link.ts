@@ -16,7 +16,7 @@ export interface DirectLinkOptions {
   readonly framesMax: number;
   /** What all logs of cold topics may take together. */
   readonly logsMaxBytes: number;
-  /** Frames younger than this are kept for consumers that lag a little (ms). */
+  /** Messages younger than this are kept for those who lag, or come back, unless the topic's spec says otherwise (ms). */
   readonly retainMs: number;
 }
 
@@ -43,7 +43,7 @@ export class DirectLink implements HomeLink {
   readonly #budget: LogBudget;
   readonly #slabs = new LogSlabs();
   readonly #topics = new Map<number, ColdTopic>();
-  readonly #limitsByHistory = new Map<string, PlainLogLimits>();
+  readonly #limitsByRetention = new Map<string, PlainLogLimits>();
   /** Topics whose logs may have something to give back: they have grown, and something came since the last look. */
   readonly #inflated = new Set<ColdTopic>();
   /** How far the `trim` under way has got; null: none is. */
@@ -166,7 +166,7 @@ export class DirectLink implements HomeLink {
   #isArriving(topic: ColdTopic, nowMs: number): boolean {
     const arrival = this.#arrived.get(topic);
     if (arrival === undefined) return false;
-    const { retainMs } = this.#options;
+    const { retainMs = this.#options.retainMs } = topic.spec;
     if (arrival.untilMs === 0) arrival.untilMs = nowMs + retainMs;
     if (nowMs < arrival.untilMs) return true;
     arrival.limits.retainMs = retainMs;
@@ -175,16 +175,16 @@ export class DirectLink implements HomeLink {
   }
 
   #limits(spec: TopicSpec): PlainLogLimits {
-    // One object per pair of history limits, not one per topic: there may be 100,000 of them.
-    const key = `${spec.historyMessages} ${spec.historyBytes}`;
-    let limits = this.#limitsByHistory.get(key);
+    // One object per set of limits, not one per topic: there may be 100,000 of them.
+    const { retainMs = this.#options.retainMs, retainMessages = 0, retainBytes = 0 } = spec;
+    const { historyMessages, historyBytes } = spec;
+    const key = `${historyMessages} ${historyBytes} ${retainMs} ${retainMessages} ${retainBytes}`;
+    let limits = this.#limitsByRetention.get(key);
     if (limits === undefined) {
-      const { dataMaxBytes, framesMax, retainMs } = this.#options;
-      const { historyMessages, historyBytes } = spec;
-      const budget = this.#budget;
-      const slabs = this.#slabs;
-      limits = { dataBytes: dataMaxBytes, frames: framesMax, retainMs, historyMessages, historyBytes, budget, slabs };
-      this.#limitsByHistory.set(key, limits);
+      const { dataMaxBytes, framesMax } = this.#options;
+      const sizes = { dataBytes: dataMaxBytes, frames: framesMax, budget: this.#budget, slabs: this.#slabs };
+      limits = { ...sizes, historyMessages, historyBytes, retainMs, retainMessages, retainBytes };
+      this.#limitsByRetention.set(key, limits);
     }
     return limits;
   }

@@ -5,8 +5,11 @@ import type { LogBudget } from './log-budget.js';
 import type { LogSlabs } from './log-slabs.js';
 
 export interface PlainLogLimits extends LogSizes {
-  /** Frames younger than this are kept by growing rather than evicted, up to the sizes above (ms). */
+  /** Frames younger than this are kept by growing rather than evicted, up to the sizes above (ms) … */
   readonly retainMs: number;
+  /** … so many of the newest, that take so many bytes; 0: up to the sizes above. */
+  readonly retainMessages?: number;
+  readonly retainBytes?: number;
   /** So many newest frames are kept by growing, whatever their age … */
   readonly historyMessages: number;
   /** … as long as they take no more than this. */
@@ -19,6 +22,10 @@ export interface PlainLogLimits extends LogSizes {
 
 /** Whether a retained frame is kept by growing. */
 export function isKept(log: FrameLog, index: number, nowMs: number, limits: PlainLogLimits): boolean {
-  if (log.timeAt(index) > nowMs - limits.retainMs) return true;
-  return log.head - index < limits.historyMessages && log.sliceBytes(index, log.head + 1) <= limits.historyBytes;
+  const { retainMs, retainMessages = 0, retainBytes = 0, historyMessages, historyBytes } = limits;
+  const newer = log.head - index;
+  const bytes = log.sliceBytes(index, log.head + 1);
+  if (newer < historyMessages && bytes <= historyBytes) return true;
+  if (log.timeAt(index) <= nowMs - retainMs) return false;
+  return (retainMessages === 0 || newer < retainMessages) && (retainBytes === 0 || bytes <= retainBytes);
 }

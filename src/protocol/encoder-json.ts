@@ -81,8 +81,8 @@ export function createJsonEncoder(nowMs: () => number): FrameEncoder {
     connected(id: RequestId, { connectionId, clientId }: ConnectedResult): Uint8Array {
       return ack(id, { status: 'ok', connection_id: connectionId, client_id: clientId }, ts());
     },
-    subscribed(id: RequestId, { topic, epoch, seq }: SubscribedResult): Uint8Array {
-      return ack(id, { topic, status: 'ok', epoch, seq }, ts());
+    subscribed(id: RequestId, { topic, epoch, seq, recovered }: SubscribedResult): Uint8Array {
+      return ack(id, { topic, status: 'ok', epoch, seq, recovered }, ts());
     },
     unsubscribed(id: RequestId, { topic }: StreamRef): Uint8Array {
       return ack(id, { topic, status: 'ok' }, ts());

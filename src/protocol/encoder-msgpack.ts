@@ -45,8 +45,8 @@ function ok(id: RequestId, result: object): Uint8Array {
   return encode([OP.OK, id, result]);
 }
 
-function subscribed(id: RequestId, { topic, alias, epoch, seq }: SubscribedResult): Uint8Array {
-  return ok(id, { topic, alias, epoch, seq });
+function subscribed(id: RequestId, { topic, alias, epoch, seq, recovered }: SubscribedResult): Uint8Array {
+  return ok(id, { topic, alias, epoch, seq, ...(recovered === undefined ? {} : { recovered }) });
 }
 
 /** The entries [seq, time, payload, id?] of the frames, whose payloads are copied undecoded. */

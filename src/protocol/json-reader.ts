@@ -66,6 +66,13 @@ const CLIENT_ID_SPEC: OptionSpec = OPTIONS.CONNECT.clientId;
 
 /** The fields that some message has; a few, so a list is the fastest place to keep those of one message. */
 const KNOWN_FIELDS: ReadonlySet<string> = new Set([...SHAPES.values()].flatMap(({ fields }) => [...fields]));
+/** Those whose value may be an array or object. */
+const STRUCTURED_FIELDS: ReadonlySet<string> = new Set(
+  [...SHAPES.values()]
+    .flatMap(({ options }) => [...options])
+    .filter(([, { spec }]) => spec.kind === 'position')
+    .map(([field]) => field),
+);
 /** Stands for an array or object: the one that `message` has to be, or one that no field takes. */
 const MESSAGE = {};
 const OTHER = {};
@@ -200,7 +207,7 @@ export class JsonReader implements FrameReader {
     if (this.#names.includes(name)) return this.#givenTwice(name);
     const isMessage = name === 'message' && this.#source.peek() === OPEN_BRACE;
     if (isMessage && !this.#readObject(this.#readMessageField)) return false;
-    const value = isMessage ? MESSAGE : this.#readValue();
+    const value = isMessage ? MESSAGE : this.#readValue(STRUCTURED_FIELDS.has(name));
     this.#names.push(name);
     this.#values.push(value);
     return value !== FAILED;
@@ -224,8 +231,8 @@ export class JsonReader implements FrameReader {
     return this.#source.fail(`${name} is given twice`);
   }
 
-  /** The value of a field: texts, numbers and so on as they are. */
-  #readValue(): unknown {
+  /** The value of a field: texts, numbers and so on as they are; arrays and objects only of a structured one. */
+  #readValue(isStructured = false): unknown {
     const source = this.#source;
     const byte = source.peek();
     if (byte === QUOTE) {
@@ -239,7 +246,7 @@ export class JsonReader implements FrameReader {
     const isRead = source.value(PAYLOAD_NESTING_MAX);
     this.#writer.offset = written;
     if (!isRead) return FAILED;
-    if (byte === OPEN_BRACE || byte === OPEN_BRACKET) return OTHER;
+    if ((byte === OPEN_BRACE || byte === OPEN_BRACKET) && !isStructured) return OTHER;
     return JSON.parse(decodeUtf8(this.#bytes, start, source.offset) as string) as unknown;
   }
 

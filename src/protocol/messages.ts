@@ -72,6 +72,9 @@ export const MESSAGE_ID_MAX_BYTES = 64;
 export const CLIENT_ID_MAX_BYTES = 128;
 export const TOKEN_MAX_BYTES = 8192;
 export const TOPIC_MAX_BYTES = 255;
+export const EPOCH_MAX_BYTES = 64;
+/** What a Date can be (ECMAScript, "Time Values and Time Range"). */
+export const TIME_MAX_MS = 8.64e15;
 export const ALIAS_MAX = 0xffff_ffff;
 /** Arrays and maps inside each other in a payload. Below NESTING_MAX, because frames and histories enclose payloads. */
 export const PAYLOAD_NESTING_MAX = 100;
@@ -92,6 +95,16 @@ export type SlowConsumerPolicy = (typeof SLOW_CONSUMER_POLICIES)[number];
 export const GAP_REASONS = ['lapped', 'max_lag_ms', 'max_lag_messages', 'conflated', 'too_large'] as const;
 export type GapReason = (typeof GAP_REASONS)[number];
 
+/** What a subscriber gets that asks for a position which is gone: what is left · the newest message of each key · an error. */
+export const GAP_ANSWERS = ['history', 'snapshot', 'error'] as const;
+export type GapAnswer = (typeof GAP_ANSWERS)[number];
+
+/** Where a reader of a topic stands: behind message `seq` of the life of the topic that `epoch` names. */
+export interface Position {
+  readonly epoch: string;
+  readonly seq: number;
+}
+
 export interface ConnectOptions {
   token?: string;
   clientId?: string;
@@ -100,6 +113,12 @@ export interface ConnectOptions {
 export interface SubscribeOptions {
   /** Replay this many retained messages first. */
   lastN?: number;
+  /** Go on behind this message. */
+  since?: Position;
+  /** Begin with the first message that was accepted then or later: milliseconds since 1970. */
+  sinceTime?: number;
+  /** What to get instead when `since` or `sinceTime` is no longer retained. */
+  onGap?: GapAnswer;
   policy?: SlowConsumerPolicy;
   /** How long the server may collect messages for this subscription before it writes. */
   maxDelayMs?: number;
@@ -117,8 +136,15 @@ export interface PublishOptions {
 }
 
 export interface HistoryOptions {
-  /** How many of the retained messages, newest last; all of them when absent. */
+  /** How many of the newest retained messages, oldest first; all of them when absent. */
   lastN?: number;
+  /** First and last message of a range. */
+  fromSeq?: number;
+  toSeq?: number;
+  /** How many messages of the range, at most. */
+  limit?: number;
+  /** From the newest to the oldest. */
+  reverse?: boolean;
 }
 
 export type FrameOptions = ConnectOptions | SubscribeOptions | PublishOptions | HistoryOptions;
@@ -127,13 +153,14 @@ export type FrameOptions = ConnectOptions | SubscribeOptions | PublishOptions | 
 export type OptionSpec = { readonly json: string | null } & (
   | { readonly kind: 'string'; readonly maxBytes: number }
   | { readonly kind: 'integer' | 'number'; readonly max: number }
-  | { readonly kind: 'boolean' }
+  | { readonly kind: 'boolean' | 'position' }
   | { readonly kind: 'choice'; readonly choices: readonly string[] }
 );
 
 export type OptionTable = Readonly<Record<string, OptionSpec>>;
 
 const LAST_N: OptionSpec = { json: 'last_n', kind: 'integer', max: 1_000_000 };
+const SEQ = { kind: 'integer', max: Number.MAX_SAFE_INTEGER } as const;
 const CLIENT_ID: OptionSpec = { json: 'client_id', kind: 'string', maxBytes: CLIENT_ID_MAX_BYTES };
 
 /** The options of each operation that takes any. In PUBLISH's JSON form the id is a field of `message`. */
@@ -141,6 +168,9 @@ export const OPTIONS = {
   CONNECT: { token: { json: 'token', kind: 'string', maxBytes: TOKEN_MAX_BYTES }, clientId: CLIENT_ID },
   SUBSCRIBE: {
     lastN: LAST_N,
+    since: { json: 'since', kind: 'position' },
+    sinceTime: { json: 'since_time', kind: 'number', max: TIME_MAX_MS },
+    onGap: { json: 'on_gap', kind: 'choice', choices: GAP_ANSWERS },
     policy: { json: 'policy', kind: 'choice', choices: SLOW_CONSUMER_POLICIES },
     maxDelayMs: { json: 'max_delay_ms', kind: 'number', max: 1000 },
     clientId: CLIENT_ID,
@@ -150,7 +180,13 @@ export const OPTIONS = {
     id: { json: null, kind: 'string', maxBytes: MESSAGE_ID_MAX_BYTES },
     open: { json: null, kind: 'boolean' },
   },
-  HISTORY: { lastN: LAST_N },
+  HISTORY: {
+    lastN: LAST_N,
+    fromSeq: { json: 'from_seq', ...SEQ },
+    toSeq: { json: 'to_seq', ...SEQ },
+    limit: { json: 'limit', kind: 'integer', max: 1_000_000 },
+    reverse: { json: 'reverse', kind: 'boolean' },
+  },
 } as const satisfies Partial<Record<OpName, OptionTable>>;
 
 /** Results of FrameReader.next(). */
@@ -202,12 +238,14 @@ export interface TopicPosition {
 
 /** What a history covers. */
 export interface HistoryExtent extends TopicPosition {
-  /** Older messages that were asked for are left out: the answer would be too large. */
+  /** More messages that were asked for are left out: the answer would be too large. */
   readonly isTruncated?: boolean;
 }
 
 export interface SubscribedResult extends TopicPosition {
   readonly alias: number;
+  /** Whether what follows goes on at the position that was asked for; absent where none was. */
+  readonly recovered?: boolean;
 }
 
 export interface ConnectedResult {

@@ -23,7 +23,7 @@ import {
   type RequestId,
   TOPIC_MAX_BYTES,
 } from './messages.js';
-import { SKIP_INCOMPLETE, SKIP_INVALID, skipValue } from './msgpack.js';
+import { decode, SKIP_INCOMPLETE, SKIP_INVALID, skipValue } from './msgpack.js';
 import { NameCache } from './name-cache.js';
 import { optionProblem, unknownOptionProblem } from './options.js';
 import { addressProblem } from './topic-name.js';
@@ -207,6 +207,7 @@ export class MsgpackReader implements FrameReader {
       if (cursor.nil()) continue; // many encoders write an absent field as nil
       const spec = shape.options[name];
       const value = readOption(cursor, spec);
+      if (value === BROKEN) return `option ${name} cannot be read`;
       const problem = optionProblem(name, spec, value);
       if (problem !== null) return problem;
       options[name] = value;
@@ -233,6 +234,9 @@ export class MsgpackReader implements FrameReader {
   }
 }
 
+/** What a value is that is cut off, or nested too deep: the frame is skipped, or the connection lost, as with any such value. */
+const BROKEN = Symbol('broken');
+
 /** The value of an option as its kind wants it; undefined when it is something else. */
 function readOption(cursor: ByteCursor, spec: OptionSpec): unknown {
   switch (spec.kind) {
@@ -242,9 +246,19 @@ function readOption(cursor: ByteCursor, spec: OptionSpec): unknown {
       return cursor.string(spec.maxBytes);
     case 'choice':
       return cursor.string(OPTION_NAME_MAX_BYTES);
+    case 'position':
+      return decodedOption(cursor);
     default:
       return cursor.number();
   }
+}
+
+function decodedOption(cursor: ByteCursor): unknown {
+  const start = cursor.offset;
+  const end = skipValue(cursor.bytes, start, cursor.end, PAYLOAD_NESTING_MAX);
+  if (end < 0) return BROKEN;
+  cursor.offset = end;
+  return decode(cursor.bytes, start, end);
 }
 
 function unknownOperation(op: number): string {

@@ -22,3 +22,9 @@ export function tooManyHeld(limit: number): RingcastError {
   const message = `no more than ${limit} topics per connection can be published to by alias`;
   return new RingcastError('LIMIT_EXCEEDED', message, { limit });
 }
+
+export function unrecoverable({ spec, log }: TopicEntry): RingcastError {
+  const message = `what followed the position is no longer retained, which begins with ${log.tailSeq}, or its epoch is another one`;
+  const { epoch } = spec;
+  return new RingcastError('UNRECOVERABLE_POSITION', message, { epoch, firstSeq: log.tailSeq, seq: log.headSeq });
+}

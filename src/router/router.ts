@@ -58,7 +58,7 @@ export class Router {
     const authorisation = new Authorisation(hooks, this.hookCalls, this.batch);
     const { onActive } = events;
     const { batch, hookCalls } = this;
-    this.subscribing = new Subscribing(options, topics, delivery, authorisation, hooks, hookCalls);
+    this.subscribing = new Subscribing(options, topics, delivery, authorisation, batch, hooks, hookCalls);
     this.publishing = new Publishing(options, topics, delivery, authorisation, batch, clock, onActive);
     this.#handlers = {
       [OP.CONNECT]: connect,

@@ -4,15 +4,22 @@ import type { Delivery } from '../delivery/delivery.js';
 import { policyNumber } from '../delivery/slow-consumer.js';
 import { DELAY_OF_STREAM, NONE } from '../delivery/subscription-table.js';
 import type { TopicDirectory } from '../directory/topic-directory.js';
-import type { TopicEntry } from '../directory/topic-entry.js';
+import type { Recovery, TopicEntry } from '../directory/topic-entry.js';
 import { RingcastError } from '../errors.js';
 import type { ClientFrame, HistoryOptions, SubscribeOptions } from '../protocol/messages.js';
 import { readHistory } from '../topic/history.js';
 import type { Authorisation } from './authorisation.js';
+import type { Batch } from './batch.js';
 import type { HookCalls } from './hook-calls.js';
 import type { Hooks } from './hooks.js';
-import { tooManySubscriptions } from './refusals.js';
+import { tooManySubscriptions, unrecoverable } from './refusals.js';
 import type { Session } from './session.js';
+
+/** Where a subscription begins. */
+interface Begin {
+  readonly cursor: number;
+  readonly recovered?: boolean;
+}
 
 export interface SubscribingOptions {
   readonly maxSubscriptionsPerConnection: number;
@@ -24,6 +31,7 @@ export class Subscribing {
   readonly #topics: TopicDirectory;
   readonly #delivery: Delivery;
   readonly #authorisation: Authorisation;
+  readonly #batch: Batch;
   readonly #hooks: Hooks;
   readonly #calls: HookCalls;
 
@@ -32,6 +40,7 @@ export class Subscribing {
     topics: TopicDirectory,
     delivery: Delivery,
     authorisation: Authorisation,
+    batch: Batch,
     hooks: Hooks,
     calls: HookCalls,
   ) {
@@ -39,6 +48,7 @@ export class Subscribing {
     this.#topics = topics;
     this.#delivery = delivery;
     this.#authorisation = authorisation;
+    this.#batch = batch;
     this.#hooks = hooks;
     this.#calls = calls;
   }
@@ -88,19 +98,49 @@ export class Subscribing {
       return;
     }
     const { alias, epoch } = entry.spec;
-    const cursor = isSubscribed ? current : entry.cursorFor(options?.lastN ?? 0);
+    const begin = isSubscribed ? { cursor: current } : this.#beginOf(entry, options);
+    if (begin instanceof RingcastError) {
+      session.refuse(id, begin);
+      this.#topics.publishedUnheld(entry);
+      return;
+    }
+    const { cursor, recovered } = begin;
     // The answer first: no event may overtake it.
-    if (isAnswered) session.reply(consumer.encoder.subscribed(id, { topic, alias, epoch, seq: cursor - 1 }));
+    if (isAnswered) session.reply(consumer.encoder.subscribed(id, { topic, alias, epoch, seq: cursor - 1, recovered }));
     if (isSubscribed) return;
-    this.#delivery.subscribe(consumer, this.#topics.streamOf(entry, consumer.spec), {
-      cursor,
-      policy: policyNumber(options?.policy ?? entry.settings.slowConsumerPolicy),
-      delayMs: options?.maxDelayMs ?? DELAY_OF_STREAM,
-      askedUntil: entry.log.headSeq,
-    });
+    this.#delivery.subscribe(
+      consumer,
+      this.#topics.streamOf(entry, consumer.spec, Math.max(cursor, entry.log.tailSeq)),
+      {
+        cursor,
+        policy: policyNumber(options?.policy ?? entry.settings.slowConsumerPolicy),
+        delayMs: options?.maxDelayMs ?? DELAY_OF_STREAM,
+        askedUntil: entry.log.headSeq,
+      },
+    );
     this.#calls.tell('onSubscribe', () =>
       this.#hooks.onSubscribe?.({ ...session.info, topic, epoch, seq: cursor - 1 }),
     );
+  }
+
+  /** Where a new subscription begins; or why it cannot. */
+  #beginOf(entry: TopicEntry, options: SubscribeOptions | null): Begin | RingcastError {
+    const recovery = this.#recovery(entry, options);
+    if (recovery === null) return { cursor: entry.cursorFor(options?.lastN ?? 0) };
+    if (recovery instanceof RingcastError) return recovery;
+    const { cursor, isRecovered } = recovery;
+    if (!isRecovered && options?.onGap === 'error') return unrecoverable(entry);
+    return { cursor, recovered: isRecovered };
+  }
+
+  /** Null: no position is asked for. */
+  #recovery(entry: TopicEntry, options: SubscribeOptions | null): Recovery | RingcastError | null {
+    const { since, sinceTime, lastN } = options ?? {};
+    if (since === undefined && sinceTime === undefined) return null;
+    if ((since !== undefined && sinceTime !== undefined) || lastN !== undefined)
+      return new RingcastError('BAD_REQUEST', 'of lastN, since and sinceTime only one can be asked for');
+    if (since !== undefined) return entry.recoveryFrom(since);
+    return entry.recoveryFromTime(this.#batch.monotonicMs - (this.#batch.timeMs - (sinceTime as number)));
   }
 
   /** UNSUBSCRIBE. */
@@ -120,7 +160,12 @@ export class Subscribing {
   history(session: Session, frame: ClientFrame): Promise<void> | undefined {
     const { id } = frame;
     const topic = frame.topic as string;
-    const lastN = (frame.options as HistoryOptions | null)?.lastN ?? Number.POSITIVE_INFINITY;
+    const query = (frame.options as HistoryOptions | null) ?? {};
+    const hasRange = (['fromSeq', 'toSeq', 'limit', 'reverse'] as const).some((name) => query[name] !== undefined);
+    if (query.lastN !== undefined && hasRange) {
+      session.refuse(id, new RingcastError('BAD_REQUEST', 'lastN goes with no other option: limit and reverse do'));
+      return undefined;
+    }
     return this.#authorisation.check(session, 'subscribe', topic, id, () => {
       const entry = this.#topics.find(topic);
       if (entry === undefined) {
@@ -128,7 +173,7 @@ export class Subscribing {
         return;
       }
       if (id === null) return;
-      const { frames, seq, isTruncated } = readHistory(entry.log, entry.spec, lastN);
+      const { frames, seq, isTruncated } = readHistory(entry.log, entry.spec, query);
       const { epoch } = entry.spec;
       session.reply(session.consumer.encoder.history(id, { topic, epoch, seq, isTruncated }, frames));
     });

@@ -1,5 +1,5 @@
 /** Memory of one process, and of the kernel for its connections. Sizes as the engine computes them; prices as measured. */
-import { COLD_RETAIN_MS, SLICE_MAX_BYTES } from '../limits.js';
+import { RETAIN_MS_DEFAULT, SLICE_MAX_BYTES } from '../limits.js';
 import { DATA_MIN_BYTES, ENTRY_BYTES, FRAMES_MIN } from '../log/layout.js';
 import { RECORD_HEAD_BYTES } from '../ring/layout.js';
 import type { Coefficients } from './calibration.js';
@@ -104,7 +104,7 @@ export function coldLogBytes(
 ): number {
   const frame = frameOf(group);
   const published = group.ratePerSecond === 0 ? 0 : group.ratePerSecond * uptimeSeconds;
-  const recent = group.ratePerSecond * (COLD_RETAIN_MS / 1000);
+  const recent = group.ratePerSecond * (RETAIN_MS_DEFAULT / 1000);
   const keptBytes = Math.min(
     published * frame,
     Math.max(Math.min(settings.historyMessages * frame, settings.historyBytes), recent * frame),

@@ -3,6 +3,7 @@
 import { HISTORY_ANSWER_MAX_BYTES } from '../limits.js';
 import { EVICTED, type FrameLog } from '../log/frame-log.js';
 import type { FrameRange } from '../protocol/encoder.js';
+import type { HistoryOptions } from '../protocol/messages.js';
 import type { TopicSpec } from './topic.js';
 
 type HistoryLimits = Pick<TopicSpec, 'historyMessages' | 'historyBytes'>;
@@ -25,10 +26,10 @@ function oldestIndex(log: FrameLog, { historyMessages, historyBytes }: HistoryLi
   return Math.max(oldestWithin(log, oldest, historyBytes), log.head + 1 - lastN);
 }
 
-/** The oldest frame from `from` on with which all frames up to the head take at most so many bytes. */
-function oldestWithin(log: FrameLog, from: number, maxBytes: number): number {
-  const end = log.positionAt(log.head + 1);
-  let [low, high] = [from, Math.max(from, log.head + 1)];
+/** The oldest frame from `from` on with which all frames before `until` take at most so many bytes. */
+function oldestWithin(log: FrameLog, from: number, maxBytes: number, until = log.head + 1): number {
+  const end = log.positionAt(until);
+  let [low, high] = [from, Math.max(from, until)];
   while (low < high) {
     const middle = Math.floor((low + high) / 2);
     if (end - log.positionAt(middle) > maxBytes) low = middle + 1;
@@ -37,36 +38,65 @@ function oldestWithin(log: FrameLog, from: number, maxBytes: number): number {
   return low;
 }
 
+/** The cursor that gets the first retained message which was accepted at `timeMs` (on the monotonic clock) or later, and then what comes. */
+export function cursorSince(log: FrameLog, timeMs: number): number {
+  for (;;) {
+    log.refresh();
+    let [low, high] = [log.tail, log.head + 1];
+    while (low < high) {
+      const middle = Math.floor((low + high) / 2);
+      if (log.timeAt(middle) < timeMs) low = middle + 1;
+      else high = middle;
+    }
+    if (low > log.head) return log.headSeq + 1;
+    const cursor = log.firstSeqAt(low);
+    // A shared log's writer may have overwritten the entries.
+    if (log.isStillRetained(Math.min(low, log.tail))) return cursor;
+  }
+}
+
 export interface RetainedHistory {
+  /** Oldest first, unless asked for in reverse. */
   readonly frames: readonly FrameRange[];
   /** The newest message's seq; one less than the topic's first when there has been none. */
   readonly seq: number;
-  /** Older ones that were wanted are left out: together they are too large. */
+  /** More of them were wanted: together they are too many, or too large. */
   readonly isTruncated: boolean;
 }
 
 /**
- * Up to `lastN` newest frames that history offers, of at most `maxBytes`, but at least one. A shared log may lose some to
- * its writer meanwhile: then it is read again.
+ * What history offers of the range that is asked for: at most `limit` messages and `maxBytes`, but at least one: the oldest
+ * of the range; its newest with `lastN` or `reverse`. A shared log may lose some to its writer meanwhile: then it is read again.
  */
 export function readHistory(
   log: FrameLog,
-  spec: TopicSpec,
-  lastN: number,
+  spec: HistoryLimits,
+  query: HistoryOptions,
   maxBytes = HISTORY_ANSWER_MAX_BYTES,
 ): RetainedHistory {
+  const { lastN, fromSeq = 0, toSeq = Number.POSITIVE_INFINITY, limit = lastN ?? Number.POSITIVE_INFINITY } = query;
+  // Without a range its newest messages tell most.
+  const isRange = query.fromSeq !== undefined || query.toSeq !== undefined || query.limit !== undefined;
+  const takesNewest = query.reverse === true || lastN !== undefined || !isRange;
   for (;;) {
     log.refresh();
-    const { head, headSeq: seq } = log;
-    const wanted = oldestIndex(log, spec, lastN);
-    const from = wanted > head ? wanted : Math.min(head, oldestWithin(log, wanted, maxBytes));
-    const until = head + 1;
+    const offered = oldestIndex(log, spec, Number.POSITIVE_INFINITY);
+    const first = Math.max(offered, fromSeq < log.tailSeq ? 0 : log.indexOf(fromSeq));
+    const end = Math.max(first, toSeq >= log.headSeq ? log.head + 1 : toSeq < log.tailSeq ? 0 : log.indexOf(toSeq + 1));
+    const wantedFrom = takesNewest ? Math.max(first, end - limit) : first;
+    const wantedUntil = takesNewest ? end : Math.min(end, first + limit);
+    const isEmpty = wantedFrom >= wantedUntil;
+    const from = takesNewest && !isEmpty ? Math.min(end - 1, oldestWithin(log, wantedFrom, maxBytes, end)) : wantedFrom;
+    const until = takesNewest || isEmpty ? wantedUntil : Math.min(wantedUntil, log.fit(from, maxBytes));
     const bytes = new Uint8Array(Math.max(0, log.sliceBytes(from, until)));
     const start = log.positionAt(from);
     const ends: number[] = [];
     for (let next = from + 1; next <= until; next++) ends.push(log.positionAt(next) - start);
-    if (log.copy(from, until, bytes, 0) === EVICTED && from <= head) continue;
+    const { headSeq: seq } = log;
+    if (from < until && log.copy(from, until, bytes, 0) === EVICTED) continue;
     const frames = ends.map((end, index) => ({ bytes, start: index === 0 ? 0 : ends[index - 1], end }));
-    return { frames, seq, isTruncated: from > wanted };
+    if (query.reverse === true) frames.reverse();
+    const wanted = lastN === undefined ? end - first : Math.min(lastN, end - first);
+    return { frames, seq, isTruncated: until - from < wanted };
   }
 }

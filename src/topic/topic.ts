@@ -21,6 +21,11 @@ export interface TopicSpec {
   readonly historyMessages: number;
   /** … as long as they take no more than this. */
   readonly historyBytes: number;
+  /** Messages younger than this are kept for those who lag, or come back (ms; default: its home's); in a lane, what its log holds … */
+  readonly retainMs?: number;
+  /** … so many, and as many as take no more than so many bytes; 0: what the log holds. */
+  readonly retainMessages?: number;
+  readonly retainBytes?: number;
 }
 
 /** A message as its topic takes it. */

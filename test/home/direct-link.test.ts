@@ -94,3 +94,22 @@ describe('a cold topic that came from a lane', () => {
     expect([link.logBytes, link.topicCount]).toEqual([emptyBytes, 0]);
   });
 });
+
+describe('retention', () => {
+  // 100 messages of 23 bytes, a second apart; nothing of it is history.
+  it.each<[string, Partial<TopicSpec>, number]>([
+    ['as the home says', {}, 2],
+    ['for a time', { retainMs: 30_000 }, 30],
+    ['of no time, but what the smallest log holds anyway', { retainMs: 0 }, 1],
+    ['for a time, so many at most', { retainMs: 30_000, retainMessages: 7 }, 7],
+    ['for a time, so many bytes at most', { retainMs: 30_000, retainBytes: 5 * 23 + 10 }, 5],
+    ['and history, whichever is more', { retainMs: 5000, historyMessages: 9, historyBytes: 4096 }, 9],
+  ])('is a topic’s own: %s', (_, retention, kept) => {
+    const link = newLink();
+    const spec: TopicSpec = { ...SPEC, historyMessages: 0, ...retention };
+    const log = link.openTopic(spec);
+    for (let n = 0; n < 100; n++) link.publish(spec.alias, message(NOW_MS + n * 1000));
+    link.trim(NOW_MS + 99_000);
+    expect(log.retainedFrames).toBe(kept);
+  });
+});

@@ -6,6 +6,7 @@ import {
   FRAMES,
   NESTING_MAX,
   OP,
+  OPTIONS,
   type OpName,
   PAYLOAD_NESTING_MAX,
   READ_END,
@@ -145,7 +146,7 @@ describe('operations', () => {
 describe('options', () => {
   it('names an unknown option and the known ones', () => {
     expect(problemOf(OP.SUBSCRIBE, 1, 't', { last: 5 })).toBe(
-      'unknown option "last" of SUBSCRIBE; it takes lastN, policy, maxDelayMs, clientId',
+      `unknown option "last" of SUBSCRIBE; it takes ${Object.keys(OPTIONS.SUBSCRIBE).join(', ')}`,
     );
     expect(problemOf(OP.PUBLISH, 1, 't', 0, { toString: 1 })).toMatch(/^unknown option "toString"/);
     expect(problemOf(OP.HISTORY, 1, 't', { __proto__x: 1 })).toMatch(/^unknown option/);
@@ -153,6 +154,15 @@ describe('options', () => {
 
   const bad: [string, unknown[]][] = [
     ['lastN', [OP.SUBSCRIBE, 1, 't', { lastN: -1 }]],
+    ['since', [OP.SUBSCRIBE, 1, 't', { since: 5 }]],
+    ['since', [OP.SUBSCRIBE, 1, 't', { since: { seq: 5 } }]],
+    ['since', [OP.SUBSCRIBE, 1, 't', { since: { epoch: 'e', seq: -1 } }]],
+    ['since', [OP.SUBSCRIBE, 1, 't', { since: { epoch: '', seq: 1 } }]],
+    ['since', [OP.SUBSCRIBE, 1, 't', { since: { epoch: 'e', seq: 1, x: 1 } }]],
+    ['sinceTime', [OP.SUBSCRIBE, 1, 't', { sinceTime: 'now' }]],
+    ['onGap', [OP.SUBSCRIBE, 1, 't', { onGap: 'nothing' }]],
+    ['fromSeq', [OP.HISTORY, 1, 't', { fromSeq: 0.5 }]],
+    ['reverse', [OP.HISTORY, 1, 't', { reverse: 1 }]],
     ['lastN', [OP.SUBSCRIBE, 1, 't', { lastN: 1.5 }]],
     ['lastN', [OP.HISTORY, 1, 't', { lastN: 1_000_001 }]],
     ['lastN', [OP.HISTORY, 1, 't', { lastN: '5' }]],

@@ -122,7 +122,16 @@ describe('tables', () => {
 });
 
 function form(spec: OptionSpec): string {
-  if (spec.kind === 'string') return `string, 1–${spec.maxBytes} bytes`;
-  if (spec.kind === 'choice') return spec.choices.join(', ');
-  return spec.kind === 'boolean' ? 'boolean' : `${spec.kind}, 0–${spec.max}`;
+  switch (spec.kind) {
+    case 'string':
+      return `string, 1–${spec.maxBytes} bytes`;
+    case 'choice':
+      return spec.choices.join(', ');
+    case 'boolean':
+      return 'boolean';
+    case 'position':
+      return `{epoch: string, 1–${messages.EPOCH_MAX_BYTES} bytes, seq: integer, 0–2^53−1}`;
+    default:
+      return `${spec.kind}, 0–${spec.max === Number.MAX_SAFE_INTEGER ? '2^53−1' : spec.max}`;
+  }
 }

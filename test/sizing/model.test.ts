@@ -197,13 +197,13 @@ describe('CPU', () => {
 });
 
 describe('memory', () => {
-  it('a cold log doubles until it holds its history, or two seconds', () => {
+  it('a cold log doubles until it holds its history, or half a minute', () => {
     // 100 messages × (24 + 104) bytes = 12,800 → 16 KiB; 101 entries → 128 × 40 bytes.
     expect(coldLogBytes(group({ bytes: 104, ratePerSecond: 1 }), settings, Number.POSITIVE_INFINITY)).toBe(
       16_384 + 5120,
     );
-    // 2 s × 200/s = 400 messages = 51,200 bytes → 64 KiB; 401 entries → 512 × 40 bytes.
-    expect(coldLogBytes(group({ bytes: 104, ratePerSecond: 200 }), settings, Number.POSITIVE_INFINITY)).toBe(
+    // 30 s × 13/s = 390 messages = 49,920 bytes → 64 KiB; 391 entries → 512 × 40 bytes.
+    expect(coldLogBytes(group({ bytes: 104, ratePerSecond: 13 }), settings, Number.POSITIVE_INFINITY)).toBe(
       65_536 + 20_480,
     );
     expect(coldLogBytes(group({ ratePerSecond: 0 }), settings, Number.POSITIVE_INFINITY)).toBe(0);
@@ -231,8 +231,8 @@ describe('memory', () => {
         coefficients,
         CONDITIONS_DEFAULT,
       ).memoryBytes;
-    // 18 of the 50 topics have a JSON client at most; 100 messages × 246 bytes → 32 KiB, 101 entries → 128 × 40 bytes.
-    expect(needs(true) - needs(false)).toBe(coefficients.jsonProcessBytes + 18 * (32_768 + 5120));
+    // 18 of the 50 topics have a JSON client at most; 30 s × 10/s × 246 bytes → 128 KiB, 301 entries → 512 × 40 bytes.
+    expect(needs(true) - needs(false)).toBe(coefficients.jsonProcessBytes + 18 * (131_072 + 20_480));
   });
 
   it('a hot log fills with time up to its bounds', () => {

@@ -24,7 +24,7 @@ const MAY_IMPORT = {
   gateway: ['time', 'router', 'delivery', 'protocol'],
   control: [],
   client: ['protocol'],
-  config: ['log', 'protocol'],
+  config: ['log', 'variant', 'protocol'],
   load: ['config', 'protocol'],
   sizing: ['load', 'config', 'index', 'log', 'protocol', 'ring'],
   engine: [

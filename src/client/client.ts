@@ -4,6 +4,7 @@
  */
 
 import { RingcastError } from '../errors.js';
+import { presentExtras } from '../protocol/event.js';
 import type { ConnectOptions, GapReason, HistoryEntry, Welcome } from '../protocol/messages.js';
 import { addressProblem, STATS_TOPIC } from '../protocol/topic-name.js';
 import { type CallOptions, limited } from './call.js';
@@ -293,9 +294,11 @@ export class Client {
 function toHistory(topic: string, result: Record<string, unknown>): History {
   checkFields(result, { epoch: 'string', seq: 'number', messages: 'object' });
   const epoch = result.epoch as string;
-  const messages = (result.messages as HistoryEntry[]).map(([seq, time, payload, id]): TopicEvent => {
-    return id === undefined ? { topic, epoch, seq, time, payload } : { topic, epoch, seq, time, payload, id };
-  });
+  const messages = (result.messages as HistoryEntry[]).map(
+    ([seq, time, payload, id, key, change, version]): TopicEvent => {
+      return { topic, epoch, seq, time, payload, ...presentExtras({ id, key, change, version }) };
+    },
+  );
   return { topic, epoch, seq: result.seq as number, isTruncated: result.truncated === true, messages };
 }
 

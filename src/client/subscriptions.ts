@@ -4,6 +4,7 @@
  */
 
 import { RingcastError } from '../errors.js';
+import { type PresentExtras, presentExtras } from '../protocol/event.js';
 import type { EventMessage, SubscribedResult, SubscribeOptions } from '../protocol/messages.js';
 import { decode } from '../protocol/msgpack.js';
 import { type CallOptions, limited } from './call.js';
@@ -12,7 +13,7 @@ import { callUser } from './emitter.js';
 import { checkFields } from './fields.js';
 
 /** A message of a topic, as a handler gets it. */
-export interface TopicEvent {
+export interface TopicEvent extends PresentExtras {
   readonly topic: string;
   /** Names the incarnation of the topic: sequence numbers of different epochs have nothing to do with each other. */
   readonly epoch: string;
@@ -21,8 +22,6 @@ export interface TopicEvent {
   readonly time: number;
   /** The decoded value, or with `encoded: true` its MessagePack bytes. */
   readonly payload: unknown;
-  /** The publisher's id of the message, when it gave one. */
-  readonly id?: string;
 }
 
 /**
@@ -191,6 +190,7 @@ export class ClientSubscriptions {
   }
 }
 
-function topicEvent({ topic, epoch }: ClientStream, { seq, time, id }: EventMessage, payload: unknown): TopicEvent {
-  return id === null ? { topic, epoch, seq, time, payload } : { topic, epoch, seq, time, payload, id };
+function topicEvent({ topic, epoch }: ClientStream, event: EventMessage, payload: unknown): TopicEvent {
+  const { seq, time } = event;
+  return { topic, epoch, seq, time, payload, ...presentExtras(event) };
 }

@@ -10,6 +10,7 @@ import { z } from 'zod';
 import { RETAIN_MS_DEFAULT } from '../limits.js';
 import { SLOW_CONSUMER_POLICIES, TOPIC_MAX_BYTES } from '../protocol/messages.js';
 import { topicNameProblem } from '../protocol/topic-name.js';
+import { problemOfPath } from '../variant/field-scan.js';
 import {
   autoOrDuration,
   choice,
@@ -25,6 +26,9 @@ import {
   text,
   type Unit,
 } from './values.js';
+
+const DEDUP_MESSAGES_DEFAULT = 10_000;
+const DEDUP_MS_DEFAULT = 120_000;
 
 const KIB = 1024;
 const MIB = 1024 * KIB;
@@ -95,6 +99,24 @@ const matchSchema = z.custom<string>().superRefine((value, context) => {
   context.addIssue({ code: 'custom', message });
 });
 
+/** Only rules have these: what a topic does is not the engine's to say for all. */
+const ruleKeys = {
+  keyed: z.boolean(),
+  key: z.custom<string>(
+    (value) => typeof value === 'string' && problemOfPath(value.split('.')) === null,
+    'must be a field, nested by dots',
+  ),
+  missingKey: z.enum(['refuse', 'pass']),
+  maxKeys: count('', 1, 1_000_000).schema,
+  keysFull: z.enum(['refuse', 'evict']),
+  keyTtlMs: duration(0, 31_536_000_000).schema,
+  merge: z.boolean(),
+  dedupWindow: z.strictObject({
+    messages: count('messages', 1, 1_000_000).schema.default(DEDUP_MESSAGES_DEFAULT),
+    ms: duration(1, 86_400_000).schema.default(DEDUP_MS_DEFAULT),
+  }),
+};
+
 /** The first rule whose `match` fits a topic's name decides; what a rule leaves out is as for the whole engine. */
 const topicRuleSchema = z.strictObject({
   match: matchSchema,
@@ -108,6 +130,7 @@ const topicRuleSchema = z.strictObject({
   slowConsumerPolicy: perTopic.slowConsumerPolicy.schema.optional(),
   maxLagMs: perTopic.maxLagMs.schema.optional(),
   maxLagMessages: perTopic.maxLagMessages.schema.optional(),
+  ...z.strictObject(ruleKeys).partial().shape,
 });
 
 const topicNameSchema = z.custom<string>().superRefine((value, context) => {

@@ -12,14 +12,17 @@ import { STATS_TOPIC, topicNameProblem } from '../protocol/topic-name.js';
 import { globMatcher } from '../protocol/topic-pattern.js';
 import { utf8Length } from '../protocol/utf8.js';
 import type { Clock } from '../time/loop.js';
+import type { DedupWindow } from '../topic/deduplication.js';
 import { historyCursor } from '../topic/history.js';
 import type { TopicSpec } from '../topic/topic.js';
 import { CANONICAL, type StreamSpec } from '../variant/stream-spec.js';
+import { type KeyRule, keySpecOf } from './key-rule.js';
 import { TopicEntry, type TopicOpening, type TopicSettings } from './topic-entry.js';
 
-export interface PlacementRule extends Partial<TopicSettings> {
+export interface PlacementRule extends Partial<Omit<TopicSettings, 'keys' | 'dedup'>>, KeyRule {
   readonly match: string;
   readonly home: Home;
+  readonly dedupWindow?: DedupWindow | undefined;
 }
 
 export interface DirectoryOptions {
@@ -82,10 +85,10 @@ export class TopicDirectory {
     this.#delivery = delivery;
     this.#homes = homes;
     this.#clock = clock;
-    this.#rules = options.rules.map(({ match, home, ...overrides }) => ({
+    this.#rules = options.rules.map(({ match, home, dedupWindow, ...overrides }) => ({
       matches: globMatcher(match),
       home,
-      settings: { ...options.defaults, ...definedOnly(overrides) },
+      settings: { ...options.defaults, ...definedOnly(overrides), keys: keySpecOf(overrides), dedup: dedupWindow },
     }));
   }
 
@@ -266,11 +269,11 @@ export class TopicDirectory {
   }
 
   #open(name: string, start: TopicStart, settings: TopicSettings, where: TopicPlace): TopicEntry {
-    const { historyMessages, historyBytes, retainMs, retainMessages, retainBytes } = settings;
+    const { historyMessages, historyBytes, retainMs, retainMessages, retainBytes, keys, dedup } = settings;
     const { epoch, firstSeq } = start;
-    const retention = definedOnly({ retainMs, retainMessages, retainBytes });
+    const more = definedOnly({ retainMs, retainMessages, retainBytes, keys, dedup });
     const history = { historyMessages, historyBytes };
-    const spec: TopicSpec = { alias: this.#nextAlias(), topic: name, epoch, ...history, ...retention };
+    const spec: TopicSpec = { alias: this.#nextAlias(), topic: name, epoch, ...history, ...more };
     const entry = new TopicEntry(spec, settings, { ...where, link: this.#homes.at(where.lane), firstSeq });
     this.#byAlias.set(spec.alias, entry);
     return entry;

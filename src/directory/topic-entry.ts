@@ -6,8 +6,11 @@ import { RingcastError } from '../errors.js';
 import type { HomeLink, TopicLink } from '../home/link.js';
 import { COLD, type Home } from '../home/placement.js';
 import type { Position, SlowConsumerPolicy } from '../protocol/messages.js';
+import type { DedupWindow } from '../topic/deduplication.js';
 import { cursorSince, historyCursor } from '../topic/history.js';
+import type { KeySpec } from '../topic/key-table.js';
 import type { TopicSpec } from '../topic/topic.js';
+import { STATE } from '../variant/stream-spec.js';
 
 /** What configuration says about a topic. */
 export interface TopicSettings {
@@ -17,6 +20,8 @@ export interface TopicSettings {
   readonly retainMessages?: number;
   readonly retainBytes?: number;
   readonly maxDelayMs: number | 'auto';
+  readonly keys?: KeySpec | undefined;
+  readonly dedup?: DedupWindow | undefined;
   readonly slowConsumerPolicy: SlowConsumerPolicy;
   readonly maxLagMs: number;
   readonly maxLagMessages: number;
@@ -80,6 +85,7 @@ export class TopicEntry {
     this.home = home;
     this.holders = isDeclared ? 1 : 0;
     this.log = link.openTopic(spec, firstSeq);
+    if (spec.keys !== undefined) link.openStream(spec.alias, STATE, firstSeq);
   }
 
   /**
@@ -91,6 +97,11 @@ export class TopicEntry {
     if (maxDelayMs === 'auto' || maxDelayMs === 0) return 0;
     for (const { ownDelays } of this.streams) if (ownDelays > 0) return 0;
     return Math.min(LANE_WAIT_MAX_MS, Math.floor(maxDelayMs * LANE_WAIT_SHARE));
+  }
+
+  /** Whether messages may not be taken that have come this far. */
+  get isSelective(): boolean {
+    return this.spec.keys !== undefined || this.spec.dedup !== undefined;
   }
 
   get isHot(): boolean {

@@ -65,7 +65,7 @@ export class Core {
     this.coldLink = new DirectLink(options.cold);
     const links: LinkEvents = {
       onHead: (alias) => this.topics.headMovedOf(alias),
-      onAck: (request, seq) => this.router.publishing.onAck(request, seq),
+      onAck: (request, seq, outcome) => this.router.publishing.onAck(request, seq, outcome),
       onPutAside: (request) => this.router.publishing.onPutAside(request),
     };
     this.lanes = new LaneSet(options.lanes, links, {

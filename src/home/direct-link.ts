@@ -5,9 +5,10 @@ import { LogBudget } from '../log/log-budget.js';
 import type { PlainLogLimits } from '../log/log-limits.js';
 import { LogSlabs } from '../log/log-slabs.js';
 import { PlainLog } from '../log/plain-log.js';
-import { EVENT_HEAD_MAX_BYTES } from '../protocol/event.js';
+import { EVENT_HEAD_MAX_BYTES, EVENT_TAIL_MAX_BYTES } from '../protocol/event.js';
+import { stateLogSizes } from '../topic/key-table.js';
 import { Topic, type TopicSpec } from '../topic/topic.js';
-import type { StreamSpec } from '../variant/stream-spec.js';
+import { STATE, type StreamSpec } from '../variant/stream-spec.js';
 import { type HomeLink, type OutgoingMessage, PUBLISH_FULL, type TopicLogs } from './link.js';
 
 export interface DirectLinkOptions {
@@ -61,19 +62,20 @@ export class DirectLink implements HomeLink {
   }
 
   openTopic(spec: TopicSpec, firstSeq = 1): FrameLog {
-    return this.#open(spec, this.#limits(spec), firstSeq).log;
+    return this.#open(spec, new PlainLog(this.#limits(spec), firstSeq)).log;
   }
 
   adoptTopic(spec: TopicSpec, from: TopicLogs): TopicLogs {
     const limits = { ...this.#limits(spec), retainMs: Number.POSITIVE_INFINITY };
-    const topic = this.#open(spec, limits);
-    topic.log.takeOver(from.log);
+    const log = new PlainLog(limits);
+    log.takeOver(from.log);
+    const topic = this.#open(spec, log);
     this.#arrived.set(topic, { limits, untilMs: 0 });
     this.#inflated.add(topic);
     for (const stream of from.derived) {
-      const log = new PlainLog(limits);
-      log.takeOver(stream.log);
-      topic.openStream(stream.spec, log);
+      const derived = new PlainLog(stream.spec.kind === STATE.kind ? this.#limitsOf(spec, STATE) : limits);
+      derived.takeOver(stream.log);
+      topic.openStream(stream.spec, derived);
     }
     return topic;
   }
@@ -86,7 +88,7 @@ export class DirectLink implements HomeLink {
 
   openStream(alias: number, spec: StreamSpec, firstSeq: number): FrameLog {
     const topic = this.#topic(alias);
-    const log = new PlainLog(this.#limits(topic.spec), firstSeq);
+    const log = new PlainLog(this.#limitsOf(topic.spec, spec), firstSeq);
     topic.openStream(spec, log);
     return log;
   }
@@ -103,8 +105,8 @@ export class DirectLink implements HomeLink {
     this.#forget(topic);
   }
 
-  #open(spec: TopicSpec, limits: PlainLogLimits, firstSeq = 1): ColdTopic {
-    const topic = new Topic(spec, new PlainLog(limits, firstSeq));
+  #open(spec: TopicSpec, log: PlainLog): ColdTopic {
+    const topic = new Topic(spec, log);
     this.#topics.set(spec.alias, topic);
     return topic;
   }
@@ -123,9 +125,11 @@ export class DirectLink implements HomeLink {
   publish(alias: number, message: OutgoingMessage): number {
     const topic = this.#topic(alias);
     const { start, end, tail } = message;
-    const frameMaxBytes = EVENT_HEAD_MAX_BYTES + end - start + (tail === null ? 0 : tail.length);
+    const tailBytes = topic.isSelective ? EVENT_TAIL_MAX_BYTES : tail === null ? 0 : tail.length;
+    const frameMaxBytes = EVENT_HEAD_MAX_BYTES + end - start + tailBytes;
     if (!topic.log.canHold(frameMaxBytes)) return PUBLISH_FULL;
-    const seq = topic.publish(message, tail !== null, 0);
+    const seq = topic.publish(message, 0);
+    if (seq < 0) message.refusedForSeq = topic.refusedForSeq;
     if (isInflated(topic)) this.#inflated.add(topic);
     return seq;
   }
@@ -172,6 +176,13 @@ export class DirectLink implements HomeLink {
     arrival.limits.retainMs = retainMs;
     this.#arrived.delete(topic);
     return false;
+  }
+
+  #limitsOf(topic: TopicSpec, { kind }: StreamSpec): PlainLogLimits {
+    if (kind !== STATE.kind || topic.keys === undefined) return this.#limits(topic);
+    // It gives no room to others, as it must not lose a frame; nor does it take of theirs.
+    const sizes = stateLogSizes(topic.keys);
+    return { ...sizes, retainMs: Number.POSITIVE_INFINITY, historyMessages: 0, historyBytes: 0, slabs: this.#slabs };
   }
 
   #limits(spec: TopicSpec): PlainLogLimits {

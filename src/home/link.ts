@@ -4,7 +4,7 @@
  */
 
 import type { FrameLog } from '../log/frame-log.js';
-import type { DerivedLog, TopicMessage, TopicSpec } from '../topic/topic.js';
+import { ANY_SEQ, type DerivedLog, type TopicMessage, type TopicSpec } from '../topic/topic.js';
 import type { StreamSpec } from '../variant/stream-spec.js';
 
 /** The topic's home cannot take the message now: the publisher has to be told. */
@@ -18,6 +18,9 @@ export interface OutgoingMessage extends TopicMessage {
   start: number;
   end: number;
   tail: Uint8Array | null;
+  tailElements: number;
+  inlineTailBytes: number;
+  ifSeq: number;
   timeMs: number;
   monotonicMs: number;
   origin: number;
@@ -25,6 +28,8 @@ export interface OutgoingMessage extends TopicMessage {
   mayWaitMs: number;
   /** Number under which `onAck` reports the seq; 0: no ack wanted. */
   request: number;
+  /** With an OUTCOME: the message that it was not taken for. */
+  refusedForSeq: number;
 }
 
 /** Without a payload, to be filled. */
@@ -34,11 +39,15 @@ export function blankMessage(): OutgoingMessage {
     start: 0,
     end: 0,
     tail: null,
+    tailElements: 0,
+    inlineTailBytes: 0,
+    ifSeq: ANY_SEQ,
     timeMs: 0,
     monotonicMs: 0,
     origin: 0,
     mayWaitMs: 0,
     request: 0,
+    refusedForSeq: 0,
   };
 }
 
@@ -60,7 +69,7 @@ export interface TopicLink {
   closeTopic(alias: number): void;
   /**
    * Hot path: per message. The message's seq if it is in the log already; PUBLISH_ACCEPTED when `LinkEvents` will tell;
-   * or PUBLISH_FULL.
+   * PUBLISH_FULL; or an OUTCOME, of which `message.refusedForSeq` says the rest.
    */
   publish(alias: number, message: OutgoingMessage): number;
   /** Whether `LinkEvents` tells the seqs, of all messages that are not refused. */
@@ -89,7 +98,8 @@ export interface HomeLink extends TopicLink {
 export interface LinkEvents {
   /** Something was appended to the topic's logs, which the reader has to `refresh`. */
   onHead(alias: number): void;
-  onAck(request: number, seq: number): void;
+  /** @param outcome TAKEN, or the OUTCOME of one that was not taken: for message `seq` */
+  onAck(request: number, seq: number, outcome: number): void;
   /** The message was put aside: lanes died of it. */
   onPutAside(request: number): void;
 }

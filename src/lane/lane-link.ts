@@ -10,14 +10,15 @@ import {
   type TopicLogs,
 } from '../home/link.js';
 import { copyBytes } from '../log/copy.js';
-import type { FrameLog } from '../log/frame-log.js';
+import type { FrameLog, LogSizes } from '../log/frame-log.js';
 import type { SharedLog } from '../log/shared-log.js';
 import { Doorbell } from '../ring/doorbell.js';
 import { RECORD_HEAD_BYTES } from '../ring/layout.js';
 import { RING_FULL, RingReader, RingWriter } from '../ring/ring.js';
 import type { Scheduler } from '../time/loop.js';
-import type { TopicSpec } from '../topic/topic.js';
-import type { StreamSpec } from '../variant/stream-spec.js';
+import { stateLogSizes } from '../topic/key-table.js';
+import { ANY_SEQ, type TopicSpec } from '../topic/topic.js';
+import { STATE, type StreamSpec } from '../variant/stream-spec.js';
 import { FairShare } from './fair-share.js';
 import type { LaneMemory } from './lane.js';
 import { type LaneParcel, LiveParcel, type StreamParcel, type TopicParcel } from './parcels.js';
@@ -27,14 +28,16 @@ import {
   EVENT_HEAD,
   EVENT_NACK,
   EVENT_READY,
-  FLAG_HAS_TAIL,
+  flagsOf,
   REQUEST_CLOSE,
   REQUEST_CLOSE_STREAM,
   REQUEST_OPEN,
   REQUEST_OPEN_STREAM,
   REQUEST_PUBLISH,
   REQUEST_STOP,
+  TERMS_BYTES,
   ticksOf,
+  writeTerms,
 } from './records.js';
 import type { SharedLogs } from './shared-logs.js';
 
@@ -152,7 +155,8 @@ export class LaneLink implements HomeLink {
   adoptTopic(spec: TopicSpec, from: TopicLogs): TopicLogs {
     const log = this.#open(spec, this.#logs.sharedFrom(from.log));
     const derived = from.derived.map((stream) => {
-      return { spec: stream.spec, log: this.#openStream(spec.alias, stream.spec, this.#logs.sharedFrom(stream.log)) };
+      const log = this.#logs.sharedFrom(stream.log, sizesOf(spec, stream.spec));
+      return { spec: stream.spec, log: this.#openStream(spec.alias, stream.spec, log) };
     });
     return { log, derived };
   }
@@ -167,7 +171,8 @@ export class LaneLink implements HomeLink {
   }
 
   openStream(alias: number, spec: StreamSpec, firstSeq: number): FrameLog {
-    return this.#openStream(alias, spec, this.#logs.open(firstSeq));
+    const { topic } = this.#topic(alias);
+    return this.#openStream(alias, spec, this.#logs.open(firstSeq, sizesOf(topic.spec, spec)));
   }
 
   closeStream(alias: number, key: string): void {
@@ -274,7 +279,10 @@ export class LaneLink implements HomeLink {
     const { bytes, start, end, tail } = message;
     const ring = this.#requests;
     const payloadBytes = end - start;
-    const totalBytes = tail === null ? payloadBytes : payloadBytes + tail.length;
+    const tailBytes = tail === null ? message.inlineTailBytes : tail.length;
+    const hasTerms = message.ifSeq !== ANY_SEQ;
+    const appendedBytes = tail === null ? payloadBytes : payloadBytes + tail.length;
+    const totalBytes = hasTerms ? appendedBytes + TERMS_BYTES : appendedBytes;
     const waitingBytes = ring.waitingBytes(this.#fairShare.countFromBytes);
     if (waitingBytes <= this.#fairShare.countFromBytes) {
       this.#fairShare.relax();
@@ -289,7 +297,8 @@ export class LaneLink implements HomeLink {
     }
     copyBytes(bytes, start, end, ring.bytes, at);
     if (tail !== null) ring.bytes.set(tail, at + payloadBytes);
-    const flags = tail === null ? 0 : FLAG_HAS_TAIL;
+    if (hasTerms) writeTerms(ring.bytes, at + appendedBytes, message.ifSeq);
+    const flags = flagsOf(message.tailElements, tailBytes, hasTerms);
     const ticks = ticksOf(message.monotonicMs);
     ring.writeHeader(REQUEST_PUBLISH, flags, alias, message.origin, message.request, ticks, message.timeMs);
     ring.commit();
@@ -373,7 +382,7 @@ export class LaneLink implements HomeLink {
     for (let count = 0; count < DRAIN_RECORDS_MAX && events.next(); count++) {
       const { type, alias, request } = events;
       if (type === EVENT_HEAD) this.#handlers.onHead(alias);
-      else if (type === EVENT_ACK) this.#handlers.onAck(request, events.time);
+      else if (type === EVENT_ACK) this.#handlers.onAck(request, events.time, -events.flags);
       else if (type === EVENT_CLOSED) this.#left(request);
       else if (type === EVENT_NACK) this.#handlers.onPutAside(request);
       else if (type === EVENT_READY) this.#thread?.ready();
@@ -381,6 +390,11 @@ export class LaneLink implements HomeLink {
     }
     events.release();
   }
+}
+
+/** Undefined: the usual ones. */
+function sizesOf({ keys }: TopicSpec, { kind }: StreamSpec): LogSizes | undefined {
+  return kind === STATE.kind && keys !== undefined ? stateLogSizes(keys) : undefined;
 }
 
 function parcelsOf({ topic, streams }: LinkedTopic): LiveParcel[] {

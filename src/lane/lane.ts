@@ -15,7 +15,8 @@ import { SharedLog } from '../log/shared-log.js';
 import { allocateDoorbell, Doorbell } from '../ring/doorbell.js';
 import { allocateRing, RING_FULL, RingReader, RingWriter } from '../ring/ring.js';
 import type { Clock } from '../time/loop.js';
-import { Topic } from '../topic/topic.js';
+import { OUTCOME } from '../topic/admission.js';
+import { ANY_SEQ, Topic } from '../topic/topic.js';
 import { OpenTopic } from './open-topic.js';
 import type { LaneParcel, StreamParcel, TopicParcel } from './parcels.js';
 import {
@@ -24,7 +25,7 @@ import {
   EVENT_HEAD,
   EVENT_NACK,
   EVENT_READY,
-  FLAG_HAS_TAIL,
+  hasTerms,
   monotonicMsOf,
   REQUEST_CLOSE,
   REQUEST_CLOSE_STREAM,
@@ -32,8 +33,12 @@ import {
   REQUEST_OPEN_STREAM,
   REQUEST_PUBLISH,
   REQUEST_STOP,
+  readTerms,
+  TERMS_BYTES,
+  tailBytesOf,
+  tailElementsOf,
 } from './records.js';
-import { PUT_ASIDE, Replay, SEEN } from './replay.js';
+import { NOT_TAKEN, PUT_ASIDE, Replay, SEEN } from './replay.js';
 
 /** What outlives a lane's threads: all of it belongs to the accept thread. */
 export interface LaneMemory {
@@ -187,6 +192,11 @@ export class Lane {
     if (alias !== this.#alias) this.#select(alias);
     let seq = this.#replay.isOver(position) ? 0 : this.#replay.find(position, this.#topic);
     if (seq === SEEN) return;
+    if (seq === NOT_TAKEN) {
+      // Asked again, for the ack: what has come since can only be one more reason.
+      this.#fill();
+      seq = (this.#topic as OpenTopic).topic.judge(this.#message) || OUTCOME.conflict;
+    }
     if (seq === PUT_ASIDE) {
       if (request !== 0) this.#emit(EVENT_NACK, alias, request, 0);
       return;
@@ -196,23 +206,37 @@ export class Lane {
       if (this.#topic === undefined) throw new Error(`lane: a message to topic ${alias}, which is not open here`);
       seq = --this.#untilTimed === 0 ? this.#appendTimed(position, this.#topic) : this.#append(position, this.#topic);
     }
-    if (request !== 0) this.#emit(EVENT_ACK, alias, request, seq);
+    if (request === 0) return;
+    if (seq > 0) this.#emit(EVENT_ACK, alias, request, seq);
+    else this.#emit(EVENT_ACK, alias, request, (this.#topic as OpenTopic).topic.refusedForSeq, -seq);
   }
 
   /** Hot path: per message. Returns its seq. */
   #append(position: number, { topic }: OpenTopic): number {
+    this.#fill();
+    this.#messages++;
+    this.#bytes += this.#message.end - this.#message.start;
+    return topic.publish(this.#message, position);
+  }
+
+  /** Hot path. Makes the record that is read the message. */
+  #fill(): void {
     const requests = this.#requests;
     const message = this.#message;
-    const { payloadStart, payloadEnd } = requests;
-    this.#messages++;
-    this.#bytes += payloadEnd - payloadStart;
+    const { flags, payloadEnd } = requests;
     message.bytes = requests.bytes;
-    message.start = payloadStart;
+    message.start = requests.payloadStart;
     message.end = payloadEnd;
+    message.tailElements = tailElementsOf(flags);
+    message.inlineTailBytes = tailBytesOf(flags);
+    message.ifSeq = ANY_SEQ;
+    if (hasTerms(flags)) {
+      message.end = payloadEnd - TERMS_BYTES;
+      message.ifSeq = readTerms(requests.bytes, message.end);
+    }
     message.timeMs = requests.time;
     message.monotonicMs = monotonicMsOf(requests.aux, this.#batchMs);
     message.origin = requests.origin;
-    return topic.publish(message, (requests.flags & FLAG_HAS_TAIL) !== 0, position);
   }
 
   #appendTimed(position: number, open: OpenTopic): number {
@@ -306,9 +330,9 @@ export class Lane {
     return (this.#events.fillPercent() / 100) * capacityBytes + 2 * BATCH_EVENTS_MAX_BYTES <= capacityBytes;
   }
 
-  #emit(type: number, alias: number, request: number, time: number): void {
+  #emit(type: number, alias: number, request: number, time: number, flags = 0): void {
     if (this.#events.tryClaim(0) === RING_FULL) throw new Error('lane: no room for an event that was reserved');
-    this.#events.writeHeader(type, 0, alias, 0, request, 0, time);
+    this.#events.writeHeader(type, flags, alias, 0, request, 0, time);
     this.#events.commit();
   }
 

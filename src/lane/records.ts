@@ -6,7 +6,8 @@
  *   OPEN          alias, request = parcel: the topic's spec and the memory of its log
  *   PUBLISH       alias, origin = the connection's number (noEcho) or 0, request = number for the ACK or 0,
  *                 time = ms since the epoch, aux = the same moment on the monotonic clock (see `ticksOf`),
- *                 payload = the message's payload, then its tail (see `eventTail`) when HAS_TAIL is set
+ *                 payload = the message's payload, then its tail (see `eventTail`), then f64 ifSeq if it HAS_TERMS
+ *                 flags = number of the tail's elements, HAS_TERMS, and the tail's bytes (see `flagsOf`)
  *   OPEN_STREAM   alias, request = parcel: the spec of a derived stream and the memory of its log
  *   CLOSE_STREAM  alias, request = the parcel that OPEN_STREAM brought
  *   CLOSE         alias, request = the parcel that OPEN brought
@@ -15,7 +16,8 @@
  *   events (lane → accept thread)
  *   READY       the lane runs
  *   HEAD        alias: the heads of its streams have moved
- *   ACK         alias, request, time = the message's seq (a f64 field, so that 2^53 fits)
+ *   ACK         alias, request, time = the message's seq (a f64 field, so that 2^53 fits), flags = −OUTCOME and time =
+ *               the seq that it was not taken for
  *   NACK        alias, request: the message was put aside, because lanes died of it
  *   CLOSED      alias, request = parcel: the lane will not touch the parcel's memory any more
  *
@@ -36,8 +38,42 @@ export const EVENT_ACK = 3;
 export const EVENT_CLOSED = 4;
 export const EVENT_NACK = 5;
 
-/** PUBLISH: the payload's bytes end with the EVENT's optional elements. */
-export const FLAG_HAS_TAIL = 1;
+/** PUBLISH: its flags are tailBytes × 16 + HAS_TERMS + tailElements. */
+const TAIL_ELEMENTS_MASK = 7;
+const HAS_TERMS = 8;
+const TAIL_BYTES_SHIFT = 4;
+/** What follows the tail of a message that HAS_TERMS. */
+export const TERMS_BYTES = 8;
+
+export function flagsOf(tailElements: number, tailBytes: number, hasTerms: boolean): number {
+  return (tailBytes << TAIL_BYTES_SHIFT) | (hasTerms ? HAS_TERMS : 0) | tailElements;
+}
+
+export function tailElementsOf(flags: number): number {
+  return flags & TAIL_ELEMENTS_MASK;
+}
+
+export function tailBytesOf(flags: number): number {
+  return flags >>> TAIL_BYTES_SHIFT;
+}
+
+export function hasTerms(flags: number): boolean {
+  return (flags & HAS_TERMS) !== 0;
+}
+
+const terms = new Float64Array(1);
+const termsBytes = new Uint8Array(terms.buffer);
+
+export function writeTerms(bytes: Uint8Array, at: number, ifSeq: number): void {
+  terms[0] = ifSeq;
+  bytes.set(termsBytes, at);
+}
+
+/** Returns ifSeq. */
+export function readTerms(bytes: Uint8Array, at: number): number {
+  for (let index = 0; index < TERMS_BYTES; index++) termsBytes[index] = bytes[at + index];
+  return terms[0];
+}
 
 /** So that waits of some microseconds can be told. */
 const TICKS_PER_MS = 256;

@@ -2,13 +2,15 @@
  * Replay: what a lane's predecessor did with the requests that it had not released when it died.
  *
  * A frame's index entry holds the ring position of the record that caused it, and a topic's messages enter the log in the
- * order of the ring. So of a topic's records in the ring those up to the position stored with the log's newest frame are
- * in the log, and the others are not. Their seqs follow by counting back from the head: topics of lanes have no holes.
+ * order of the ring. So of a topic's records in the ring those up to the position stored with the log's newest frame have been
+ * dealt with, and the others have not. The frames say which were taken; of those that have been evicted since, whose
+ * topic takes all, the seqs follow by counting back: topics of lanes have no holes.
  */
 
+import type { FrameLog } from '../log/frame-log.js';
 import { RingReader } from '../ring/ring.js';
 import type { OpenTopic } from './open-topic.js';
-import { REQUEST_PUBLISH } from './records.js';
+import { hasTerms, REQUEST_PUBLISH } from './records.js';
 
 /** The message is not in the log: handle it. */
 const NOT_SEEN = 0;
@@ -17,14 +19,19 @@ export const SEEN = -1;
 /** Lanes died of the message: it is not handled. */
 export const PUT_ASIDE = -2;
 
+/** The message was not taken, and it may be that its publisher has not been told. */
+export const NOT_TAKEN = -3;
+
 /** Ingress position of no frame. */
 const NONE = 0;
 
 interface Replayed {
   /** Position of the record that caused the newest frame. */
   readonly lastPosition: number;
-  /** Seq of the next of the topic's records that are in the log. */
-  nextSeq: number;
+  /** Positions of the topic's records up to that one, and whether each is sure to have been taken. */
+  readonly records: { readonly position: number; readonly isTaken: boolean }[];
+  /** What became of each. */
+  readonly results: Map<number, number>;
 }
 
 /** Writer and reader: the lane's thread. */
@@ -41,7 +48,7 @@ export class Replay {
       const { log } = open.topic;
       // The head's index entry is whole even if a larger frame was about to take the place of all others.
       const lastPosition = log.headSeq >= open.parcel.firstSeq ? log.ingressPositionAt(log.head) : NONE;
-      this.#topics.set(open, { lastPosition, nextSeq: log.headSeq + 1 });
+      this.#topics.set(open, { lastPosition, records: [], results: new Map() });
     }
     const scan = new RingReader(requests);
     while (scan.next()) {
@@ -49,8 +56,11 @@ export class Replay {
       const open = topics.get(scan.alias);
       const replayed = open === undefined ? undefined : this.#topics.get(open);
       if (open === undefined || replayed === undefined || scan.position <= open.openPosition) continue;
-      if (scan.position <= replayed.lastPosition) replayed.nextSeq--;
+      if (scan.position > replayed.lastPosition) continue;
+      const isTaken = !open.topic.isSelective && !hasTerms(scan.flags);
+      replayed.records.push({ position: scan.position, isTaken });
     }
+    for (const [{ topic }, replayed] of this.#topics) settle(topic.log, replayed);
     this.#endPosition = scan.position;
   }
 
@@ -59,13 +69,27 @@ export class Replay {
     return position > this.#endPosition;
   }
 
-  /** What became of a message: its seq, NOT_SEEN, SEEN or PUT_ASIDE. `open` is its topic, undefined: it is not here any more. */
+  /** What became of a message: its seq, NOT_SEEN, SEEN, NOT_TAKEN or PUT_ASIDE. `open` is its topic, undefined: it is not here any more. */
   find(position: number, open: OpenTopic | undefined): number {
     const replayed = open === undefined ? undefined : this.#topics.get(open);
     // A topic that came later in the ring (opened under a parcel that this thread was not started with) has no past here.
     if (open === undefined || position <= open.openPosition) return SEEN;
     if (this.#putAside.has(position)) return PUT_ASIDE;
     if (replayed === undefined || position > replayed.lastPosition) return NOT_SEEN;
-    return replayed.nextSeq++;
+    return replayed.results.get(position) ?? SEEN;
+  }
+}
+
+/** From the newest record back. */
+function settle(log: FrameLog, { records, results }: Replayed): void {
+  let index = log.head;
+  let nextSeq = log.headSeq + 1;
+  for (let at = records.length - 1; at >= 0; at--) {
+    const { position, isTaken } = records[at];
+    while (index >= log.tail && log.ingressPositionAt(index) > position) index--;
+    const isFound = index >= log.tail && log.ingressPositionAt(index) === position;
+    if (isFound) nextSeq = log.seqAt(index);
+    else if (isTaken) nextSeq--;
+    results.set(position, isFound || isTaken ? nextSeq : NOT_TAKEN);
   }
 }

@@ -35,15 +35,15 @@ export class SharedLogs {
     return spare;
   }
 
-  /** An empty log that begins with `firstSeq`. */
-  open(firstSeq: number): SharedLog {
-    return new SharedLog(this.take(firstSeq));
+  /** An empty log that begins with `firstSeq`. @param sizes by default the usual ones */
+  open(firstSeq: number, sizes = this.#sizes): SharedLog {
+    return new SharedLog(sizes === this.#sizes ? this.take(firstSeq) : allocateSharedLog(sizes, firstSeq));
   }
 
-  /** The same log if it is shared, else one with its frames. A log that retains much gets more than the usual size. */
-  sharedFrom(log: FrameLog): SharedLog {
+  /** The same log if it is shared, else one with its frames. A log that retains much gets more than `least`, the usual size. */
+  sharedFrom(log: FrameLog, least = this.#sizes): SharedLog {
     if (log instanceof SharedLog) return log;
-    const sizes = sharedSizesFor(log, this.#sizes);
+    const sizes = sharedSizesFor(log, least);
     const isUsual = sizes.dataBytes === this.#sizes.dataBytes && sizes.frames === this.#sizes.frames;
     const memory = isUsual ? this.take(log.tailSeq) : allocateSharedLog(sizes, log.tailSeq);
     const shared = new SharedLog(memory);

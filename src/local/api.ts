@@ -5,8 +5,16 @@ import type { SlowConsumerPolicy } from '../protocol/messages.js';
 import type { LocalHandlers } from './local-subscriber.js';
 
 export interface LocalPublishOptions {
-  /** Message id, handed on to the subscribers; 1–64 bytes of UTF-8. */
+  /** Message id, handed on to the subscribers; 1–64 bytes of UTF-8. With it a topic with a `dedupWindow` knows a message again. */
   readonly id?: string;
+  /** What the message is the newest value of; 1–255 bytes of UTF-8. */
+  readonly key?: string;
+  /** Of the value: an older one than the key has is not taken (`stale`). */
+  readonly version?: number;
+  /** The key is no more; the value should be null. */
+  readonly delete?: boolean;
+  /** Take it only behind this message: the key's last one, or the topic's without a key (0: the first); else CONFLICT. */
+  readonly ifSeq?: number;
 }
 
 export interface PublisherOptions {
@@ -23,8 +31,12 @@ export interface PublishRefusal {
 }
 
 export interface PublishResult {
-  /** The message's number in its topic: 1, 2, 3 … */
+  /** The message's number in its topic: 1, 2, 3 …; of a duplicate that of the first one, of a stale one the key's newest. */
   readonly seq: number;
+  /** It was published before, by its id, and is not published again. */
+  readonly duplicate?: boolean;
+  /** Its key has a newer version: it is not published. */
+  readonly stale?: boolean;
   /** When the engine accepted it (ms since the epoch). */
   readonly time: number;
   /** How full the way to the topic's home is, 0–100: at 100 messages are refused with OVERLOADED. A cold topic: 0. */

@@ -2,13 +2,14 @@
 
 import { callOut } from '../delivery/call-out.js';
 import type { TopicEntry } from '../directory/topic-entry.js';
-import { type RingcastError, refusalOf } from '../errors.js';
+import { RingcastError, refusalOf } from '../errors.js';
 import { EVENT_HEAD_MAX_BYTES, EVENT_TAIL_MAX_BYTES } from '../protocol/event.js';
 import { encode } from '../protocol/msgpack.js';
+import type { AckCallback } from '../router/pending-acks.js';
 import { pressureOf } from '../router/publishing.js';
 import { overloaded } from '../router/refusals.js';
 import type { LocalPublishOptions, PublisherOptions } from './api.js';
-import type { LocalPublishing } from './local-publishing.js';
+import { type LocalPublishing, readOptions } from './local-publishing.js';
 
 /** A lane's ring that was full has room again from here on. */
 const READY_PRESSURE = 50;
@@ -43,6 +44,9 @@ export class LocalPublisher {
   #untold = 0;
   #firstUntold: RingcastError | null = null;
   #ready: Promise<boolean> | null = null;
+  readonly #onOutcome: AckCallback = (outcome) => {
+    if (outcome instanceof RingcastError) this.#refuse(outcome);
+  };
 
   /** Made by `engine.openPublisher(topic)`. */
   constructor(topic: string, publishing: LocalPublishing, options: PublisherOptions) {
@@ -52,7 +56,10 @@ export class LocalPublisher {
     this.#entry = publishing.open(topic);
   }
 
-  /** Publishes a value, encoded as MessagePack. False: it was not taken, and will not be. Never throws. */
+  /**
+   * Publishes a value, encoded as MessagePack. False: it was not taken, and will not be. Never throws. A topic that takes not
+   * all (keys, `ifSeq`) may refuse it later still.
+   */
   send(value: unknown, options?: LocalPublishOptions): boolean {
     try {
       return this.#send(encode(value), options);
@@ -110,11 +117,12 @@ export class LocalPublisher {
     const publishing = this.#publishing;
     const { loop, isRunning } = publishing.parts;
     // First: it may be a getter that deletes the topic.
-    const id = options?.id;
+    const given = readOptions(options);
     if (this.#entry.isClosed || !isRunning()) this.#entry = publishing.open(this.topic);
     const entry = this.#entry;
-    publishing.check(payload, id);
-    if (publishing.parts.publishing.publishLocally(entry, payload, id, loop.nowMs(), null)) return true;
+    publishing.check(payload);
+    const onAck = entry.isSelective || given?.ifSeq !== undefined ? this.#onOutcome : null;
+    if (publishing.parts.publishing.publishLocally(entry, payload, given, loop.nowMs(), onAck)) return true;
     this.#refusedBytes = payload.length + EVENT_HEAD_MAX_BYTES + EVENT_TAIL_MAX_BYTES;
     // An error is dear, and after the first one of a turn nobody reads it.
     return this.#refuse(this.#untold === 0 ? overloaded(entry) : null);

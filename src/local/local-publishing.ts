@@ -3,10 +3,10 @@
 import type { TopicDirectory } from '../directory/topic-directory.js';
 import type { TopicEntry } from '../directory/topic-entry.js';
 import { RingcastError } from '../errors.js';
-import { MESSAGE_ID_MAX_BYTES } from '../protocol/messages.js';
+import { OPTIONS, type PublishOptions } from '../protocol/messages.js';
 import { assertPayload, encode } from '../protocol/msgpack.js';
+import { optionProblem } from '../protocol/options.js';
 import { topicNameProblem } from '../protocol/topic-name.js';
-import { utf8Length } from '../protocol/utf8.js';
 import { type Publishing, pressureOf } from '../router/publishing.js';
 import { overloaded } from '../router/refusals.js';
 import type { Loop } from '../time/loop.js';
@@ -45,18 +45,13 @@ export class LocalPublishing {
   }
 
   /** Throws RingcastError when no topic would take the message. */
-  check(payload: Uint8Array, id: string | undefined): void {
+  check(payload: Uint8Array): void {
     const { maxPayloadBytes } = this.parts;
     if (payload.length > maxPayloadBytes) {
       const message = `a payload of ${payload.length} bytes; the limit is ${maxPayloadBytes} (maxPayloadBytes)`;
       throw new RingcastError('TOO_LARGE', message);
     }
     assertPayload(payload);
-    if (id === undefined) return;
-    const idBytes = typeof id === 'string' ? utf8Length(id) : 0;
-    if (idBytes < 1 || idBytes > MESSAGE_ID_MAX_BYTES) {
-      throw new RingcastError('BAD_REQUEST', `a message id has 1 to ${MESSAGE_ID_MAX_BYTES} bytes of UTF-8`);
-    }
   }
 
   publish(topic: string, value: unknown, options?: LocalPublishOptions): Promise<PublishResult> {
@@ -71,14 +66,14 @@ export class LocalPublishing {
     const result = new Promise<PublishResult>((resolve, reject) => {
       const { publishing, loop } = this.parts;
       const payload = payloadOf();
-      const id = options?.id;
+      const given = readOptions(options);
       const entry = this.open(topic);
-      this.check(payload, id);
+      this.check(payload);
       const nowMs = loop.nowMs();
       const time = loop.epochMs(nowMs);
-      const isTaken = publishing.publishLocally(entry, payload, id, nowMs, (outcome) => {
+      const isTaken = publishing.publishLocally(entry, payload, given, nowMs, (outcome) => {
         if (outcome instanceof RingcastError) reject(outcome);
-        else resolve({ seq: outcome, time, pressure: pressureOf(entry) });
+        else resolve({ ...outcome, time, pressure: pressureOf(entry) });
       });
       if (!isTaken) throw overloaded(entry);
     });
@@ -88,4 +83,20 @@ export class LocalPublishing {
     });
     return result;
   }
+}
+
+const OPTION_NAMES = ['id', 'key', 'version', 'delete', 'ifSeq'] as const;
+
+/** The options, each read once: they may be getters. Throws RingcastError BAD_REQUEST for what is none. */
+export function readOptions(options: LocalPublishOptions | undefined): PublishOptions | undefined {
+  if (options === undefined) return undefined;
+  const given: Record<string, unknown> = {};
+  for (const name of OPTION_NAMES) {
+    const value: unknown = options[name];
+    if (value === undefined) continue;
+    const problem = optionProblem(name, OPTIONS.PUBLISH[name], value);
+    if (problem !== null) throw new RingcastError('BAD_REQUEST', problem);
+    given[name] = value;
+  }
+  return given;
 }

@@ -4,17 +4,16 @@ import { callOut } from '../delivery/call-out.js';
 import { SEND_OK, SEND_REFUSED, type SendResult, type Sink } from '../delivery/sink.js';
 import { ERROR_TABLE, type ErrorCode } from '../errors.js';
 import { decodeServerFrames } from '../protocol/client-frames.js';
+import { type PresentExtras, presentExtras } from '../protocol/event.js';
 import type { GapReason, ServerMessage } from '../protocol/messages.js';
 import { decode } from '../protocol/msgpack.js';
 
-export interface LocalEvent {
+export interface LocalEvent extends PresentExtras {
   readonly topic: string;
   readonly seq: number;
   /** When the engine accepted the message (ms since the epoch). */
   readonly time: number;
   readonly payload: unknown;
-  /** The publisher's message id, if it gave one. */
-  readonly id?: string;
 }
 
 export interface LocalGap {
@@ -111,10 +110,11 @@ export class LocalSubscriber implements Sink {
   }
 
   /** Null: anybody may publish what this process cannot decode. */
-  #eventOf({ seq, time, payloadBytes, id }: Extract<ServerMessage, { type: 'event' }>): LocalEvent | null {
+  #eventOf(event: Extract<ServerMessage, { type: 'event' }>): LocalEvent | null {
     const topic = this.#topic;
+    const { seq, time, payloadBytes } = event;
     try {
-      return { topic, seq, time, payload: decode(payloadBytes), ...(id === null ? {} : { id }) };
+      return { topic, seq, time, payload: decode(payloadBytes), ...presentExtras(event) };
     } catch (cause) {
       const problem = `message ${seq} of ${JSON.stringify(topic)} was left out: its payload cannot be decoded`;
       this.#onFault(new Error(problem, { cause }));

@@ -20,6 +20,7 @@ import {
   INGRESS_FIELD,
   ORIGIN_FIELD,
   POSITION_FIELD,
+  SUPERSEDED,
   TIME_FIELD,
 } from './layout.js';
 import { copyFrames, type LogMemory } from './log-memory.js';
@@ -175,6 +176,19 @@ export abstract class FrameLog {
     this.publishHead();
   }
 
+  /** Nobody needs the frames before `index` any more. */
+  forgetBefore(index: number): void {
+    this.evict(index);
+  }
+
+  /** Message `seq` is not the newest of its key any more. Readers may see the mark late. */
+  markSuperseded(seq: number): void {
+    if (seq < this.tailSeq) return;
+    const index = this.indexOf(seq);
+    const at = this.entryOf(index) + ORIGIN_FIELD;
+    if (this.index[at] < SUPERSEDED && this.seqAt(index) === seq) this.index[at] += SUPERSEDED;
+  }
+
   /** Where frame `next` will start, in bytes and in seqs. */
   #endFrame(position: number, firstSeq: number, next: number): void {
     const entry = this.entryOf(next);
@@ -314,7 +328,12 @@ export abstract class FrameLog {
 
   /** Connection number that must not get frame `index`; 0: everyone gets it. */
   originAt(index: number): number {
-    return this.index[this.entryOf(index) + ORIGIN_FIELD];
+    return this.index[this.entryOf(index) + ORIGIN_FIELD] % SUPERSEDED;
+  }
+
+  /** Whether a later message has the key of frame `index`. */
+  isSupersededAt(index: number): boolean {
+    return this.index[this.entryOf(index) + ORIGIN_FIELD] >= SUPERSEDED;
   }
 
   /** Bytes of the frames `from … until − 1`. */

@@ -19,6 +19,7 @@ import {
 import type { SharedLogs } from '../lane/shared-logs.js';
 import { HELD_IN_MOVE_MAX_BYTES } from '../limits.js';
 import type { FrameLog } from '../log/frame-log.js';
+import { TAKEN } from '../topic/admission.js';
 import type { DerivedLog, TopicSpec } from '../topic/topic.js';
 import type { StreamSpec } from '../variant/stream-spec.js';
 
@@ -88,7 +89,10 @@ export class LeavingTopic implements TopicLink {
       const seq = destination.publish(this.#spec.alias, message);
       if (seq === PUBLISH_FULL) break;
       this.#heldBytes -= message.end - message.start;
-      if (seq !== PUBLISH_ACCEPTED && message.request !== 0) this.#outcomes.onAck(message.request, seq);
+      if (seq !== PUBLISH_ACCEPTED && message.request !== 0) {
+        const isTaken = seq > 0;
+        this.#outcomes.onAck(message.request, isTaken ? seq : message.refusedForSeq, isTaken ? TAKEN : seq);
+      }
       count++;
     }
     if (count > 0) this.#held.splice(0, count);

@@ -82,8 +82,9 @@ export function decodeServerFrames(bytes: Uint8Array): ServerMessage[] {
 }
 
 function eventMessage(view: EventView, bytes: Uint8Array): ServerMessage {
-  const { alias, seq, time, id } = view;
-  return { type: 'event', alias, seq, time, payloadBytes: bytes.subarray(view.payloadStart, view.payloadEnd), id };
+  const { alias, seq, time, id, key, change, version } = view;
+  const payloadBytes = bytes.subarray(view.payloadStart, view.payloadEnd);
+  return { type: 'event', alias, seq, time, payloadBytes, id, key, change, version };
 }
 
 function decodeFrame(bytes: Uint8Array, start: number, end: number): ServerMessage | null {

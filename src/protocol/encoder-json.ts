@@ -11,6 +11,7 @@ import {
   type GapReason,
   type HistoryExtent,
   JSON_HISTORY_RESULT,
+  type PublishedResult,
   type RequestId,
   type StreamRef,
   type SubscribedResult,
@@ -87,8 +88,16 @@ export function createJsonEncoder(nowMs: () => number): FrameEncoder {
     unsubscribed(id: RequestId, { topic }: StreamRef): Uint8Array {
       return ack(id, { topic, status: 'ok' }, ts());
     },
-    published(id: RequestId, topic: string, seq: number, epoch: string, timeMs: number, pressure: number): Uint8Array {
-      return ack(id, { topic, status: 'ok', epoch, seq, pressure }, isoTime(timeMs));
+    published(
+      id: RequestId,
+      topic: string,
+      result: PublishedResult,
+      epoch: string,
+      timeMs: number,
+      pressure: number,
+    ): Uint8Array {
+      const { seq, ...more } = result;
+      return ack(id, { topic, status: 'ok', epoch, seq, pressure, ...more }, isoTime(timeMs));
     },
     history(
       id: RequestId,

@@ -8,6 +8,7 @@ import {
   type GapReason,
   type HistoryExtent,
   OP,
+  type PublishedResult,
   type RequestId,
   type StreamRef,
   type SubscribedResult,
@@ -49,15 +50,17 @@ function subscribed(id: RequestId, { topic, alias, epoch, seq, recovered }: Subs
   return ok(id, { topic, alias, epoch, seq, ...(recovered === undefined ? {} : { recovered }) });
 }
 
-/** The entries [seq, time, payload, id?] of the frames, whose payloads are copied undecoded. */
+/** The entries [seq, time, payload, id?, key?, change?, version?] of the frames, whose payloads are copied undecoded. */
 function historyEntries(frames: readonly FrameRange[]): Uint8Array[] {
   const view = new EventView();
   const parts: Uint8Array[] = [];
   for (const { bytes, start, end } of frames) {
     if (!view.read(bytes, start, end)) throw new Error('history frame is not a canonical EVENT frame');
-    parts.push(Uint8Array.of(FIXARRAY | (view.id === null ? 3 : 4)));
+    const extras = [view.id, view.key, view.change, view.version];
+    const count = extras.findLastIndex((extra) => extra !== null) + 1;
+    parts.push(Uint8Array.of(FIXARRAY | (3 + count)));
     parts.push(encode(view.seq), encode(new Float64(view.time)), bytes.subarray(view.payloadStart, view.payloadEnd));
-    if (view.id !== null) parts.push(encode(view.id));
+    for (const extra of extras.slice(0, count)) parts.push(encode(extra));
   }
   return parts;
 }
@@ -99,8 +102,16 @@ export const msgpackEncoder: FrameEncoder = {
   unsubscribed(id: RequestId, { topic, alias }: StreamRef): Uint8Array {
     return ok(id, { topic, alias });
   },
-  published(id: RequestId, _topic: string, seq: number, _epoch: string, timeMs: number, pressure: number): Uint8Array {
-    return ok(id, { seq, time: new Float64(timeMs), pressure });
+  published(
+    id: RequestId,
+    _topic: string,
+    result: PublishedResult,
+    _epoch: string,
+    timeMs: number,
+    pressure: number,
+  ): Uint8Array {
+    const { seq, ...more } = result;
+    return ok(id, { seq, time: new Float64(timeMs), pressure, ...more });
   },
   history,
   pong(id: RequestId, timeMs: number): Uint8Array {

@@ -5,6 +5,7 @@ import type {
   ConnectedResult,
   GapReason,
   HistoryExtent,
+  PublishedResult,
   RequestId,
   StreamRef,
   SubscribedResult,
@@ -31,7 +32,14 @@ export interface FrameEncoder {
   subscribed(id: RequestId, result: SubscribedResult): Uint8Array;
   unsubscribed(id: RequestId, stream: StreamRef): Uint8Array;
   /** `pressure`: how full the ring of the topic's lane is, a whole number of per cent; 0 for a cold topic. */
-  published(id: RequestId, topic: string, seq: number, epoch: string, timeMs: number, pressure: number): Uint8Array;
+  published(
+    id: RequestId,
+    topic: string,
+    result: PublishedResult,
+    epoch: string,
+    timeMs: number,
+    pressure: number,
+  ): Uint8Array;
   history(id: RequestId, extent: HistoryExtent, frames: readonly FrameRange[]): Uint8Array;
   pong(id: RequestId, timeMs: number): Uint8Array;
   error(id: RequestId, code: ErrorCode, message: string, details?: unknown): Uint8Array;

@@ -3,21 +3,24 @@
  *
  *     95 23 ce <alias u32> ce <seq u32> cb <time f64, ms since 1970> <payload>               21 bytes + payload
  *     95 23 ce <alias u32> cf <seq u64> cb <time f64> <payload>                              seq > 0xffffffff: 25 + payload
- *     97 23 … <payload> c0 <message id>                                                      with a message id; the c0 is
- *                                                                                            the key, nil until keys exist
+ *     96–99 23 … <payload> <key> <message id> <change> <version>                             with a tail of 1 to 4 elements,
+ *                                                                                            nil where there is none
  */
 
-import { MESSAGE_ID_MAX_BYTES, OP } from './messages.js';
-import { skipValue } from './msgpack.js';
+import { ByteCursor, NONE } from './byte-cursor.js';
+import { EVENT_CHANGES, type EventChange, KEY_MAX_BYTES, MESSAGE_ID_MAX_BYTES, OP } from './messages.js';
+import { encode, skipValue } from './msgpack.js';
 import { decodeUtf8, encodeUtf8 } from './utf8.js';
 
 export const EVENT_HEAD_MAX_BYTES = 25;
-/** nil key + str8 header + id. */
-export const EVENT_TAIL_MAX_BYTES = 3 + MESSAGE_ID_MAX_BYTES;
+/** Headers of at most 3 bytes: key, id; change; version. */
+export const EVENT_TAIL_MAX_BYTES = 3 + KEY_MAX_BYTES + 2 + MESSAGE_ID_MAX_BYTES + 8 + 9;
 
 const HEAD_BYTES = 21;
-const FIXARRAY_5 = 0x95;
-const FIXARRAY_7 = 0x97;
+const FIXARRAY = 0x90;
+/** Elements of an EVENT without a tail, and of the longest one. */
+const ELEMENTS_MIN = 5;
+const ELEMENTS_MAX = 9;
 const UINT32 = 0xce;
 const UINT64 = 0xcf;
 const FLOAT64 = 0xcb;
@@ -29,11 +32,14 @@ export class EventHead {
   readonly bytes = new Uint8Array(EVENT_HEAD_MAX_BYTES);
   readonly #view = new DataView(this.bytes.buffer);
 
-  /** Hot path: per message and stream; allocates nothing. Returns the length of the head in `bytes`. */
-  write(alias: number, seq: number, timeMs: number, hasId: boolean): number {
+  /**
+   * Hot path: per message and stream; allocates nothing. Returns the length of the head in `bytes`.
+   * @param tailElements how many elements the tail has that will follow the payload
+   */
+  write(alias: number, seq: number, timeMs: number, tailElements: number): number {
     const bytes = this.bytes;
     const view = this.#view;
-    bytes[0] = hasId ? FIXARRAY_7 : FIXARRAY_5;
+    bytes[0] = FIXARRAY + ELEMENTS_MIN + tailElements;
     bytes[1] = OP.EVENT;
     bytes[2] = UINT32;
     view.setUint32(3, alias);
@@ -54,22 +60,59 @@ export class EventHead {
   }
 }
 
-/** What follows the payload in a frame with a message id: the nil key and the id. */
-export function eventTail(id: string): Uint8Array {
-  const text = encodeUtf8(id);
-  if (text.length > MESSAGE_ID_MAX_BYTES) {
-    throw new RangeError(`message id of ${text.length} bytes, at most ${MESSAGE_ID_MAX_BYTES}`);
-  }
-  const isShort = text.length < 32;
-  const tail = new Uint8Array((isShort ? 2 : 3) + text.length);
-  tail[0] = NIL;
-  if (isShort) tail[1] = 0xa0 | text.length;
-  else {
-    tail[1] = 0xd9;
-    tail[2] = text.length;
-  }
-  tail.set(text, isShort ? 2 : 3);
-  return tail;
+/** What an event says beside its payload. */
+export interface PresentExtras {
+  /** The publisher's message id. */
+  readonly id?: string;
+  /** What the message is the newest value of. */
+  readonly key?: string;
+  /** `delete`: the key is no more. */
+  readonly change?: EventChange;
+  /** The publisher's, of the key's value. */
+  readonly version?: number;
+}
+
+/** What an EVENT says beside its payload; null: nothing. */
+export interface EventExtras {
+  readonly key?: string | null;
+  /** The publisher's message id. */
+  readonly id?: string | null;
+  readonly change?: EventChange | null;
+  readonly version?: number | null;
+}
+
+/** As fields of an event that a program gets: what there is none of is left out. */
+export function presentExtras({ key, id, change, version }: EventExtras): PresentExtras {
+  const present: { -readonly [Name in keyof PresentExtras]: PresentExtras[Name] } = {};
+  if (id != null) present.id = id;
+  if (key != null) present.key = key;
+  if (change != null) present.change = change;
+  if (version != null) present.version = version;
+  return present;
+}
+
+const NO_TAIL = new Uint8Array(0);
+
+/** What follows the payload in a frame that has any of these; empty where it has none. */
+export function eventTail({ key = null, id = null, change = null, version = null }: EventExtras): Uint8Array {
+  assertBytes('key', key, KEY_MAX_BYTES);
+  assertBytes('message id', id, MESSAGE_ID_MAX_BYTES);
+  const elements = [key, id, change, version];
+  const count = elements.findLastIndex((element) => element !== null) + 1;
+  // The head of the array that they would be is left out: it has one byte.
+  return count === 0 ? NO_TAIL : encode(elements.slice(0, count)).subarray(1);
+}
+
+function assertBytes(what: string, text: string | null, maxBytes: number): void {
+  const bytes = text === null ? 0 : encodeUtf8(text).length;
+  if (bytes > maxBytes) throw new RangeError(`${what} of ${bytes} bytes, at most ${maxBytes}`);
+}
+
+/** How many elements a tail has. */
+export function tailElements(tail: Uint8Array): number {
+  let elements = 0;
+  for (let at = 0; at < tail.length; elements++) at = skipValue(tail, at, tail.length);
+  return elements;
 }
 
 const floatScratch = new DataView(new ArrayBuffer(8));
@@ -90,12 +133,15 @@ export class EventView {
   frameEnd = 0;
   /** The publisher's message id. */
   id: string | null = null;
+  key: string | null = null;
+  change: EventChange | null = null;
+  version: number | null = null;
 
   /** Reads the frame that starts at `start`; false when there is none that is canonical and complete before `end`. */
   read(bytes: Uint8Array, start: number, end: number): boolean {
     if (end - start <= HEAD_BYTES) return false;
-    const first = bytes[start];
-    if ((first !== FIXARRAY_5 && first !== FIXARRAY_7) || bytes[start + 1] !== OP.EVENT) return false;
+    const elements = bytes[start] - FIXARRAY;
+    if (!(elements >= ELEMENTS_MIN && elements <= ELEMENTS_MAX) || bytes[start + 1] !== OP.EVENT) return false;
     const seqType = bytes[start + 7];
     const headBytes = seqType === UINT64 ? EVENT_HEAD_MAX_BYTES : HEAD_BYTES;
     if (bytes[start + 2] !== UINT32 || (seqType !== UINT32 && seqType !== UINT64)) return false;
@@ -111,24 +157,59 @@ export class EventView {
     this.payloadStart = payloadStart;
     this.payloadEnd = payloadEnd;
     this.frameEnd = payloadEnd;
+    this.key = null;
     this.id = null;
-    return first === FIXARRAY_5 || this.#readTail(bytes, end);
+    this.change = null;
+    this.version = null;
+    return elements === ELEMENTS_MIN || this.readTail(bytes, payloadEnd, end, elements - ELEMENTS_MIN);
   }
 
-  #readTail(bytes: Uint8Array, end: number): boolean {
-    const offset = this.payloadEnd;
-    if (offset + 2 > end || bytes[offset] !== NIL) return false;
-    const type = bytes[offset + 1];
-    let textStart = offset + 2;
+  /** Reads a tail by itself: key, id, change and version are its. */
+  readTail(bytes: Uint8Array, start: number, end: number, elements: number): boolean {
+    this.frameEnd = start;
+    const key = this.#text(bytes, end, KEY_MAX_BYTES);
+    const id = elements < 2 ? null : this.#text(bytes, end, MESSAGE_ID_MAX_BYTES);
+    const change = elements < 3 ? null : this.#text(bytes, end, KEY_MAX_BYTES);
+    const version = elements < 4 ? null : this.#version(bytes, end);
+    if (key === undefined || id === undefined || change === undefined || version === undefined) return false;
+    if (change !== null && !(EVENT_CHANGES as readonly string[]).includes(change)) return false;
+    this.key = key;
+    this.id = id;
+    this.change = change as EventChange | null;
+    this.version = version;
+    return true;
+  }
+
+  /** The text at the end of what has been read, or null; undefined: neither is there. */
+  #text(bytes: Uint8Array, end: number, maxBytes: number): string | null | undefined {
+    let offset = this.frameEnd;
+    if (offset >= end) return undefined;
+    const type = bytes[offset++];
     let lengthBytes = type & 31;
-    if (type === 0xd9) {
-      if (textStart >= end) return false;
-      lengthBytes = bytes[textStart];
-      textStart += 1;
-    } else if (type < 0xa0 || type > 0xbf) return false;
-    if (lengthBytes > MESSAGE_ID_MAX_BYTES || textStart + lengthBytes > end) return false;
-    this.frameEnd = textStart + lengthBytes;
-    this.id = decodeUtf8(bytes, textStart, this.frameEnd);
-    return this.id !== null;
+    if (type === NIL) {
+      this.frameEnd = offset;
+      return null;
+    }
+    if (type === 0xd9) lengthBytes = offset < end ? bytes[offset++] : end;
+    else if (type === 0xda) {
+      lengthBytes = offset + 1 < end ? bytes[offset] * 256 + bytes[offset + 1] : end;
+      offset += 2;
+    } else if (type < 0xa0 || type > 0xbf) return undefined;
+    if (lengthBytes > maxBytes || offset + lengthBytes > end) return undefined;
+    this.frameEnd = offset + lengthBytes;
+    return decodeUtf8(bytes, offset, this.frameEnd) ?? undefined;
+  }
+
+  #version(bytes: Uint8Array, end: number): number | undefined {
+    const cursor = versionCursor;
+    cursor.bytes = bytes;
+    cursor.offset = this.frameEnd;
+    cursor.end = end;
+    const version = cursor.unsigned();
+    if (version === NONE) return undefined;
+    this.frameEnd = cursor.offset;
+    return version;
   }
 }
+
+const versionCursor = new ByteCursor();

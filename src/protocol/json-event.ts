@@ -22,7 +22,11 @@ export function writeMessage(writer: JsonWriter, event: EventView, frame: Uint8A
   const id = event.id === null ? '' : `"id":${JSON.stringify(event.id)},`;
   writer.text(`"message":{${id}"payload":`);
   writeJson(writer, frame, event.payloadStart, event.payloadEnd);
-  writer.text(`},"seq":${event.seq},"ts":"${isoTime(event.time)}"`);
+  const { key, change, version } = event;
+  const keyText = key === null ? '' : `"key":${JSON.stringify(key)},`;
+  const changeText = change === null ? '' : `"change":"${change}",`;
+  const versionText = version === null ? '' : `"version":${version},`;
+  writer.text(`},${keyText}${changeText}${versionText}"seq":${event.seq},"ts":"${isoTime(event.time)}"`);
 }
 
 let isoTimeMs = Number.NaN;

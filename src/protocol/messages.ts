@@ -54,7 +54,7 @@ export const FRAMES: Readonly<Record<OpName, FrameSpec>> = {
   REQUEST: { fields: ['id?', 'method', 'params'], json: null },
   OK: { fields: ['id', 'result'], json: 'ack' },
   ERROR: { fields: ['id', 'code', 'message', 'details'], json: 'error' },
-  EVENT: { fields: ['alias', 'seq', 'time', 'payload', 'key?', 'message id?'], json: 'event' },
+  EVENT: { fields: ['alias', 'seq', 'time', 'payload', 'key?', 'message id?', 'change?', 'version?'], json: 'event' },
   SNAPSHOT: { fields: ['alias', 'seq', 'entries'], json: null },
   GAP: { fields: ['alias', 'fromSeq', 'toSeq', 'reason'], json: 'gap' },
   WELCOME: { fields: ['welcome'], json: 'welcome' },
@@ -69,6 +69,7 @@ export const JSON_HISTORY_RESULT = 'history';
 
 export const REQUEST_ID_MAX_BYTES = 64;
 export const MESSAGE_ID_MAX_BYTES = 64;
+export const KEY_MAX_BYTES = 255;
 export const CLIENT_ID_MAX_BYTES = 128;
 export const TOKEN_MAX_BYTES = 8192;
 export const TOPIC_MAX_BYTES = 255;
@@ -105,6 +106,10 @@ export interface Position {
   readonly seq: number;
 }
 
+/** What an event is but a new value. `delete`: its key is no more. */
+export const EVENT_CHANGES = ['delete'] as const;
+export type EventChange = (typeof EVENT_CHANGES)[number];
+
 export interface ConnectOptions {
   token?: string;
   clientId?: string;
@@ -133,6 +138,14 @@ export interface PublishOptions {
   id?: string;
   /** Publish nothing; answer with the topic's alias. The payload is nil. */
   open?: boolean;
+  /** What the message is the newest value of. */
+  key?: string;
+  /** Of the value: an older one than the key has is not taken. */
+  version?: number;
+  /** The key is no more. The payload is nil. */
+  delete?: boolean;
+  /** Take it only behind this message: the key's last one, or the topic's where there is no key; 0: the first. */
+  ifSeq?: number;
 }
 
 export interface HistoryOptions {
@@ -179,6 +192,10 @@ export const OPTIONS = {
     noEcho: { json: 'no_echo', kind: 'boolean' },
     id: { json: null, kind: 'string', maxBytes: MESSAGE_ID_MAX_BYTES },
     open: { json: null, kind: 'boolean' },
+    key: { json: 'key', kind: 'string', maxBytes: KEY_MAX_BYTES },
+    version: { json: 'version', ...SEQ },
+    delete: { json: 'delete', kind: 'boolean' },
+    ifSeq: { json: 'if_seq', ...SEQ },
   },
   HISTORY: {
     lastN: LAST_N,
@@ -248,6 +265,15 @@ export interface SubscribedResult extends TopicPosition {
   readonly recovered?: boolean;
 }
 
+export interface PublishedResult {
+  /** Of the message; of a duplicate that of the first one, of a stale one that of the newest. */
+  readonly seq: number;
+  /** The message has been published before, by its id. */
+  readonly duplicate?: boolean;
+  /** Its key has a newer version. */
+  readonly stale?: boolean;
+}
+
 export interface ConnectedResult {
   readonly connectionId: string;
   readonly clientId: string | null;
@@ -292,10 +318,22 @@ export interface EventMessage {
   payloadBytes: Uint8Array;
   /** The publisher's message id. */
   id: string | null;
+  /** What it is the newest value of. */
+  key: string | null;
+  change: EventChange | null;
+  version: number | null;
 }
 
 /** One message in the OK to a HISTORY. */
-export type HistoryEntry = [seq: number, time: number, payload: unknown, id?: string];
+export type HistoryEntry = [
+  seq: number,
+  time: number,
+  payload: unknown,
+  id?: string | null,
+  key?: string | null,
+  change?: EventChange | null,
+  version?: number,
+];
 
 /** What a client receives, as values. */
 export type ServerMessage =

@@ -41,9 +41,10 @@ function takeMessages(cursor: ByteCursor): HistoryEntry[] {
     const length = cursor.arrayLength();
     const seq = cursor.unsigned();
     const time = cursor.number();
-    if (length < 3 || length > 4 || seq === NONE || Number.isNaN(time)) throw new Error('a bad entry in a history');
+    if (length < 3 || length > 7 || seq === NONE || Number.isNaN(time)) throw new Error('a bad entry in a history');
     const payload = takeValue(cursor);
-    messages.push(length === 3 ? [seq, time, payload] : [seq, time, payload, takeValue(cursor) as string]);
+    const extras = Array.from({ length: length - 3 }, () => takeValue(cursor));
+    messages.push([seq, time, payload, ...extras] as HistoryEntry);
   }
   return messages;
 }

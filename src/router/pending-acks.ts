@@ -1,9 +1,10 @@
 /** Pending acks: publishers that wait for the seq of a message that is on its way through a lane. */
 
 import type { RingcastError } from '../errors.js';
+import type { PublishedResult } from '../protocol/messages.js';
 
-/** Told the outcome of one publish: the message's seq, or why it has none. */
-export type AckCallback = (outcome: number | RingcastError) => void;
+/** Told the outcome of one publish: what became of the message, or why it was not taken. */
+export type AckCallback = (outcome: PublishedResult | RingcastError) => void;
 
 const REQUEST_MAX = 0xffff_ffff;
 
@@ -28,7 +29,7 @@ export class PendingAcks {
   }
 
   /** Nothing happens when the request has been settled already. */
-  settle(request: number, outcome: number | RingcastError): void {
+  settle(request: number, outcome: PublishedResult | RingcastError): void {
     const callback = this.#callbacks.get(request);
     if (callback === undefined) return;
     this.#callbacks.delete(request);

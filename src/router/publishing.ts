@@ -5,14 +5,16 @@ import type { TopicDirectory } from '../directory/topic-directory.js';
 import { NO_ROW, type TopicEntry } from '../directory/topic-entry.js';
 import { RingcastError } from '../errors.js';
 import { blankMessage, type LinkEvents, type OutgoingMessage, PUBLISH_ACCEPTED, PUBLISH_FULL } from '../home/link.js';
-import { eventTail } from '../protocol/event.js';
+import { eventTail, tailElements } from '../protocol/event.js';
 import type { ClientFrame, PublishOptions } from '../protocol/messages.js';
 import type { Loop } from '../time/loop.js';
+import { TAKEN } from '../topic/admission.js';
+import { ANY_SEQ } from '../topic/topic.js';
 import type { Authorisation } from './authorisation.js';
 import type { Batch } from './batch.js';
 import { type AckCallback, PendingAcks } from './pending-acks.js';
 import { PublishGrants } from './publish-grants.js';
-import { overloaded, tooLarge, tooManyHeld } from './refusals.js';
+import { answerTo, overloaded, tooLarge, tooManyHeld } from './refusals.js';
 import type { Session } from './session.js';
 
 export interface PublishingOptions {
@@ -155,7 +157,7 @@ export class Publishing implements Omit<LinkEvents, 'onHead'> {
     outgoing.bytes = frame.payload;
     outgoing.start = frame.payloadStart;
     outgoing.end = frame.payloadEnd;
-    outgoing.tail = options?.id === undefined ? null : eventTail(options.id);
+    describe(outgoing, options);
     outgoing.timeMs = this.#batch.timeMs;
     outgoing.monotonicMs = this.#batch.monotonicMs;
     outgoing.origin = 0;
@@ -163,7 +165,9 @@ export class Publishing implements Omit<LinkEvents, 'onHead'> {
       outgoing.origin = session.consumer.number;
       this.#delivery.servesNoEcho(session.consumer);
     }
-    const onAck = id === null ? null : this.#acknowledger(session, entry, id, this.#batch.timeMs);
+    // A message that may be refused is acknowledged to be told of that, if not its publisher.
+    const isAcked = id !== null || entry.isSelective || outgoing.ifSeq !== ANY_SEQ;
+    const onAck = isAcked ? this.#acknowledger(session, entry, id, this.#batch.timeMs) : null;
     const isRefused = session.overloadedTopics?.has(entry) === true;
     if (!isRefused && this.#send(entry, outgoing, onAck)) return;
     session.overloadedTopics ??= new Set();
@@ -177,12 +181,12 @@ export class Publishing implements Omit<LinkEvents, 'onHead'> {
     }
   }
 
-  #acknowledger(session: Session, entry: TopicEntry, id: NonNullable<ClientFrame['id']>, timeMs: number): AckCallback {
+  #acknowledger(session: Session, entry: TopicEntry, id: ClientFrame['id'], timeMs: number): AckCallback {
     const { topic, epoch } = entry.spec;
     const { encoder } = session.consumer;
     return (outcome) => {
       if (outcome instanceof RingcastError) session.refuse(id, outcome);
-      else session.reply(encoder.published(id, topic, outcome, epoch, timeMs, pressureOf(entry)));
+      else if (id !== null) session.reply(encoder.published(id, topic, outcome, epoch, timeMs, pressureOf(entry)));
     };
   }
 
@@ -204,11 +208,11 @@ export class Publishing implements Omit<LinkEvents, 'onHead'> {
   publishLocally(
     entry: TopicEntry,
     payload: Uint8Array,
-    id: string | undefined,
+    options: PublishOptions | undefined,
     nowMs: number,
     onAck: AckCallback | null,
   ): boolean {
-    const isAccepted = this.#send(entry, this.#ownMessage(payload, id, nowMs), onAck);
+    const isAccepted = this.#send(entry, this.#ownMessage(payload, options, nowMs), onAck);
     this.#topics.publishedUnheld(entry);
     if (!isAccepted) this.overloadedMessages++;
     return isAccepted;
@@ -224,12 +228,12 @@ export class Publishing implements Omit<LinkEvents, 'onHead'> {
     return true;
   }
 
-  #ownMessage(payload: Uint8Array, id: string | undefined, nowMs: number): OutgoingMessage {
+  #ownMessage(payload: Uint8Array, options: PublishOptions | undefined, nowMs: number): OutgoingMessage {
     const outgoing = this.#outgoing;
     outgoing.bytes = payload;
     outgoing.start = 0;
     outgoing.end = payload.length;
-    outgoing.tail = id === undefined ? null : eventTail(id);
+    describe(outgoing, options);
     outgoing.timeMs = this.#clock.epochMs(nowMs);
     outgoing.monotonicMs = nowMs;
     outgoing.origin = 0;
@@ -249,8 +253,8 @@ export class Publishing implements Omit<LinkEvents, 'onHead'> {
     this.acceptedMessages++;
     if (entry.loadRow === NO_ROW) this.#onActive(entry);
     if (seq === PUBLISH_ACCEPTED) return true;
-    this.#topics.headMoved(entry);
-    onAck?.(seq);
+    if (seq > 0) this.#topics.headMoved(entry);
+    onAck?.(seq > 0 ? { seq } : answerTo(seq, outgoing.refusedForSeq));
     return true;
   }
 
@@ -265,8 +269,8 @@ export class Publishing implements Omit<LinkEvents, 'onHead'> {
 
   // ---- acks --------------------------------------------------------------------------------------------------------
 
-  onAck(request: number, seq: number): void {
-    this.pendingAcks.settle(request, seq);
+  onAck(request: number, seq: number, outcome: number): void {
+    this.pendingAcks.settle(request, outcome === TAKEN ? { seq } : answerTo(outcome, seq));
   }
 
   onPutAside(request: number): void {
@@ -283,6 +287,26 @@ export class Publishing implements Omit<LinkEvents, 'onHead'> {
 /** How full the way to the topic's home is, a whole number from 0 to 100. */
 export function pressureOf(entry: TopicEntry): number {
   return Math.min(100, Math.round(entry.link.pressureOf(entry.spec.alias)));
+}
+
+/** The payload of a message that deletes. */
+const NIL = Uint8Array.of(0xc0);
+
+/** What the message is beside its payload. */
+function describe(outgoing: OutgoingMessage, options: PublishOptions | null | undefined): void {
+  outgoing.tail = null;
+  outgoing.tailElements = 0;
+  outgoing.ifSeq = ANY_SEQ;
+  if (options == null) return;
+  const { id, key, version } = options;
+  const tail = eventTail({ id, key, version, change: options.delete === true ? 'delete' : null });
+  outgoing.tail = tail.length === 0 ? null : tail;
+  outgoing.tailElements = tailElements(tail);
+  outgoing.ifSeq = options.ifSeq ?? ANY_SEQ;
+  if (options.delete !== true) return;
+  outgoing.bytes = NIL;
+  outgoing.start = 0;
+  outgoing.end = NIL.length;
 }
 
 function copyOf(frame: ClientFrame): ClientFrame {

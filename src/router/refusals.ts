@@ -2,6 +2,8 @@
 
 import type { TopicEntry } from '../directory/topic-entry.js';
 import { RingcastError } from '../errors.js';
+import type { PublishedResult } from '../protocol/messages.js';
+import { OUTCOME } from '../topic/admission.js';
 
 export function tooManySubscriptions(limit: number): RingcastError {
   return new RingcastError('LIMIT_EXCEEDED', `no more than ${limit} subscriptions per connection`, { limit });
@@ -27,4 +29,23 @@ export function unrecoverable({ spec, log }: TopicEntry): RingcastError {
   const message = `what followed the position is no longer retained, which begins with ${log.tailSeq}, or its epoch is another one`;
   const { epoch } = spec;
   return new RingcastError('UNRECOVERABLE_POSITION', message, { epoch, firstSeq: log.tailSeq, seq: log.headSeq });
+}
+
+/** What the publisher of a message is told that its topic has not taken. @param seq the message that it was not taken for */
+export function answerTo(outcome: number, seq: number): PublishedResult | RingcastError {
+  switch (outcome) {
+    case OUTCOME.duplicate:
+      return { seq, duplicate: true };
+    case OUTCOME.stale:
+      return { seq, stale: true };
+    case OUTCOME.conflict:
+      return new RingcastError('CONFLICT', `the last message is ${seq}, not the one of ifSeq`, { seq });
+    case OUTCOME.noKey:
+      return new RingcastError('BAD_REQUEST', 'the topic is keyed, and the message has no key');
+    default:
+      return new RingcastError(
+        'LIMIT_EXCEEDED',
+        'the topic’s keys are full: as many as maxKeys says, or too large together',
+      );
+  }
 }

@@ -1,15 +1,19 @@
 /**
  * Topic: the state machine of one topic, the same code in both homes (accept thread and lane).
  *
- * It numbers messages, encodes each one once per stream and appends it to the stream's frame log. It knows no socket and
- * no subscriber. The canonical stream is MessagePack; derived ones exist only while someone reads them.
+ * It decides which messages it takes, numbers them, encodes each one once per stream and appends it to the stream's frame
+ * log. It knows no socket and no subscriber. The canonical stream is MessagePack; derived ones exist only while someone
+ * reads them.
  */
 
 import type { FrameLog } from '../log/frame-log.js';
 import { GAP_MARK } from '../log/layout.js';
-import { EventHead } from '../protocol/event.js';
-import type { StreamSpec } from '../variant/stream-spec.js';
+import { EventHead, EventView } from '../protocol/event.js';
+import { STATE, type StreamSpec } from '../variant/stream-spec.js';
 import { type Variant, variantOf } from '../variant/variants.js';
+import { Admission, OUTCOME, TAKEN } from './admission.js';
+import type { DedupWindow } from './deduplication.js';
+import { type KeySpec, KeyTable } from './key-table.js';
 
 export interface TopicSpec {
   /** The engine's number of the topic; also the alias of its canonical stream on the wire. */
@@ -26,16 +30,28 @@ export interface TopicSpec {
   /** … so many, and as many as take no more than so many bytes; 0: what the log holds. */
   readonly retainMessages?: number;
   readonly retainBytes?: number;
+  /** It keeps the newest message of each key. */
+  readonly keys?: KeySpec;
+  /** It takes no message twice. */
+  readonly dedup?: DedupWindow;
 }
+
+/** A message that may follow any. */
+export const ANY_SEQ = -1;
 
 /** A message as its topic takes it. */
 export interface TopicMessage {
-  /** Payload as MessagePack: `bytes[start, end)`. */
+  /** Payload as MessagePack, and the tail if there is no `tail`: `bytes[start, end)`. */
   readonly bytes: Uint8Array;
   readonly start: number;
   readonly end: number;
   /** The EVENT's optional elements (see `eventTail`), if they do not lie behind the payload already. */
   readonly tail: Uint8Array | null;
+  /** How many they are, and how many bytes of `bytes` they take. */
+  readonly tailElements: number;
+  readonly inlineTailBytes: number;
+  /** The message that it is to follow, of its key where it has one; ANY_SEQ: any. */
+  readonly ifSeq: number;
   /** When the engine accepted it, as subscribers are told (ms since the epoch). */
   readonly timeMs: number;
   /** The same moment on the monotonic clock (ms): for lags, delays and retention, which a wall clock that is set must not touch. */
@@ -69,35 +85,95 @@ const NO_FORM = Symbol('no form');
 export class Topic<Log extends FrameLog = FrameLog> {
   readonly spec: TopicSpec;
   readonly log: Log;
+  /** Of the message for which the last one was not taken. */
+  refusedForSeq = 0;
+  readonly #admission: Admission | null;
+  /** The newest message of each key, once the state log is there. */
+  #keys: KeyTable | null = null;
+  #state: DerivedLog<Log> | null = null;
   #derived: readonly DerivedStream<Log>[] = NO_STREAMS;
 
   constructor(spec: TopicSpec, log: Log) {
     this.spec = spec;
     this.log = log;
+    this.#admission = spec.keys === undefined && spec.dedup === undefined ? null : new Admission(spec, log);
   }
 
+  /** Of all streams but the canonical one. */
   get derived(): readonly DerivedLog<Log>[] {
-    return this.#derived;
+    return this.#state === null ? this.#derived : [this.#state, ...this.#derived];
+  }
+
+  /** Whether it may refuse any message: then a record of a lane's ring need not have become a frame. */
+  get isSelective(): boolean {
+    return this.#admission !== null;
   }
 
   /**
    * Hot path: per message. Appends it, its payload undecoded, to every stream.
-   * @param hasTail its bytes, or `tail` if there is one, end with the EVENT's optional elements
-   * @returns the message's seq
+   * @returns the message's seq, or an OUTCOME: then `refusedForSeq` says for which message
    */
-  publish(message: TopicMessage, hasTail: boolean, ingressPosition: number): number {
-    const { log } = this;
+  publish(message: TopicMessage, ingressPosition: number): number {
+    if (this.#admission !== null) return this.#publishSelected(this.#admission, message, ingressPosition);
+    if (message.ifSeq !== ANY_SEQ && message.ifSeq !== this.log.headSeq) return this.judge(message);
     const { bytes, start, end, tail } = message;
+    const seq = this.#append(message, bytes, start, end, tail, message.tailElements, ingressPosition);
+    if (this.#derived.length > 0) this.#deriveNewest();
+    return seq;
+  }
+
+  /** Whether the message would be taken: TAKEN, or an OUTCOME. */
+  judge(message: TopicMessage): number {
+    if (this.#admission !== null) {
+      const outcome = this.#admission.judge(message, this.#keys);
+      this.refusedForSeq = this.#admission.refusedForSeq;
+      return outcome;
+    }
+    this.refusedForSeq = this.log.headSeq;
+    return message.ifSeq === ANY_SEQ || message.ifSeq === this.log.headSeq ? TAKEN : OUTCOME.conflict;
+  }
+
+  #publishSelected(admission: Admission, message: TopicMessage, ingressPosition: number): number {
+    const outcome = this.judge(message);
+    if (outcome !== TAKEN) return outcome;
+    const { bytes, start, end, inlineTailBytes } = message;
+    const { tail, tailElements, key } = admission;
+    const seq = this.#append(message, bytes, start, end - inlineTailBytes, tail, tailElements, ingressPosition);
+    admission.taken(seq, message.monotonicMs);
+    const keys = this.#keys;
+    if (keys !== null && (key !== null || keys.spec.isSingle)) this.#keep(keys, key ?? '', this.log.head);
+    if (this.#derived.length > 0) this.#deriveNewest();
+    return seq;
+  }
+
+  /** Hot path. Returns the seq. */
+  #append(
+    message: TopicMessage,
+    bytes: Uint8Array,
+    start: number,
+    end: number,
+    tail: Uint8Array | null,
+    tailElements: number,
+    ingressPosition: number,
+  ): number {
+    const { log } = this;
     const seq = log.headSeq + 1;
-    const headBytes = eventHead.write(this.spec.alias, seq, message.timeMs, hasTail);
+    const headBytes = eventHead.write(this.spec.alias, seq, message.timeMs, tailElements);
     const frameBytes = headBytes + (end - start) + (tail === null ? 0 : tail.length);
     log.begin(frameBytes, message.monotonicMs, ingressPosition, message.origin);
     log.write(eventHead.bytes, 0, headBytes);
     log.write(bytes, start, end);
     if (tail !== null) log.write(tail, 0, tail.length);
     log.commit(seq);
-    if (this.#derived.length > 0) this.#deriveNewest();
     return seq;
+  }
+
+  /** The frame becomes the newest of its key, and the one before it is marked: it may be left out where only the newest counts. */
+  #keep(keys: KeyTable, key: string, index: number): void {
+    const { log } = this;
+    const before = keys.get(key, log.timeAt(index));
+    keys.put(this.#frameAt(index), log.timeAt(index));
+    if (before !== undefined) log.markSuperseded(before.seq);
   }
 
   /**
@@ -105,6 +181,10 @@ export class Topic<Log extends FrameLog = FrameLog> {
    * @param onFrame called before each of these frames
    */
   openStream(spec: StreamSpec, log: Log, onFrame: () => void = () => {}): void {
+    if (spec.kind === STATE.kind) {
+      this.#openState(log);
+      return;
+    }
     const canonical = this.log;
     const stream = { spec, log, variant: variantOf(spec) };
     if (log.attemptSeq < canonical.tailSeq) log.skipTo(canonical.tailSeq);
@@ -113,6 +193,22 @@ export class Topic<Log extends FrameLog = FrameLog> {
       this.#derive(stream, index, this.#frameAt(index));
     }
     this.#derived = [...this.#derived, stream];
+  }
+
+  #openState(log: Log): void {
+    const { keys: spec } = this.spec;
+    if (spec === undefined) throw new Error(`${this.spec.topic} keeps nothing by key`);
+    const keys = new KeyTable(log, spec);
+    this.#state = { spec: STATE, log };
+    this.#keys = keys;
+    // A predecessor may have died between a frame and its place in the state log.
+    const canonical = this.log;
+    const view = new EventView();
+    for (let index = canonical.indexOf(log.headSeq + 1); index <= canonical.head; index++) {
+      const frame = this.#frameAt(index);
+      if (!view.read(frame, 0, frame.length)) throw new Error('a canonical frame is an EVENT');
+      if (view.key !== null || spec.isSingle) this.#keep(keys, view.key ?? '', index);
+    }
   }
 
   closeStream(key: string): void {

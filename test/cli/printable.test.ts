@@ -29,7 +29,7 @@ afterEach(async () => {
 
 function event(alias: number, payload: unknown): Buffer {
   const head = new EventHead();
-  const headBytes = head.write(alias, 1, Date.UTC(2026, 10, 20), false);
+  const headBytes = head.write(alias, 1, Date.UTC(2026, 10, 20), 0);
   return Buffer.concat([head.bytes.subarray(0, headBytes), encode(payload)]);
 }
 

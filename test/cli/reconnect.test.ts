@@ -134,7 +134,7 @@ describe('ringcast top', () => {
       onSubscribe: (socket, { alias }) => {
         connections += 1;
         const head = new EventHead();
-        const headBytes = head.write(alias, 1, 0, false);
+        const headBytes = head.write(alias, 1, 0, 0);
         const report = encode(makeReport(connections, { lanes: 1, topics: 1, slowest: 0 }));
         socket.send(Buffer.concat([head.bytes.subarray(0, headBytes), report]));
         if (connections === 1) socket.close(1001, 'the server stops');

@@ -4,7 +4,7 @@ import { once } from 'node:events';
 import type { AddressInfo } from 'node:net';
 import { type WebSocket, WebSocketServer } from 'ws';
 import { msgpackEncoder as encoder } from '#src/protocol/encoder-msgpack.js';
-import { EventHead, eventTail } from '#src/protocol/event.js';
+import { EventHead, eventTail, tailElements } from '#src/protocol/event.js';
 import {
   type ClientFrame,
   OP,
@@ -130,7 +130,7 @@ export class StubServer {
     const event = eventFrame(topic.alias, topic.messages.length, timeMs, frame, id);
     topic.frames.push(event);
     for (const subscriber of topic.subscribers) subscriber.send(event);
-    return encoder.published(frame.id, topic.name, topic.messages.length, 'e1', timeMs, 0);
+    return encoder.published(frame.id, topic.name, { seq: topic.messages.length }, 'e1', timeMs, 0);
   }
 
   #position(topic: StubTopic) {
@@ -156,8 +156,8 @@ function eventFrame(
   id: string | undefined,
 ): Uint8Array {
   const head = new EventHead();
-  const headBytes = head.write(alias, seq, timeMs, id !== undefined);
   const payload = frame.payload.slice(frame.payloadStart, frame.payloadEnd);
-  const tail = id === undefined ? new Uint8Array(0) : eventTail(id);
+  const tail = id === undefined ? new Uint8Array(0) : eventTail({ id });
+  const headBytes = head.write(alias, seq, timeMs, tailElements(tail));
   return Buffer.concat([head.bytes.subarray(0, headBytes), payload, tail]);
 }

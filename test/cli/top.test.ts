@@ -24,7 +24,7 @@ afterEach(async () => {
 
 function send(socket: WebSocket, alias: number, seq: number, payload: unknown): void {
   const head = new EventHead();
-  const headBytes = head.write(alias, seq, Date.UTC(2026, 10, 20), false);
+  const headBytes = head.write(alias, seq, Date.UTC(2026, 10, 20), 0);
   socket.send(Buffer.concat([head.bytes.subarray(0, headBytes), encode(payload)]));
 }
 

@@ -147,7 +147,7 @@ describe('publishing', () => {
     await settle();
     const [op, id, ...rest] = socket.takeFrame();
     expect([op, ...rest]).toEqual([OP.PUBLISH, 't', { a: 1 }, { id: 'm', noEcho: true }]);
-    socket.serverSends(server.published(id as number, 't', 9, 'e1', 55, 40));
+    socket.serverSends(server.published(id as number, 't', { seq: 9 }, 'e1', 55, 40));
     expect(await publishing).toEqual({ seq: 9, time: 55, pressure: 40 });
   });
 
@@ -167,7 +167,7 @@ describe('publishing', () => {
     await settle();
     const [first, second] = socket.takeFrames();
     socket.serverSends(
-      server.published(second?.[1] as number, 't', 1, 'e1', 5, 0),
+      server.published(second?.[1] as number, 't', { seq: 1 }, 'e1', 5, 0),
       server.error(first?.[1] as number, 'OVERLOADED', 'the ring is full'),
     );
     expect(await results).toMatchObject([
@@ -270,7 +270,9 @@ describe('publishers', () => {
       [OP.PUBLISH, 3, 1],
       [OP.PUBLISH, 3, 2],
     ]);
-    socket.serverSends(...frames.map(([, id], index) => server.published(id as number, 't', index + 1, 'e', 5, index)));
+    socket.serverSends(
+      ...frames.map(([, id], index) => server.published(id as number, 't', { seq: index + 1 }, 'e', 5, index)),
+    );
     expect(await publishing).toEqual([
       { seq: 1, time: 5, pressure: 0 },
       { seq: 2, time: 5, pressure: 1 },

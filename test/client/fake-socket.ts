@@ -1,7 +1,7 @@
 // A WebSocket without a network: the test reads what the client sent and says what the server answers.
 import type { CloseEventLike, ErrorEventLike, MessageEventLike, WebSocketLike } from '#src/client/socket.js';
 import { msgpackEncoder } from '#src/protocol/encoder-msgpack.js';
-import { EventHead, eventTail } from '#src/protocol/event.js';
+import { EventHead, eventTail, tailElements } from '#src/protocol/event.js';
 import type { EventMessage } from '#src/protocol/messages.js';
 import { decode, encode, skipValue } from '#src/protocol/msgpack.js';
 
@@ -100,12 +100,11 @@ function splitFrames(message: Uint8Array): SentFrame[] {
 
 export function eventFrame(event: Partial<Omit<EventMessage, 'type'>> & { payload?: unknown }): Uint8Array {
   const head = new EventHead();
-  const { alias = 1, seq = 1, time = 1000, id = null } = event;
-  const length = head.write(alias, seq, time, id !== null);
+  const { alias = 1, seq = 1, time = 1000 } = event;
+  const tail = eventTail(event);
+  const length = head.write(alias, seq, time, tailElements(tail));
   const payload = event.payloadBytes ?? encode(event.payload ?? null);
-  return new Uint8Array(
-    Buffer.concat([head.bytes.subarray(0, length), payload, id === null ? new Uint8Array(0) : eventTail(id)]),
-  );
+  return new Uint8Array(Buffer.concat([head.bytes.subarray(0, length), payload, tail]));
 }
 
 /** Lets everything that is waiting for resolved promises run. */

@@ -39,7 +39,7 @@ function goodFrame({ below, one }: Choices, id: number): Uint8Array {
   return one([
     () => eventFrame({ alias: one([7, 8]), seq, payload: one(ODD_VALUES), id: one([null, 'id']) }),
     () => server.subscribed(id, { ...stream, epoch: 'e', seq }),
-    () => server.published(id, 't', seq, 'e', 5, 50),
+    () => server.published(id, 't', { seq }, 'e', 5, 50),
     () => server.history(id, { topic: 't', epoch: 'e', seq }, [{ bytes: entry, start: 0, end: entry.length }]),
     () => server.pong(id, 5),
     () => server.error(one([id, null]), 'OVERLOADED', 'full', { topic: 't' }),

@@ -25,7 +25,7 @@ describe('ringBytes', () => {
   });
 
   it('is accepted only where the largest message fits, with its id', () => {
-    const tailBytes = eventTail('x'.repeat(MESSAGE_ID_MAX_BYTES)).length;
+    const tailBytes = eventTail({ id: 'x'.repeat(MESSAGE_ID_MAX_BYTES) }).length;
     let accepted = 0;
     for (let ringBytes = 8 * KIB; ringBytes <= 2 ** 24; ringBytes *= 2) {
       for (let maxPayloadBytes = KIB; maxPayloadBytes <= 2 ** 24; maxPayloadBytes = Math.ceil(maxPayloadBytes * 1.09)) {

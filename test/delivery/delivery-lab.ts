@@ -76,7 +76,7 @@ export class LabTopic {
 
   #append(payload: Uint8Array, origin = 0): number {
     const monotonicMs = this.#lab.scheduler.nowMs();
-    return this.topic.publish(outgoing(payload, { monotonicMs, origin }), false, 0);
+    return this.topic.publish(outgoing(payload, { monotonicMs, origin }), 0);
   }
 
   report(): void {

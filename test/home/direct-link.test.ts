@@ -43,7 +43,7 @@ function fromLane() {
   const jsonLog = new SharedLog(allocateSharedLog(SIZES, 1));
   const topic = new Topic(SPEC, log);
   topic.openStream(JSON_STREAM, jsonLog);
-  for (let n = 0; n < MESSAGES; n++) topic.publish(message(NOW_MS - 60_000), false, 0);
+  for (let n = 0; n < MESSAGES; n++) topic.publish(message(NOW_MS - 60_000), 0);
   return logsWith(log, jsonLog);
 }
 

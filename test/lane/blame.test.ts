@@ -4,10 +4,10 @@ import { afterEach, describe, expect, it, vi } from 'vitest';
 import { LaneCounters } from '#src/counters/lane-counters.js';
 import { type OutgoingMessage, PUBLISH_ACCEPTED } from '#src/home/link.js';
 import type { PoisonedMessage } from '#src/lane/supervised-lane.js';
-import { eventTail } from '#src/protocol/event.js';
 import { decode, encode } from '#src/protocol/msgpack.js';
 import { Topic } from '#src/topic/topic.js';
 import { JSON_STREAM } from '#src/variant/stream-spec.js';
+import { outgoing, tailOf } from '../support/outgoing.js';
 import { noDeaths, SteppedLane } from '../topic/homes.js';
 import { framesOf, LARGE } from '../topic/topic-home.js';
 
@@ -15,8 +15,7 @@ const SPEC = { alias: 1, topic: 't', epoch: 'e', historyMessages: 100, historyBy
 
 function message(request: number): OutgoingMessage {
   const bytes = encode(`message ${request}`);
-  const tail = eventTail('an id');
-  return { bytes, start: 0, end: bytes.length, tail, timeMs: 1, monotonicMs: 1, origin: 0, mayWaitMs: 0, request };
+  return outgoing(bytes, { ...tailOf({ id: 'an id' }), timeMs: 1, monotonicMs: 1, request });
 }
 
 describe('a lane that dies at the same record again and again', () => {

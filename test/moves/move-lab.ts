@@ -1,6 +1,7 @@
 // What tests of moving topics share: a topic, a way to move it, and a publisher that knows what became of each message.
 
 import { expect } from 'vitest';
+import { RingcastError } from '#src/errors.js';
 import type { Home } from '#src/home/placement.js';
 import { encode } from '#src/protocol/msgpack.js';
 import { publishLocally, type RouterClient, RouterLab, type RouterLabOptions } from '../router/router-lab.js';
@@ -50,7 +51,7 @@ export class Feed {
   publish(payload: string): boolean {
     const isAccepted = publishLocally(this.#lab, TOPIC, encode(payload), (outcome) => {
       if (this.outcomes.has(payload)) throw new Error(`a second outcome of ${payload}`);
-      this.outcomes.set(payload, typeof outcome === 'number' ? outcome : outcome.code);
+      this.outcomes.set(payload, outcome instanceof RingcastError ? outcome.code : outcome.seq);
     });
     if (!isAccepted) {
       this.refused.push(payload);

@@ -146,7 +146,7 @@ describe(`hostile payloads, seed ${seed}`, () => {
   it('reach subscribers of both codecs, and the history', () => {
     const head = new EventHead();
     const payload = keysInKeys(PAYLOAD_NESTING_MAX, []);
-    const frame = concat(head.bytes.slice(0, head.write(7, 1, 5, false)), payload);
+    const frame = concat(head.bytes.slice(0, head.write(7, 1, 5, 0)), payload);
     const text = fromUtf8(eventToJson('t', frame, 0, frame.length));
     expect(JSON.parse(text)).toMatchObject({ type: 'event', seq: 1 });
     const [event] = decodeServerFrames(frame);

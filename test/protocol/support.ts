@@ -2,7 +2,14 @@
 
 import { readFileSync } from 'node:fs';
 import { encodeClientFrame } from '#src/protocol/client-frames.js';
-import type { ClientFrame, ClientMessage, FrameOptions, FrameReader, RequestId } from '#src/protocol/messages.js';
+import type {
+  ClientFrame,
+  ClientMessage,
+  EventChange,
+  FrameOptions,
+  FrameReader,
+  RequestId,
+} from '#src/protocol/messages.js';
 import { OP, READ_FRAME } from '#src/protocol/messages.js';
 
 export interface ReadFields {
@@ -44,6 +51,9 @@ export interface EventVector {
   time: number;
   payload: string;
   id: string | null;
+  key?: string;
+  change?: EventChange;
+  version?: number;
   msgpack: string;
   json: string;
 }

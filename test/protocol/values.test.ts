@@ -162,14 +162,14 @@ describe('EVENT', () => {
   it('a head is never longer than announced, and ids have a limit', () => {
     const head = new EventHead();
     expect(head.bytes.length).toBe(EVENT_HEAD_MAX_BYTES);
-    expect(head.write(1, 0xffff_ffff, 0, false)).toBe(21);
-    expect(head.write(1, Number.MAX_SAFE_INTEGER, 0, false)).toBe(25);
+    expect(head.write(1, 0xffff_ffff, 0, 0)).toBe(21);
+    expect(head.write(1, Number.MAX_SAFE_INTEGER, 0, 0)).toBe(25);
     const view = new EventView();
     expect(view.read(concat(head.bytes, Uint8Array.of(0)), 0, 26)).toBe(true);
     expect(view.seq).toBe(Number.MAX_SAFE_INTEGER);
-    expect(eventTail('x'.repeat(31)).length).toBe(33);
-    expect(eventTail('x'.repeat(32)).length).toBe(35);
-    expect(() => eventTail('x'.repeat(65))).toThrow(RangeError);
+    expect(eventTail({ id: 'x'.repeat(31) }).length).toBe(33);
+    expect(eventTail({ id: 'x'.repeat(32) }).length).toBe(35);
+    expect(() => eventTail({ id: 'x'.repeat(65) })).toThrow(RangeError);
   });
 
   it('refuses every other shape', () => {
@@ -217,7 +217,7 @@ describe('HISTORY', () => {
   it('carries any payload', () => {
     const head = new EventHead();
     const frames = ['d4 05 01', 'a2 68 69', `${'91 '.repeat(PAYLOAD_NESTING_MAX)}c0`].map((payload, index) => {
-      const headBytes = head.write(7, index + 1, 5, false);
+      const headBytes = head.write(7, index + 1, 5, 0);
       const bytes = concat(head.bytes.slice(0, headBytes), fromHex(payload));
       return { bytes, start: 0, end: bytes.length };
     });

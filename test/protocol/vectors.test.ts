@@ -5,7 +5,7 @@ import { decodeServerFrames, encodeClientFrame } from '#src/protocol/client-fram
 import type { FrameEncoder } from '#src/protocol/encoder.js';
 import { createJsonEncoder } from '#src/protocol/encoder-json.js';
 import { msgpackEncoder } from '#src/protocol/encoder-msgpack.js';
-import { EventHead, EventView, eventTail } from '#src/protocol/event.js';
+import { EventHead, EventView, eventTail, tailElements } from '#src/protocol/event.js';
 import { eventToJson } from '#src/protocol/json-event.js';
 import { JsonReader } from '#src/protocol/json-reader.js';
 import type { ClientMessage } from '#src/protocol/messages.js';
@@ -94,22 +94,25 @@ describe('server vectors', () => {
 });
 
 describe('event vectors', () => {
-  it.each(vectors.events)('$name: written', ({ alias, seq, time, payload, id, msgpack }) => {
+  it.each(vectors.events)('$name: written', ({ msgpack, alias, seq, time, payload, ...extras }) => {
     const head = new EventHead();
-    const headBytes = head.write(alias, seq, time, id !== null);
-    const tail = id === null ? new Uint8Array(0) : eventTail(id);
+    const tail = eventTail(extras);
+    const headBytes = head.write(alias, seq, time, tailElements(tail));
     expect(toHex(concat(head.bytes.subarray(0, headBytes), fromHex(payload), tail))).toBe(msgpack);
   });
 
-  it.each(vectors.events)('$name: read', ({ alias, seq, time, payload, id, msgpack, frame }) => {
+  it.each(vectors.events)('$name: read', (vector) => {
+    const { alias, seq, time, payload, id, key = null, change = null, version = null, msgpack, frame } = vector;
     const bytes = concat(Uint8Array.of(0xff), fromHex(msgpack), Uint8Array.of(0xff));
     const view = new EventView();
     expect(view.read(bytes, 1, bytes.length - 1)).toBe(true);
-    expect(view).toMatchObject({ alias, seq, time, id, frameEnd: bytes.length - 1 });
+    expect(view).toMatchObject({ alias, seq, time, id, key, change, version, frameEnd: bytes.length - 1 });
     expect(toHex(bytes, view.payloadStart, view.payloadEnd)).toBe(payload);
     expect(frame).toBe('EVENT');
     const payloadBytes = fromHex(payload);
-    expect(decodeServerFrames(fromHex(msgpack))).toEqual([{ type: 'event', alias, seq, time, payloadBytes, id }]);
+    expect(decodeServerFrames(fromHex(msgpack))).toEqual([
+      { type: 'event', alias, seq, time, payloadBytes, id, key, change, version },
+    ]);
   });
 
   it.each(vectors.events)('$name: as JSON', ({ topic, msgpack, json }) => {

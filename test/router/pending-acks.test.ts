@@ -9,14 +9,14 @@ describe('pending acks', () => {
     const acks = new PendingAcks();
     const outcomes: string[] = [];
     const [first, second, third] = ['a', 'b', 'c'].map((name) =>
-      acks.add((outcome) => outcomes.push(`${name} ${outcome}`)),
+      acks.add((outcome) => outcomes.push(`${name} ${'seq' in outcome ? outcome.seq : outcome.code}`)),
     );
-    acks.settle(second!, 7);
-    acks.settle(second!, 7);
+    acks.settle(second!, { seq: 7 });
+    acks.settle(second!, { seq: 7 });
     acks.cancel(third!);
-    acks.settle(third!, 8);
-    acks.settle(first!, 6);
-    acks.settle(99, 1);
+    acks.settle(third!, { seq: 8 });
+    acks.settle(first!, { seq: 6 });
+    acks.settle(99, { seq: 1 });
     expect(outcomes).toEqual(['b 7', 'a 6']);
     expect(acks.count).toBe(0);
   });

@@ -12,6 +12,7 @@ import { JsonReader } from '#src/protocol/json-reader.js';
 import {
   type ClientMessage,
   type FrameReader,
+  type PublishOptions,
   READ_END,
   READ_FRAME,
   type ServerMessage,
@@ -251,8 +252,9 @@ export function publishLocally(
   topic: string,
   payload: Uint8Array,
   onAck: AckCallback | null = () => {},
+  options?: PublishOptions,
 ): boolean {
   const entry = topics.obtain(topic);
   if (entry instanceof RingcastError) throw entry;
-  return router.publishing.publishLocally(entry, payload, undefined, scheduler.nowMs(), onAck);
+  return router.publishing.publishLocally(entry, payload, options, scheduler.nowMs(), onAck);
 }

@@ -9,6 +9,7 @@ import { COLD, type Home } from '#src/home/placement.js';
 import type { LaneSetOptions } from '#src/lane/lane-set.js';
 import type { LaneDeath } from '#src/lane/supervised-lane.js';
 import type { HotSettings } from '#src/moves/load-meter.js';
+import type { AckCallback } from '#src/router/pending-acks.js';
 import { overloaded } from '#src/router/refusals.js';
 import { CoreParts } from '../support/core-parts.js';
 import { TopicTree } from '../support/topic-tree.js';
@@ -184,16 +185,16 @@ export class World extends CoreParts {
   publishLocally(message: Message, topic: string, payload: Uint8Array): void {
     const { router, checker, topics } = this;
     const before = router.publishing.acceptedMessages;
-    const settle = (outcome: unknown): void => {
+    const settle: AckCallback = (outcome) => {
       this.answered(message, () => {
         if (outcome instanceof RingcastError) checker.refused(message, outcome.code);
-        else checker.acked(message, outcome as number);
+        else checker.acked(message, outcome.seq);
       });
     };
     this.publishing = message;
     const entry = topics.obtain(topic);
     if (entry instanceof RingcastError) settle(entry);
-    else if (!router.publishing.publishLocally(entry, payload, message.id, this.loop.now, settle)) {
+    else if (!router.publishing.publishLocally(entry, payload, { id: message.id }, this.loop.now, settle)) {
       settle(overloaded(entry));
     }
     if (router.publishing.acceptedMessages > before && !(entry instanceof RingcastError)) this.accepted(message, entry);

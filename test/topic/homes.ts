@@ -111,9 +111,9 @@ export class ThreadedLane implements TopicHome {
       onHead: (alias) => {
         if (alias !== this.#probe) events.onHead(alias);
       },
-      onAck: (request, seq) => {
+      onAck: (request, seq, outcome) => {
         if (request === this.#probe) this.#probed.shift()?.();
-        else events.onAck(request, seq);
+        else events.onAck(request, seq, outcome);
       },
       onPutAside: (request) => events.onPutAside(request),
     };

@@ -18,7 +18,7 @@ const SPEC = { alias: 7, topic: NAME, epoch: 'e', historyMessages: 100, historyB
 function topicWith(log: FrameLog): { publish: (value: unknown) => void; topic: Topic } {
   const topic = new Topic(SPEC, log);
   const publish = (value: unknown): void => {
-    topic.publish(outgoing(encode(value), { timeMs: 1000, monotonicMs: 1000 }), false, 0);
+    topic.publish(outgoing(encode(value), { timeMs: 1000, monotonicMs: 1000 }), 0);
   };
   return { publish, topic };
 }

@@ -6,13 +6,13 @@ import { EVICTED, type FrameLog } from '#src/log/frame-log.js';
 import { PlainLog } from '#src/log/plain-log.js';
 import { SharedLog } from '#src/log/shared-log.js';
 import { allocateSharedLog } from '#src/log/shared-memory.js';
-import { eventTail } from '#src/protocol/event.js';
 import { eventToJson } from '#src/protocol/json-event.js';
 import { encode } from '#src/protocol/msgpack.js';
 import { readHistory } from '#src/topic/history.js';
 import { Topic, type TopicSpec } from '#src/topic/topic.js';
 import { JSON_STREAM } from '#src/variant/stream-spec.js';
 import { Random, testSeed } from '../ring/random.js';
+import { outgoing, tailOf } from '../support/outgoing.js';
 import { expectAccepted, framesOf, type HomeLab, jsonLogOf, LARGE, logsWith, type OpenLab } from './topic-home.js';
 
 /** What a topic brings along: frames in plain memory as from the accept thread, or in shared memory as from a lane. */
@@ -45,11 +45,10 @@ function pastOf(lab: HomeLab, spec: TopicSpec, kind: Kind, messages: number, opt
   for (let seq = 1; seq <= messages; seq++) {
     const payload = encode(`message ${seq}`);
     const sent = seq % 3 === 0 ? { id: `id-${seq}`, origin: seq } : {};
-    const tail = sent.id === undefined ? null : eventTail(sent.id);
     // As from a ring: positions that mean nothing in another one.
-    const { length: end } = payload;
-    const message = { bytes: payload, start: 0, end, tail, timeMs: TIME_MS + seq, monotonicMs: seq };
-    topic.publish({ ...message, origin: sent.origin ?? 0 }, tail !== null, seq * 1e6);
+    const { id = null, origin = 0 } = sent;
+    const message = outgoing(payload, { ...tailOf({ id }), timeMs: TIME_MS + seq, monotonicMs: seq, origin });
+    topic.publish(message, seq * 1e6);
     lab.accepted.get(spec.alias)!.push({ payload, timeMs: TIME_MS + seq, monotonicMs: seq, request: 0, sent });
     if (jsonLog === null || seq - jsonFirstSeq + 1 !== jsonFrames) continue;
     topic.openStream(JSON_STREAM, jsonLog);

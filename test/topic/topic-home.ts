@@ -1,19 +1,13 @@
 // The contract of a topic's home, as a suite: whatever runs topics behind a HomeLink has to pass it.
 
 import { expect } from 'vitest';
-import {
-  type HomeLink,
-  type LinkEvents,
-  type OutgoingMessage,
-  PUBLISH_ACCEPTED,
-  PUBLISH_FULL,
-  type TopicLogs,
-} from '#src/home/link.js';
+import { type HomeLink, type LinkEvents, PUBLISH_ACCEPTED, PUBLISH_FULL, type TopicLogs } from '#src/home/link.js';
 import { EVICTED, type FrameLog } from '#src/log/frame-log.js';
-import { EventView, eventTail } from '#src/protocol/event.js';
+import { EventView } from '#src/protocol/event.js';
 import { encode } from '#src/protocol/msgpack.js';
 import type { TopicSpec } from '#src/topic/topic.js';
 import { JSON_STREAM } from '#src/variant/stream-spec.js';
+import { outgoing, tailOf } from '../support/outgoing.js';
 
 export interface HomeSizes {
   /** Largest sizes of a log. */
@@ -119,17 +113,16 @@ export class HomeLab {
     const bytes = new Uint8Array(payload.length + 9).fill(0xff);
     bytes.set(payload, 4);
     const request = sent.isAcked === true ? ++this.#lastRequest : 0;
-    const message: OutgoingMessage = {
-      bytes,
+    const message = outgoing(bytes, {
       start: 4,
       end: 4 + payload.length,
-      tail: sent.id === undefined ? null : eventTail(sent.id),
+      ...tailOf(sent),
       timeMs: ++this.#timeMs,
       monotonicMs: Math.floor(this.home.nowMs()),
       mayWaitMs: 0,
       origin: sent.origin ?? 0,
       request,
-    };
+    });
     const result = this.home.link.publish(alias, message);
     // What the buffer holds afterwards is nobody's business.
     bytes.fill(0xc1);

@@ -14,7 +14,7 @@ const FIRST_SEQ = 2 ** 40;
 const START = { epoch: 'given', firstSeq: FIRST_SEQ };
 
 /** Has the messages whose number can be divided by its option. */
-const everyNth = (n: number): StreamSpec => ({ key: `every ${n}`, kind: 'every', options: n });
+const everyNth = (n: number): StreamSpec => ({ key: `every ${n}`, kind: 'every', codec: 'msgpack', options: n });
 
 beforeAll(() => {
   const view = new EventView();

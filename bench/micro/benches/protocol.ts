@@ -156,7 +156,7 @@ function events(payload: PayloadName): Event[] {
   return versionsOf((version) => {
     const value = PAYLOADS[payload](version);
     const bytes = pack(value);
-    const headBytes = head.write(ALIAS, version + 1, TIME_MS, false);
+    const headBytes = head.write(ALIAS, version + 1, TIME_MS, 0);
     const frame = new Uint8Array(Buffer.concat([head.bytes.subarray(0, headBytes), bytes]));
     const fields = unpackr.unpack(frame) as unknown;
     verify(isDeepStrictEqual(fields, [OP.EVENT, ALIAS, version + 1, TIME_MS, value]), 'not the EVENT it should be');
@@ -169,7 +169,7 @@ function writeEvent(payload: PayloadName): Work {
   const head = new EventHead();
   const buffer = new Uint8Array(BUFFER_BYTES);
   const step = ({ seq, payload: bytes, frame }: Event): number => {
-    const headBytes = head.write(ALIAS, seq, TIME_MS, false);
+    const headBytes = head.write(ALIAS, seq, TIME_MS, 0);
     copyBytes(head.bytes, 0, headBytes, buffer, 0);
     copyBytes(bytes, 0, bytes.length, buffer, headBytes);
     return headBytes + bytes.length === frame.length && buffer[frame.length - 1] === frame[frame.length - 1] ? 1 : 0;

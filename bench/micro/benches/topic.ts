@@ -49,7 +49,7 @@ class Publishing implements Work {
       this.#at = (this.#at + 1) & MASK;
       message.bytes = payload;
       message.end = payload.length;
-      last = this.#topic.publish(message, false, 0);
+      last = this.#topic.publish(message, 0);
     }
     return this.#topic.derived.every((stream) => stream.log.headSeq === last) ? last - before : -1;
   }

@@ -153,7 +153,9 @@ export class Engine extends EventEmitter<EngineEvents> {
    */
   subscribe(topic: string, options: LocalSubscribeOptions, onEvent: LocalHandlers['onEvent']): LocalSubscription {
     this.#assertRunning();
-    return subscribeLocally(this.#core, topic, options, onEvent, this.#listeners.fault);
+    const { topics, delivery } = this.#core;
+    const parts = { topics, delivery, loop: this.#loop };
+    return subscribeLocally(parts, topic, options, onEvent, this.#listeners.fault);
   }
 
   /**

@@ -14,13 +14,13 @@ const MAY_IMPORT = {
   time: [],
   variant: ['protocol'],
   topic: ['protocol', 'log', 'variant'],
-  home: ['log', 'topic', 'variant', 'protocol'],
+  home: ['time', 'log', 'topic', 'variant', 'protocol'],
   lane: ['time', 'ring', 'log', 'counters', 'topic', 'home', 'variant', 'protocol'],
   delivery: ['time', 'log', 'counters', 'variant', 'protocol'],
-  directory: ['time', 'topic', 'home', 'delivery', 'variant', 'protocol'],
+  directory: ['time', 'log', 'topic', 'home', 'delivery', 'variant', 'protocol'],
   moves: ['time', 'log', 'counters', 'topic', 'home', 'lane', 'delivery', 'directory', 'variant'],
-  router: ['time', 'topic', 'home', 'delivery', 'directory', 'protocol'],
-  local: ['time', 'delivery', 'directory', 'router', 'protocol'],
+  router: ['time', 'topic', 'home', 'delivery', 'directory', 'variant', 'protocol'],
+  local: ['time', 'delivery', 'directory', 'router', 'variant', 'protocol'],
   gateway: ['time', 'router', 'delivery', 'protocol'],
   control: [],
   client: ['protocol'],
@@ -61,6 +61,8 @@ const DOORS = {
   ws: 'src/cli/',
   'hdr-histogram-js': 'src/load/latency-histogram.ts',
   'smol-toml': 'src/sizing/',
+  '@marcbachmann/cel-js': 'src/variant/filter-syntax.ts',
+  re2js: 'src/variant/filter-pattern.ts',
 };
 
 /** Parts that also run in a browser. */

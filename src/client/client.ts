@@ -5,7 +5,15 @@
 
 import { RingcastError } from '../errors.js';
 import { presentExtras } from '../protocol/event.js';
-import type { ConnectOptions, GapReason, HistoryEntry, Welcome } from '../protocol/messages.js';
+import type {
+  ConnectOptions,
+  GapReason,
+  HistoryEntry,
+  HistoryOptions,
+  ReadOptions,
+  SnapshotEntry,
+  Welcome,
+} from '../protocol/messages.js';
 import { addressProblem, STATS_TOPIC } from '../protocol/topic-name.js';
 import { type CallOptions, limited } from './call.js';
 import { ClientConnection, type ClosedInfo, type PushedMessage } from './connection.js';
@@ -85,8 +93,10 @@ export interface UnsubscribedEvent {
 }
 
 export interface ClientEvents {
-  /** Messages were skipped, because this client was too slow for them. */
+  /** Messages were skipped: this client was too slow for them, or (`merged`) newer ones took their place, as it had asked for. */
   gap: GapEvent;
+  /** A part of the snapshot that a subscription begins with, or goes on with after it has missed something. */
+  snapshot: SnapshotEvent;
   /** An error that belongs to no call: a refused `send`. */
   error: RingcastError;
   notice: NoticeEvent;
@@ -96,10 +106,27 @@ export interface ClientEvents {
   close: ClosedInfo;
 }
 
-export interface ClientHistoryOptions extends CallOptions {
-  /** How many messages at most; all that are retained when absent. */
-  lastN?: number;
+export interface SnapshotEvent {
+  readonly topic: string;
+  /** The newest message that is in it; the events behind it follow. */
+  readonly seq: number;
+  readonly isFirst: boolean;
+  readonly isLast: boolean;
+  readonly entries: readonly KeyValue[];
 }
+
+/** The newest message of a key. */
+export interface KeyValue {
+  /** Null where the topic is not keyed. */
+  readonly key: string | null;
+  readonly seq: number;
+  readonly time: number;
+  readonly payload: unknown;
+  readonly version?: number;
+}
+
+/** See PROTOCOL.md, HISTORY. */
+export interface ClientHistoryOptions extends CallOptions, HistoryOptions {}
 
 export interface History {
   readonly topic: string;
@@ -242,8 +269,17 @@ export class Client {
   /** The retained messages of a topic. */
   async history(topic: string, options: ClientHistoryOptions = {}): Promise<History> {
     check(addressProblem(topic));
-    const wire = options.lastN === undefined ? {} : { options: { lastN: options.lastN } };
-    return this.#connection.request({ type: 'history', topic, ...wire }, (result) => toHistory(topic, result), options);
+    const { signal, timeoutMs, ...given } = options;
+    const set = Object.fromEntries(Object.entries(given).filter(([, value]) => value !== undefined));
+    const wire = Object.keys(set).length === 0 ? {} : { options: set as HistoryOptions };
+    const limits = { ...(signal === undefined ? {} : { signal }), ...(timeoutMs === undefined ? {} : { timeoutMs }) };
+    return this.#connection.request({ type: 'history', topic, ...wire }, (result) => toHistory(topic, result), limits);
+  }
+
+  /** Has a subscription read otherwise from here on; what is not given stays as it is. */
+  async update(topic: string, changes: ReadOptions, options?: CallOptions): Promise<void> {
+    check(addressProblem(topic));
+    return this.#connection.request({ type: 'update', topic, options: changes }, () => undefined, options);
   }
 
   /** Round-trip time in milliseconds. */
@@ -271,6 +307,12 @@ export class Client {
         if (topic !== undefined) this.#events.emit('gap', { topic, fromSeq, toSeq, reason });
         break;
       }
+      case 'snapshot': {
+        const { alias, seq, entries, first: isFirst, last: isLast } = message;
+        const topic = this.#subscriptions.snapshot(alias, seq, entries, isFirst);
+        if (topic !== undefined) this.#events.emit('snapshot', toSnapshot(topic, { seq, isFirst, isLast }, entries));
+        break;
+      }
       case 'unsubscribed': {
         const topic = this.#subscriptions.revoke(message.alias);
         const { code, reason } = message;
@@ -289,6 +331,17 @@ export class Client {
     this.#refusal ??= error;
     this.#events.emit('error', error);
   }
+}
+
+function toSnapshot(
+  topic: string,
+  part: Pick<SnapshotEvent, 'seq' | 'isFirst' | 'isLast'>,
+  entries: readonly SnapshotEntry[],
+): SnapshotEvent {
+  const values = entries.map(([key, seq, time, payload, version]): KeyValue => {
+    return { key, seq, time, payload, ...(version === undefined ? {} : { version }) };
+  });
+  return { topic, ...part, entries: values };
 }
 
 function toHistory(topic: string, result: Record<string, unknown>): History {

@@ -9,6 +9,7 @@ const FIELDS: Readonly<Record<Exclude<ServerMessage['type'], 'ok' | 'event'>, Fi
   pong: {},
   error: { code: 'string', message: 'string' },
   gap: { alias: 'number', fromSeq: 'number', toSeq: 'number', reason: 'string' },
+  snapshot: { alias: 'number', seq: 'number', entries: 'object' },
   welcome: { connectionId: 'string', heartbeatMs: 'number', limits: 'object' },
   unsubscribed: { alias: 'number', code: 'string', reason: 'string' },
   notice: { kind: 'string' },

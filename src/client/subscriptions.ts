@@ -5,12 +5,13 @@
 
 import { RingcastError } from '../errors.js';
 import { type PresentExtras, presentExtras } from '../protocol/event.js';
-import type { EventMessage, SubscribedResult, SubscribeOptions } from '../protocol/messages.js';
+import type { EventMessage, SnapshotEntry, SubscribedResult, SubscribeOptions } from '../protocol/messages.js';
 import { decode } from '../protocol/msgpack.js';
 import { type CallOptions, limited } from './call.js';
 import type { ClientConnection } from './connection.js';
 import { callUser } from './emitter.js';
 import { checkFields } from './fields.js';
+import { Values } from './values.js';
 
 /** A message of a topic, as a handler gets it. */
 export interface TopicEvent extends PresentExtras {
@@ -67,6 +68,8 @@ interface ClientStream {
   epoch: string;
   /** Of the last message before the next one: from the answer to SUBSCRIBE, then from each event and gap. */
   seq: number;
+  /** Of a stream of deltas. */
+  readonly values: Values | null;
   /** Settles with the answer to SUBSCRIBE. */
   readonly subscribed: Promise<void>;
   /** Forgets the SUBSCRIBE that nobody waits for any more. */
@@ -87,6 +90,9 @@ export class ClientSubscriptions {
 
   subscribe(topic: string, options: ClientSubscribeOptions, handler: EventHandler): Promise<Subscription> {
     const { encoded = false, signal, timeoutMs = this.#requestTimeoutMs, ...given } = options;
+    if (encoded && given.delta === true) {
+      return Promise.reject(new RingcastError('BAD_REQUEST', 'deltas are applied to decoded values: not with encoded'));
+    }
     return limited('subscribe', { signal, timeoutMs }, (resolve, reject) => {
       const stream = this.#streamFor(topic, given);
       const target: Target = { handler, encoded, isOpen: true, subscription: null };
@@ -102,6 +108,10 @@ export class ClientSubscriptions {
     const stream = this.#byAlias.get(event.alias);
     if (stream === undefined) return; // closed here while the event was under way
     stream.seq = event.seq;
+    if (stream.values !== null) {
+      deliverValue(stream, stream.values, event);
+      return;
+    }
     let decoded: TopicEvent | undefined;
     for (const { handler, encoded, isOpen, subscription } of stream.targets) {
       if (!isOpen) continue;
@@ -109,6 +119,14 @@ export class ClientSubscriptions {
       const given = decoded === undefined || encoded ? topicEvent(stream, event, event.payloadBytes) : decoded;
       callUser(handler, given, subscription as Subscription);
     }
+  }
+
+  /** A part of a snapshot. Returns the topic's name. */
+  snapshot(alias: number, seq: number, entries: readonly SnapshotEntry[], isFirst: boolean): string | undefined {
+    const stream = this.#byAlias.get(alias);
+    if (stream !== undefined) stream.seq = seq;
+    stream?.values?.take(entries, isFirst);
+    return stream?.topic;
   }
 
   /** Messages up to `toSeq` are left out. Returns the topic's name. */
@@ -151,7 +169,9 @@ export class ClientSubscriptions {
       },
       { signal: request.signal, timeoutMs: 0 }, // each subscribe() that waits has limits of its own
     );
-    const stream: ClientStream = { topic, optionsText, targets: [], alias: -1, epoch: '', seq: 0, subscribed, request };
+    const values = options.delta === true ? new Values() : null;
+    const begun = { targets: [], alias: -1, epoch: '', seq: 0, values };
+    const stream: ClientStream = { topic, optionsText, ...begun, subscribed, request };
     this.#byTopic.set(topic, stream);
     subscribed.catch(() => this.#forget(stream)); // each subscribe() that waits for it reports the error
     return stream;
@@ -187,6 +207,19 @@ export class ClientSubscriptions {
   #forget(stream: ClientStream): void {
     if (this.#byTopic.get(stream.topic) === stream) this.#byTopic.delete(stream.topic);
     if (this.#byAlias.get(stream.alias) === stream) this.#byAlias.delete(stream.alias);
+  }
+}
+
+/** Of a delta the whole value that it makes. */
+function deliverValue(stream: ClientStream, values: Values, event: EventMessage): void {
+  const { key, change } = event;
+  const said = decode(event.payloadBytes);
+  const payload = change === 'delta' ? values.apply(key, said) : said;
+  if (change === null) values.set(key, payload);
+  else if (change !== 'delta') values.delete(key);
+  const given = topicEvent(stream, change === 'delta' ? { ...event, change: null } : event, payload);
+  for (const { handler, isOpen, subscription } of stream.targets) {
+    if (isOpen) callUser(handler, given, subscription as Subscription);
   }
 }
 

@@ -60,8 +60,10 @@ export interface EngineFigures {
   /** Messages × subscribers they were sent to, and the bytes of their frames. */
   readonly deliveries: number;
   readonly deliveredBytes: number;
-  /** Messages that subscribers were told they missed, and how often for which reason. */
+  /** Messages that subscribers were told they missed; those that newer ones took the place of, for whoever asked for that; and how
+   * often which was said. */
   readonly lostMessages: number;
+  readonly mergedMessages: number;
   readonly gaps: GapCounts;
   /** Connections ended by the policy `disconnect`. */
   readonly slowDisconnects: number;
@@ -128,8 +130,9 @@ export interface TopicFigures {
   readonly lagMessages: number;
   readonly lagMs: number;
   readonly gaps: GapCounts;
-  /** Messages that subscribers were told they missed. */
+  /** Messages that subscribers were told they missed; and those that newer ones took the place of, for whoever asked for that. */
   readonly lostMessages: number;
+  readonly mergedMessages: number;
   /** How often it changed its home. */
   readonly moves: number;
   /** Part of its lane's time that it takes, 0–1, by a sample of its messages; 0: it is cold. */

@@ -4,11 +4,11 @@ import { SLICE_MAX_BYTES, TEXT_FRAMES_MAX, UNSWEPT_MAX_BYTES } from '../limits.j
 import { EVICTED, type FrameLog } from '../log/frame-log.js';
 import { GAP_MARK } from '../log/layout.js';
 import type { Loop } from '../time/loop.js';
-import { JSON_STREAM } from '../variant/stream-spec.js';
 import type { Block } from './block.js';
 import type { Cohorts } from './cohorts.js';
 import { BLOCKED, CLOSED, type Consumer } from './consumer.js';
-import type { FlushCounters } from './flusher.js';
+import { type FlushCounters, isLarge } from './flusher.js';
+import type { LatestSlice } from './latest.js';
 import { linkIdle, unlinkPending } from './row-lists.js';
 import type { GroupSink } from './sink.js';
 import type { SliceCache } from './slice-cache.js';
@@ -96,7 +96,7 @@ export class BlockFlusher {
         return true;
       }
       const isPublished =
-        stream.options.spec.key === JSON_STREAM.key
+        stream.codec === 'json' && !stream.isLatest
           ? this.#publishTexts(block, stream, cohort, nowMs)
           : this.#publishSlice(block, stream, cohort, nowMs);
       if (isPublished) continue;
@@ -111,11 +111,22 @@ export class BlockFlusher {
   }
 
   #publishSlice(block: Block, stream: Stream, cohort: number, nowMs: number): boolean {
-    const { log, slice } = stream;
+    const { slice } = stream;
     const cursor = this.#table.cursor[cohort];
-    if (!slice.load(log, cursor, this.#inPlace)) return false;
-    const { view, until, frames } = slice;
-    block.transport.publish(cohort, view, false);
+    if (!stream.loadSlice(cursor, this.#inPlace)) return false;
+    const { view, until, frames, latest } = slice;
+    if (stream.codec === 'json') {
+      let start = 0;
+      for (const end of (latest as LatestSlice).ends) {
+        block.transport.publish(cohort, view.subarray(start, end), true);
+        start = end;
+      }
+    } else block.transport.publish(cohort, view, false);
+    if (stream.isLatest && latest !== null && latest.merged > 0) {
+      const members = this.#table.askedUntil[cohort];
+      this.#counters.countGaps('merged', latest.gaps * members, latest.merged * members);
+      stream.counters.countGaps('merged', latest.gaps * members, latest.merged * members);
+    }
     this.#published(block, stream, cohort, until, frames, view.length, nowMs);
     return true;
   }
@@ -186,11 +197,4 @@ export class BlockFlusher {
     }
     return true;
   }
-}
-
-/** Whether the frame at the cursor is larger than a slice. */
-function isLarge(log: FrameLog, cursor: number): boolean {
-  if (cursor < log.tailSeq || cursor > log.headSeq) return false;
-  const index = log.indexOf(cursor);
-  return log.sliceBytes(index, index + 1) > SLICE_MAX_BYTES;
 }

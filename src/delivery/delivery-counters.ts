@@ -12,13 +12,15 @@ export class DeliveryCounters {
   /** Messages × subscribers they were sent to, and the bytes of their frames. */
   deliveries = 0;
   deliveredBytes = 0;
-  /** Messages that subscribers were told they missed. */
+  /** Messages that subscribers were told they missed; and those that newer ones had taken the place of, as they had asked for. */
   lostMessages = 0;
+  mergedMessages = 0;
   /** How often they were told, by reason. Most topics never have a gap, and share the object that says so. */
   gaps = NO_GAPS;
 
-  countGaps(reason: GapReason, count: number, lostMessages: number): void {
+  countGaps(reason: GapReason, count: number, messages: number): void {
     this.gaps = { ...this.gaps, [reason]: this.gaps[reason] + count };
-    this.lostMessages += lostMessages;
+    if (reason === 'merged') this.mergedMessages += messages;
+    else this.lostMessages += messages;
   }
 }

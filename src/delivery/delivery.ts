@@ -9,6 +9,7 @@
 import { ERROR_TABLE } from '../errors.js';
 import type { FrameLog } from '../log/frame-log.js';
 import type { FrameEncoder } from '../protocol/encoder.js';
+import { type ReadOptions, SLOW_CONSUMER_POLICIES } from '../protocol/messages.js';
 import type { Loop } from '../time/loop.js';
 import { AutoDelay } from './auto-delay.js';
 import { Block } from './block.js';
@@ -22,14 +23,7 @@ import { News } from './news.js';
 import { Pace } from './pace.js';
 import { ReadyConsumers } from './ready-consumers.js';
 import { Removals } from './removals.js';
-import {
-  linkIdle,
-  linkPending,
-  linkToConnection,
-  unlinkFromConnection,
-  unlinkIdle,
-  unlinkPending,
-} from './row-lists.js';
+import { Rows, type SubscriptionOptions } from './rows.js';
 import type { GroupSink, GroupTransport, Sink } from './sink.js';
 import { Stream, type StreamOptions } from './stream.js';
 import { DELAY_OF_STREAM, NONE, SubscriptionTable } from './subscription-table.js';
@@ -40,16 +34,6 @@ export interface DeliveryOptions {
   readonly budgetMs: number;
 }
 
-export interface SubscriptionOptions {
-  /** Seq of the first message wanted. */
-  readonly cursor: number;
-  readonly policy: number;
-  /** DELAY_OF_STREAM or ms. */
-  readonly delayMs: number;
-  /** The newest message that there is, by default the newest that the stream knows: up to here nothing is lag. */
-  readonly askedUntil?: number;
-}
-
 export interface DeliveryEvents {
   /** Runs before each turn, and must not throw: the engine takes in what lanes have reported. */
   beforeTurn(): void;
@@ -57,6 +41,11 @@ export interface DeliveryEvents {
   onFault(fault: unknown): void;
   /** A stream lost its last subscription. */
   onStreamUnused(stream: Stream): void;
+  /**
+   * A subscriber to a stream of which only the newest of each key counts is so far behind that some of them are not retained.
+   * Returns the stream that brings them, which it is to go on with.
+   */
+  snapshotFor(stream: Stream): Stream;
 }
 
 /** Clock reads cost about 40 ns, a flush some microseconds. */
@@ -71,9 +60,6 @@ export class Delivery {
   readonly table = new SubscriptionTable();
   readonly autoDelay: AutoDelay;
   readonly counters: FlushCounters;
-  /** Streams with subscribers. */
-  usedStreams = 0;
-
   readonly #loop: Loop;
   readonly #events: DeliveryEvents;
   readonly #budgetMs: number;
@@ -83,6 +69,7 @@ export class Delivery {
   readonly #freeStreamSlots: number[] = [];
   readonly #flusher: Flusher;
   readonly #ready: ReadyConsumers;
+  readonly #rows: Rows;
   readonly #cohorts: Cohorts;
   readonly #blockFlusher: BlockFlusher;
   readonly #news: News;
@@ -110,6 +97,8 @@ export class Delivery {
       onSlow,
       onRefused: (consumer) => this.#end(consumer, 'send buffer limit'),
       mayJoin: (consumer, row) => this.#cohorts.mayJoin(consumer, row),
+      onCatchUp: (consumer, row, stream) => this.#catchUp(consumer, row, stream),
+      onPhaseOver: (consumer, row, stream, cursor) => this.#rows.transfer(consumer, row, stream, cursor),
       onFault: (consumer, fault) => this.#fail(consumer, fault),
     });
     this.counters = this.#flusher.counters;
@@ -126,6 +115,10 @@ export class Delivery {
       catchUp: (block, cohort) => this.#blockFlusher.catchUp(block, cohort, loop.nowMs()),
     };
     this.#cohorts = new Cohorts(this.table, this.#streams, this.#consumers, cohortEvents, loop);
+    this.#rows = new Rows(this.table, this.#streams, this.#cohorts, this.#ready, (stream) => {
+      if (!stream.isRemoved) events.onStreamUnused(stream);
+      else if (stream.subscriberCount === 0) this.#freeStream(stream);
+    });
     this.#blockFlusher = new BlockFlusher(
       this.table,
       this.#streams,
@@ -138,7 +131,7 @@ export class Delivery {
     this.#removals = new Removals(
       this.table,
       this.#consumers,
-      (consumer, row) => this.#removeRow(consumer, row),
+      (consumer, row) => this.#rows.remove(consumer, row),
       (block, cohort) => this.#cohorts.dissolve(block, cohort),
       (consumer) => {
         this.#cohorts.remove(consumer);
@@ -239,36 +232,59 @@ export class Delivery {
 
   /** False: the consumer has this subscription already, or has ended; nothing changes. */
   subscribe(consumer: Consumer, stream: Stream, options: SubscriptionOptions): boolean {
-    const { table } = this;
     // Its slot may be another's by now.
-    if ((consumer.flags & CLOSED) !== 0) return false;
-    const row = table.add(consumer.slot, stream.slot);
-    if (row === NONE) return false;
-    table.cursor[row] = options.cursor;
-    table.askedUntil[row] = options.askedUntil ?? stream.log.headSeq;
-    table.delayMs[row] = options.delayMs;
-    table.setPolicy(row, options.policy);
-    linkToConnection(table, consumer, row);
-    this.#cohorts.subscribed(consumer, row);
-    if (stream.subscriberCount++ === 0) this.usedStreams++;
-    if (options.delayMs !== DELAY_OF_STREAM) stream.ownDelays++;
-    if (options.cursor > stream.log.headSeq) {
-      linkIdle(table, stream, row);
-      this.#cohorts.begin(consumer, stream, row);
-      if (this.#cohorts.hasWork) this.#scheduleTurn();
-    } else {
-      linkPending(table, consumer, stream.isHot, row);
-      this.#ready.makeReady(consumer, stream.isHot);
-    }
+    if ((consumer.flags & CLOSED) !== 0 || !this.#rows.add(consumer, stream, options)) return false;
+    if (this.#cohorts.hasWork) this.#scheduleTurn();
     return true;
+  }
+
+  /** The subscription goes on with another stream of its topic, from `cursor` on. */
+  transfer(consumer: Consumer, from: Stream, to: Stream, cursor: number, changes: Partial<SubscriptionOptions>): void {
+    const row = this.#rowOf(consumer, from);
+    if (row === NONE) return;
+    this.#rows.transfer(consumer, row, to, cursor, changes);
+    if (this.#cohorts.hasWork) this.#scheduleTurn();
+  }
+
+  #catchUp(consumer: Consumer, row: number, stream: Stream): void {
+    const merged = stream.log.headSeq + 1 - this.table.cursorOf(row);
+    this.counters.countGaps('merged', 0, merged);
+    stream.counters.countGaps('merged', 0, merged);
+    this.#rows.transfer(consumer, row, this.#events.snapshotFor(stream), 1);
+  }
+
+  /** How a subscription is read, beyond what its stream is; its delay, where it has one of its own. */
+  readingOf(consumer: Consumer, stream: Stream): ReadOptions {
+    const row = this.#rowOf(consumer, stream);
+    const delayMs = this.table.delayMs[row];
+    const policy = SLOW_CONSUMER_POLICIES[this.table.policy(row)];
+    const mode = stream.isLatest || stream.options.successor?.isLatest === true ? 'latest' : 'every';
+    return { policy, mode, ...(delayMs === DELAY_OF_STREAM ? {} : { maxDelayMs: delayMs }) };
+  }
+
+  /** Policy and delay of a subscription. */
+  change(consumer: Consumer, stream: Stream, changes: Pick<SubscriptionOptions, 'policy' | 'delayMs'>): void {
+    const row = this.#rowOf(consumer, stream);
+    if (row !== NONE) this.#rows.change(consumer, row, stream, changes);
+  }
+
+  /** The stream, which was empty, has this log from here on. @param successorCursor where its subscribers go on behind it */
+  fill(stream: Stream, log: FrameLog, successorCursor: number): void {
+    stream.successorCursor = successorCursor;
+    this.rehome(stream, log, stream.isHot);
   }
 
   /** False: there was no such subscription. */
   unsubscribe(consumer: Consumer, stream: Stream): boolean {
     const row = this.#rowOf(consumer, stream);
     if (row === NONE) return false;
-    this.#removeRow(consumer, row);
+    this.#rows.remove(consumer, row);
     return true;
+  }
+
+  /** Streams with subscribers. */
+  get usedStreams(): number {
+    return this.#rows.usedStreams;
   }
 
   isSubscribed(consumer: Consumer, stream: Stream): boolean {
@@ -479,21 +495,5 @@ export class Delivery {
     this.removeConsumer(consumer);
     consumer.sink.end(ERROR_TABLE.INTERNAL.closeCode, 'INTERNAL');
     this.#events.onFault(fault);
-  }
-
-  #removeRow(consumer: Consumer, row: number): void {
-    const { table } = this;
-    const stream = this.#streams[table.stream[row]] as Stream;
-    if (table.isMember(row)) this.#cohorts.part(consumer, row);
-    else if (table.isPending(row)) unlinkPending(table, consumer, row);
-    else unlinkIdle(table, stream, row);
-    unlinkFromConnection(table, consumer, row);
-    if (table.delayMs[row] !== DELAY_OF_STREAM) stream.ownDelays--;
-    table.remove(row);
-    stream.subscriberCount--;
-    if (stream.subscriberCount > 0) return;
-    this.usedStreams--;
-    if (stream.isRemoved) this.#freeStream(stream);
-    else this.#events.onStreamUnused(stream);
   }
 }

@@ -11,6 +11,7 @@ import { GAP_MARK } from '../log/layout.js';
 import type { GapReason } from '../protocol/messages.js';
 import { BLOCKED, CLOSED, type Consumer } from './consumer.js';
 import { DeliveryCounters } from './delivery-counters.js';
+import { LatestSlice } from './latest.js';
 import { linkIdle, unlinkPending } from './row-lists.js';
 import { SEND_BLOCKED, SEND_REFUSED } from './sink.js';
 import type { SliceCache } from './slice-cache.js';
@@ -32,6 +33,10 @@ export interface FlushVerdicts {
   readonly onSlow: OnSlow;
   /** Its transport has not taken what was sent. */
   onRefused(consumer: Consumer): void;
+  /** Of one of its rows only the newest message of each key counts, and some of those are not retained: they are to be had otherwise. */
+  onCatchUp(consumer: Consumer, row: number, stream: Stream): void;
+  /** One of its rows has had all of a snapshot: it goes on with that stream, there. */
+  onPhaseOver(consumer: Consumer, row: number, successor: Stream, cursor: number): void;
   /** One of its rows that may join a cohort is up to date. */
   mayJoin(consumer: Consumer, row: number): void;
   /** Its transport, or what is done here for it, threw. */
@@ -49,6 +54,8 @@ export class Flusher {
 
   #buffer = new Uint8Array(SLICE_MAX_BYTES);
   #bufferBytes = 0;
+  /** Of a consumer by itself. */
+  #own: LatestSlice | null = null;
   /** Ends of the frames in the buffer, for consumers that get one message per frame. */
   readonly #ends: number[] = [];
 
@@ -85,7 +92,7 @@ export class Flusher {
       const stream = this.#streams[this.#table.stream[row]] as Stream;
       const from = this.#table.cursor[row];
       const isDue = from >= stream.floorSeq && from <= stream.log.headSeq;
-      if (isDue && stream.slice.load(stream.log, from, this.inPlace)) return this.#sendSlice(consumer, stream, row);
+      if (isDue && stream.loadSlice(from, this.inPlace)) return this.#sendSlice(consumer, stream, row);
     }
     return this.#gatherAndSend(consumer);
   }
@@ -98,7 +105,8 @@ export class Flusher {
 
   /** Hot path. */
   #sendSlice(consumer: Consumer, stream: Stream, row: number): boolean {
-    const { view, until, frames } = stream.slice;
+    const { view, until, frames, latest } = stream.slice;
+    if (stream.isLatest && latest !== null) this.#countMerged(stream, latest);
     this.#advance(consumer, stream, row, until, frames, view.length);
     return this.#sent(consumer, consumer.sink.send(view));
   }
@@ -135,13 +143,16 @@ export class Flusher {
 
   /** Appends the slices of one pending list to the buffer. False: the buffer is full or the connection has ended. */
   #gatherList(consumer: Consumer, isHot: boolean): boolean {
-    const { cursor, stream: streamOf } = this.#table;
+    const table = this.#table;
     for (let row = isHot ? consumer.hotHead : consumer.coldHead; row !== NONE; ) {
-      const stream = this.#streams[streamOf[row]] as Stream;
-      if (cursor[row] < stream.floorSeq || cursor[row] < stream.log.tailSeq) {
-        if (!this.#settleLag(consumer, stream, row)) return false;
+      const stream = this.#streams[table.stream[row]] as Stream;
+      const cursor = table.cursor[row];
+      const isBehind = cursor < stream.floorSeq || cursor < stream.log.tailSeq;
+      if (isBehind && !this.#settleLag(consumer, stream, row)) return false;
+      // It may have gone on with a snapshot.
+      if (!isBehind || table.isPending(row)) {
+        if (!this.#gather(consumer, stream, row)) return false;
       }
-      if (!this.#gather(consumer, stream, row)) return false;
       row = isHot ? consumer.hotHead : consumer.coldHead;
     }
     return true;
@@ -149,10 +160,53 @@ export class Flusher {
 
   /** Appends as much of the row's slice as fits. False: the row stays pending, there is more of it. */
   #gather(consumer: Consumer, stream: Stream, row: number): boolean {
+    if (stream.isLatest) return this.#gatherLatest(consumer, stream, row);
     if (consumer.publishesNoEcho) return this.#gatherFrames(consumer, stream, row);
     return consumer.encoder.isText
       ? this.#gatherTexts(consumer, stream, row)
       : this.#gatherSlice(consumer, stream, row);
+  }
+
+  /** The newest of each key; a frame that is larger than a slice is sent like any other. */
+  #gatherLatest(consumer: Consumer, stream: Stream, row: number): boolean {
+    const { log } = stream;
+    const cursor = this.#table.cursor[row];
+    if (cursor > log.headSeq) {
+      this.#advance(consumer, stream, row, cursor, 0, 0);
+      return true;
+    }
+    const latest = this.#loadLatest(consumer, stream, cursor);
+    if (latest === null) {
+      log.refresh();
+      if (cursor < log.tailSeq || !isLarge(log, cursor)) return false;
+      return consumer.publishesNoEcho
+        ? this.#gatherFrames(consumer, stream, row)
+        : consumer.encoder.isText
+          ? this.#gatherTexts(consumer, stream, row)
+          : this.#gatherSlice(consumer, stream, row);
+    }
+    const ends = this.#ends;
+    const isFull = this.#bufferBytes > 0 && this.#bufferBytes + latest.length > SLICE_MAX_BYTES;
+    if (isFull || (consumer.encoder.isText && ends.length > 0 && ends.length + latest.ends.length > TEXT_FRAMES_MAX))
+      return false;
+    this.#reserve(latest.length);
+    this.#buffer.set(latest.view, this.#bufferBytes);
+    for (const end of latest.ends) ends.push(this.#bufferBytes + end);
+    this.#bufferBytes += latest.length;
+    this.#countMerged(stream, latest);
+    this.#advance(consumer, stream, row, latest.until, latest.messages, latest.length);
+    return latest.until > log.headSeq;
+  }
+
+  /** Null: the log's writer was faster, or the frame at the cursor is larger than a slice. */
+  #loadLatest(consumer: Consumer, stream: Stream, cursor: number): LatestSlice | null {
+    if (!consumer.publishesNoEcho) return stream.loadSlice(cursor, this.inPlace) ? stream.slice.latest : null;
+    this.#own ??= new LatestSlice();
+    return cursor >= stream.log.tailSeq && this.#own.read(stream, cursor, consumer.number) ? this.#own : null;
+  }
+
+  #countMerged(stream: Stream, { merged, gaps }: LatestSlice): void {
+    if (merged > 0) this.#countGaps(stream, 'merged', gaps, merged);
   }
 
   #gatherSlice(consumer: Consumer, stream: Stream, row: number): boolean {
@@ -283,7 +337,9 @@ export class Flusher {
     if (until <= stream.log.headSeq) return;
     unlinkPending(table, consumer, row);
     linkIdle(table, stream, row);
-    if (table.joins(row)) this.#mayJoin(consumer, row);
+    if (stream.options.successor !== undefined)
+      this.#verdicts.onPhaseOver(consumer, row, stream.options.successor, stream.successorCursor);
+    else if (table.joins(row)) this.#mayJoin(consumer, row);
   }
 
   /** Applies the verdict on a lapped or too late row. False: the connection has ended, or ends with the next flush. */
@@ -293,6 +349,10 @@ export class Flusher {
     const cursor = table.cursor[row];
     const verdict = judge(stream, cursor, table.askedUntil[row], table.policy(row));
     if (verdict.kind === 'none') return true;
+    if (verdict.kind === 'catch-up') {
+      this.#verdicts.onCatchUp(consumer, row, stream);
+      return true;
+    }
     if (verdict.kind === 'disconnect') {
       // What was gathered before has been counted as delivered, and so it is: the next flush ends the connection.
       if (this.#bufferBytes > 0) return false;
@@ -315,4 +375,11 @@ export class Flusher {
     this.counters.countGaps(reason, count, lost);
     stream.counters.countGaps(reason, count, lost);
   }
+}
+
+/** Whether the frame at the cursor is larger than a slice. */
+export function isLarge(log: FrameLog, cursor: number): boolean {
+  if (cursor < log.tailSeq || cursor > log.headSeq) return false;
+  const index = log.indexOf(cursor);
+  return log.sliceBytes(index, index + 1) > SLICE_MAX_BYTES;
 }

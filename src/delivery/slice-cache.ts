@@ -6,6 +6,7 @@
 
 import { SLICE_MAX_BYTES, VIEW_OF_LOG_MAX_BYTES } from '../limits.js';
 import { EVICTED, type FrameLog } from '../log/frame-log.js';
+import { LatestSlice, type LatestSource } from './latest.js';
 
 const NOTHING = new Uint8Array(0);
 
@@ -16,10 +17,28 @@ export class SliceCache {
   /** How many, and the cursor behind them. */
   frames = 0;
   until = 0;
+  /** Of readers that want the newest of each key only; null: there are none. */
+  latest: LatestSlice | null = null;
   #from = 0;
   #headSeq = 0;
   /** Copies of slices that cannot be looked at in place; as large as the largest of them. */
   #buffer = NOTHING;
+
+  /** The same for readers that want the newest of each key only: `latest` says the rest of it. */
+  loadLatest(source: LatestSource, from: number): boolean {
+    const { log } = source;
+    if (this.#from === from && this.#headSeq === log.headSeq && this.view !== NOTHING) return true;
+    this.view = NOTHING;
+    if (from < log.tailSeq) return false;
+    this.latest ??= new LatestSlice();
+    if (!this.latest.read(source, from)) return false;
+    this.view = this.latest.view;
+    this.frames = this.latest.messages;
+    this.until = this.latest.until;
+    this.#from = from;
+    this.#headSeq = log.headSeq;
+    return true;
+  }
 
   /**
    * Hot path: per subscriber and flush. Makes `view` hold the slice at `from`, as much of it as a message may have.

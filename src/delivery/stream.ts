@@ -2,7 +2,8 @@
 
 import type { FrameLog } from '../log/frame-log.js';
 import { PlainLog } from '../log/plain-log.js';
-import type { StreamSpec } from '../variant/stream-spec.js';
+import type { ReadMode, StreamRef } from '../protocol/messages.js';
+import { needsPast, type StreamSpec } from '../variant/stream-spec.js';
 import { DeliveryCounters } from './delivery-counters.js';
 import { SliceCache } from './slice-cache.js';
 import { NONE } from './subscription-table.js';
@@ -25,6 +26,12 @@ export interface StreamOptions {
   readonly maxLagMs: number;
   /** Shared by all streams of a topic; by default its own. */
   readonly counters?: DeliveryCounters;
+  /** Which of its messages subscribers get; default: all. */
+  readonly mode?: ReadMode;
+  /** Where messages are marked that are not the newest of their key; null: the topic is not keyed. */
+  readonly marks?: FrameLog | null;
+  /** Subscribers go on with that stream when they have had all of this one, which is one snapshot. */
+  readonly successor?: Stream;
 }
 
 /** The log of what has ended: nobody is to get anything of it, whatever their cursor. It holds on to no memory. */
@@ -42,11 +49,19 @@ export class Stream {
   isHot: boolean;
 
   readonly counters: DeliveryCounters;
+  readonly isLatest: boolean;
+  /** Who has missed something goes on with a snapshot: what follows is no use without what was before. */
+  readonly catchesUp: boolean;
+  marks: FrameLog | null;
+  /** With a successor: the cursor with which subscribers begin there. */
+  successorCursor = 0;
   /** What its subscribers got last. */
   readonly slice = new SliceCache();
   /** First of the rows that are up to date. */
   idleHead = NONE;
   subscriberCount = 0;
+  /** Of streams that lead to this one. */
+  expectedCount = 0;
   /** Subscriptions with a delay of their own. */
   ownDelays = 0;
   /** Waits in delivery's list of streams whose head moved. */
@@ -61,7 +76,28 @@ export class Stream {
     this.log = options.log;
     this.isHot = options.isHot;
     this.counters = options.counters ?? new DeliveryCounters();
+    this.isLatest = options.mode === 'latest';
+    this.marks = options.marks ?? null;
+    this.catchesUp = needsPast(options.spec) || (this.isLatest && this.marks !== null);
     this.floorSeq = options.log.tailSeq;
+  }
+
+  get topic(): StreamRef {
+    return this.options;
+  }
+
+  get codec(): StreamSpec['codec'] {
+    return this.options.spec.codec;
+  }
+
+  /** Hot path: per subscriber and flush. Makes `slice` hold what follows at `cursor`: see SliceCache. */
+  loadSlice(cursor: number, inPlace: SliceCache[]): boolean {
+    return this.isLatest ? this.slice.loadLatest(this, cursor) : this.slice.load(this.log, cursor, inPlace);
+  }
+
+  /** Nobody reads it, or is about to. */
+  get isIdle(): boolean {
+    return this.subscriberCount + this.expectedCount === 0;
   }
 
   /** Its subscriptions get nothing any more, and are up to date with their next flush. */
@@ -84,7 +120,7 @@ export class Stream {
     const { log } = this;
     const { maxLagMessages, maxLagMs } = this.options;
     this.floorSeq = Math.max(this.floorSeq, log.tailSeq);
-    if (maxLagMessages === 0 && maxLagMs === 0) return;
+    if (this.isLatest || (maxLagMessages === 0 && maxLagMs === 0)) return;
     let index = log.indexOf(this.floorSeq);
     if (maxLagMessages > 0) index = Math.max(index, log.head - maxLagMessages + 1);
     if (maxLagMs > 0) {

@@ -1,13 +1,15 @@
 /** Topic directory: which topics exist, where each lives, and when one ceases to be. */
 
 import { randomBytes } from 'node:crypto';
+import type { Consumer } from '../delivery/consumer.js';
 import type { Delivery } from '../delivery/delivery.js';
 import { DeliveryCounters } from '../delivery/delivery-counters.js';
 import { DELAY_AUTO, ENDED_LOG, type Stream } from '../delivery/stream.js';
 import { RingcastError } from '../errors.js';
 import type { Homes } from '../home/homes.js';
 import { COLD, type Home, laneOf } from '../home/placement.js';
-import { EPOCH_MAX_BYTES } from '../protocol/messages.js';
+import type { FrameLog } from '../log/frame-log.js';
+import { EPOCH_MAX_BYTES, type ReadMode } from '../protocol/messages.js';
 import { STATS_TOPIC, topicNameProblem } from '../protocol/topic-name.js';
 import { globMatcher } from '../protocol/topic-pattern.js';
 import { utf8Length } from '../protocol/utf8.js';
@@ -15,8 +17,9 @@ import type { Clock } from '../time/loop.js';
 import type { DedupWindow } from '../topic/deduplication.js';
 import { historyCursor } from '../topic/history.js';
 import type { TopicSpec } from '../topic/topic.js';
-import { CANONICAL, type StreamSpec } from '../variant/stream-spec.js';
+import { CANONICAL, needsPast, type StreamSpec } from '../variant/stream-spec.js';
 import { type KeyRule, keySpecOf } from './key-rule.js';
+import { Snapshots } from './snapshots.js';
 import { TopicEntry, type TopicOpening, type TopicSettings } from './topic-entry.js';
 
 export interface PlacementRule extends Partial<Omit<TopicSettings, 'keys' | 'dedup'>>, KeyRule {
@@ -65,6 +68,7 @@ export class TopicDirectory {
   /** All of them. */
   readonly #byAlias = new Map<number, TopicEntry>();
   readonly #entryOfStream = new Map<Stream, TopicEntry>();
+  readonly #snapshots: Snapshots;
   /** Topics that were published to while nobody used them, with their number of messages at the last sweep. */
   readonly #unattended = new Map<TopicEntry, number>();
   /** Derived streams that have lost their last subscriber, and whether a sweep has seen them so. */
@@ -85,6 +89,7 @@ export class TopicDirectory {
     this.#delivery = delivery;
     this.#homes = homes;
     this.#clock = clock;
+    this.#snapshots = new Snapshots(delivery, clock);
     this.#rules = options.rules.map(({ match, home, dedupWindow, ...overrides }) => ({
       matches: globMatcher(match),
       home,
@@ -176,10 +181,10 @@ export class TopicDirectory {
   delete(name: string): boolean {
     const entry = this.#byName.get(name);
     if (entry === undefined) return false;
-    const streams = entry.streams.filter((stream) => !isIdle(stream));
+    const streams = entry.streams.filter((stream) => !stream.isIdle);
     // First, because a subscriber that is told may ask for the topic again at once, and gets a new one.
     this.#forget(entry);
-    for (const stream of streams) {
+    for (const stream of [...this.#snapshots.forget(entry), ...streams]) {
       this.#entryOfStream.delete(stream);
       this.#delivery.removeStream(stream, ({ sink, encoder }) => {
         sink.reply(encoder.revoked(entry.spec, 'TOPIC_NOT_FOUND', 'the topic was deleted'));
@@ -188,29 +193,56 @@ export class TopicDirectory {
     return true;
   }
 
-  /** The stream with this spec; started on first use, with what history offers, or from `cursor` on if that is earlier. */
-  streamOf(entry: TopicEntry, streamSpec: StreamSpec, cursor = Number.POSITIVE_INFINITY): Stream {
-    const existing = entry.streamOf(streamSpec.key);
+  /**
+   * The stream with this spec and mode; started on first use, with what history offers, or from `cursor` on if that is earlier.
+   * A log serves all modes.
+   */
+  streamOf(
+    entry: TopicEntry,
+    streamSpec: StreamSpec,
+    mode: ReadMode = 'every',
+    cursor = Number.POSITIVE_INFINITY,
+  ): Stream {
+    const existing = entry.streamOf(streamSpec.key, mode);
     if (existing !== undefined) return existing;
-    const { spec, settings, link } = entry;
+    const { spec, settings } = entry;
     entry.counters ??= new DeliveryCounters();
-    const isCanonical = streamSpec.key === CANONICAL.key;
-    const firstSeq = Math.min(cursor, historyCursor(entry.log, spec));
-    const log = isCanonical ? entry.log : link.openStream(spec.alias, streamSpec, firstSeq);
     const stream = this.#delivery.addStream({
       alias: spec.alias,
       topic: spec.topic,
       spec: streamSpec,
       isHot: entry.isHot,
-      log,
+      log: this.#logOf(entry, streamSpec, cursor),
       maxDelayMs: settings.maxDelayMs === 'auto' ? DELAY_AUTO : settings.maxDelayMs,
       maxLagMessages: settings.maxLagMessages,
       maxLagMs: settings.maxLagMs,
       counters: entry.counters,
+      mode,
+      marks: entry.spec.keys === undefined ? null : entry.log,
     });
     entry.streams = [...entry.streams, stream];
     this.#entryOfStream.set(stream, entry);
     return stream;
+  }
+
+  #logOf(entry: TopicEntry, streamSpec: StreamSpec, cursor: number): FrameLog {
+    if (streamSpec.key === CANONICAL.key) return entry.log;
+    const another = entry.streams.find(({ options }) => options.spec.key === streamSpec.key);
+    if (another !== undefined) return another.log;
+    const history = Math.min(cursor, historyCursor(entry.log, entry.spec));
+    const firstSeq = needsPast(streamSpec) ? entry.log.headSeq + 1 : history;
+    return entry.link.openStream(entry.spec.alias, streamSpec, firstSeq);
+  }
+
+  /** The stream that brings a snapshot to its subscribers, from cursor 1 on, who then go on with `live`. */
+  snapshotFor(live: Stream): Stream {
+    return this.#snapshots.streamFor(this.#entryOfStream.get(live) as TopicEntry, live);
+  }
+
+  /** What a consumer subscribes to of a topic; undefined: nothing. */
+  subscriptionOf(consumer: Consumer, entry: TopicEntry): Stream | undefined {
+    const isIts = (stream: Stream): boolean => this.#delivery.isSubscribed(consumer, stream);
+    return entry.streams.find(isIts) ?? this.#snapshots.streamsOf(entry).find(isIts);
   }
 
   /** Hot path: per message or batch. The topic's logs have got new frames. */
@@ -310,13 +342,14 @@ export class TopicDirectory {
       if (left-- === 0) return 0;
       this.#idleStreams.delete(stream);
       const entry = this.#entryOfStream.get(stream);
-      if (entry === undefined || !isIdle(stream)) continue;
+      if (entry === undefined || !stream.isIdle) continue;
       if (!isOld) {
         this.#newlyIdle.push(stream);
         continue;
       }
       this.#end(entry, stream);
-      entry.link.closeStream(entry.spec.alias, stream.options.spec.key);
+      const { key } = stream.options.spec;
+      if (entry.streams.every(({ options }) => options.spec.key !== key)) entry.link.closeStream(entry.spec.alias, key);
     }
     for (const stream of this.#newlyIdle.splice(0)) this.#idleStreams.set(stream, true);
     return left;
@@ -339,6 +372,7 @@ export class TopicDirectory {
       this.#releasing.pop();
     }
     if (this.#sweeping === null) {
+      this.#snapshots.sweep();
       left = this.#endIdleStreams(left);
       if (left === 0) return false;
       this.#sweeping = this.#unattended.entries();
@@ -398,7 +432,7 @@ export class TopicDirectory {
 
   #forget(entry: TopicEntry): void {
     entry.isClosed = true;
-    for (const stream of entry.streams) if (isIdle(stream)) this.#end(entry, stream);
+    for (const stream of entry.streams) if (stream.isIdle) this.#end(entry, stream);
     entry.streams = [];
     this.#byName.delete(entry.spec.topic);
     this.#byAlias.delete(entry.spec.alias);
@@ -413,12 +447,8 @@ function isDerived({ options }: Stream): boolean {
   return options.spec.key !== CANONICAL.key;
 }
 
-function isIdle({ subscriberCount }: Stream): boolean {
-  return subscriberCount === 0;
-}
-
 function isUsed({ streams, holders }: TopicEntry): boolean {
-  return holders > 0 || streams.some((stream) => !isIdle(stream));
+  return holders > 0 || streams.some((stream) => !stream.isIdle);
 }
 
 function isNeeded(entry: TopicEntry): boolean {

@@ -5,7 +5,7 @@ import type { Stream } from '../delivery/stream.js';
 import { RingcastError } from '../errors.js';
 import type { HomeLink, TopicLink } from '../home/link.js';
 import { COLD, type Home } from '../home/placement.js';
-import type { Position, SlowConsumerPolicy } from '../protocol/messages.js';
+import type { Position, ReadMode, SlowConsumerPolicy } from '../protocol/messages.js';
 import type { DedupWindow } from '../topic/deduplication.js';
 import { cursorSince, historyCursor } from '../topic/history.js';
 import type { KeySpec } from '../topic/key-table.js';
@@ -110,13 +110,13 @@ export class TopicEntry {
 
   get subscriberCount(): number {
     let count = 0;
-    for (const { subscriberCount } of this.streams) count += subscriberCount;
+    for (const { subscriberCount, expectedCount } of this.streams) count += subscriberCount + expectedCount;
     return count;
   }
 
-  /** The stream with this key, if somebody subscribes to it. */
-  streamOf(key: string): Stream | undefined {
-    return this.streams.find(({ options }) => options.spec.key === key);
+  /** The stream with this key and mode, if somebody subscribes to it. */
+  streamOf(key: string, mode: ReadMode = 'every'): Stream | undefined {
+    return this.streams.find(({ options }) => options.spec.key === key && (options.mode ?? 'every') === mode);
   }
 
   /** The cursor of a new subscriber: it gets the next message first, or up to `lastN` retained ones before it. */
@@ -126,13 +126,13 @@ export class TopicEntry {
     return historyCursor(this.log, this.spec, maxLagMessages > 0 ? Math.min(lastN, maxLagMessages) : lastN);
   }
 
-  /** Where a subscriber goes on that has had everything up to a position. */
-  recoveryFrom({ epoch, seq }: Position): Recovery | RingcastError {
+  /** Where a subscriber goes on that has had everything up to a position. Throws BAD_REQUEST for one in the future. */
+  recoveryFrom({ epoch, seq }: Position): Recovery {
     const { log, firstSeq } = this;
     log.refresh();
     if (epoch !== this.spec.epoch) return { cursor: firstSeq, isRecovered: false };
     if (seq > log.headSeq)
-      return new RingcastError('BAD_REQUEST', `since is in the future: the topic’s last message is ${log.headSeq}`);
+      throw new RingcastError('BAD_REQUEST', `since is in the future: the topic’s last message is ${log.headSeq}`);
     const cursor = Math.max(seq + 1, firstSeq);
     return { cursor, isRecovered: cursor >= log.tailSeq };
   }

@@ -61,8 +61,9 @@ export class Core {
       beforeTurn: () => callOut(() => this.#takeIn(world), onFault),
       onFault,
       onStreamUnused: (stream) => this.topics.streamUnused(stream),
+      snapshotFor: (stream) => this.topics.snapshotFor(stream),
     });
-    this.coldLink = new DirectLink(options.cold);
+    this.coldLink = new DirectLink(options.cold, loop, (alias) => this.topics.headMovedOf(alias));
     const links: LinkEvents = {
       onHead: (alias) => this.topics.headMovedOf(alias),
       onAck: (request, seq, outcome) => this.router.publishing.onAck(request, seq, outcome),
@@ -99,6 +100,7 @@ export class Core {
   /** Ends everything; threads are left to whoever gave them. */
   close(): void {
     this.sweeps.stop();
+    this.coldLink.close();
     this.delivery.close();
     this.keeper.stop();
     this.handOver.close();

@@ -74,6 +74,7 @@ export class Figures {
       deliveries: counters.deliveries,
       deliveredBytes: counters.deliveredBytes,
       lostMessages: counters.lostMessages,
+      mergedMessages: counters.mergedMessages,
       gaps: counters.gaps,
       slowDisconnects: counters.slowDisconnects,
       badFrames: gateway.badFrames,
@@ -140,6 +141,7 @@ export class Figures {
       lagMs,
       gaps: counters?.gaps ?? NO_GAPS,
       lostMessages: counters?.lostMessages ?? 0,
+      mergedMessages: counters?.mergedMessages ?? 0,
       moves: entry.moves,
       laneShare: this.#laneTimes.get(entry)?.share ?? 0,
     };

@@ -6,10 +6,11 @@ import type { PlainLogLimits } from '../log/log-limits.js';
 import { LogSlabs } from '../log/log-slabs.js';
 import { PlainLog } from '../log/plain-log.js';
 import { EVENT_HEAD_MAX_BYTES, EVENT_TAIL_MAX_BYTES } from '../protocol/event.js';
+import type { Clock, Scheduler } from '../time/loop.js';
 import { stateLogSizes } from '../topic/key-table.js';
 import { Topic, type TopicSpec } from '../topic/topic.js';
-import { STATE, type StreamSpec } from '../variant/stream-spec.js';
-import { type HomeLink, type OutgoingMessage, PUBLISH_FULL, type TopicLogs } from './link.js';
+import { intervalOf, STATE, type StreamSpec } from '../variant/stream-spec.js';
+import { type HomeLink, type OutgoingMessage, PUBLISH_FULL, type TopicLogs, type TopicSnapshot } from './link.js';
 
 export interface DirectLinkOptions {
   /** Largest sizes of a cold topic's log. */
@@ -41,6 +42,12 @@ const MOVED_BYTES_PER_TOPIC = 4096;
 export class DirectLink implements HomeLink {
   readonly acksLater = false;
   readonly #options: DirectLinkOptions;
+  readonly #loop: Clock & Scheduler;
+  readonly #onTick: (alias: number) => void;
+  /** Topics with streams that are made at intervals; when the next one's time comes, and what calls that off. */
+  readonly #timed = new Set<ColdTopic>();
+  #tickMs = Number.POSITIVE_INFINITY;
+  #cancelTick: (() => void) | null = null;
   readonly #budget: LogBudget;
   readonly #slabs = new LogSlabs();
   readonly #topics = new Map<number, ColdTopic>();
@@ -52,8 +59,11 @@ export class DirectLink implements HomeLink {
   /** Topics that came from a lane a short while ago. */
   readonly #arrived = new Map<ColdTopic, Arrival>();
 
-  constructor(options: DirectLinkOptions) {
+  /** @param onTick a topic's streams have got something without a message */
+  constructor(options: DirectLinkOptions, loop: Clock & Scheduler, onTick: (alias: number) => void) {
     this.#options = options;
+    this.#loop = loop;
+    this.#onTick = onTick;
     this.#budget = new LogBudget(options.logsMaxBytes);
   }
 
@@ -76,6 +86,7 @@ export class DirectLink implements HomeLink {
       const derived = new PlainLog(stream.spec.kind === STATE.kind ? this.#limitsOf(spec, STATE) : limits);
       derived.takeOver(stream.log);
       topic.openStream(stream.spec, derived);
+      this.#noteTimed(topic, stream.spec);
     }
     return topic;
   }
@@ -90,13 +101,24 @@ export class DirectLink implements HomeLink {
     const topic = this.#topic(alias);
     const log = new PlainLog(this.#limitsOf(topic.spec, spec), firstSeq);
     topic.openStream(spec, log);
+    this.#noteTimed(topic, spec);
     return log;
+  }
+
+  #noteTimed(topic: ColdTopic, spec: StreamSpec): void {
+    if (intervalOf(spec) === 0) return;
+    this.#timed.add(topic);
+    if (topic.nextTickMs < this.#tickMs) this.#armTick(topic.nextTickMs);
   }
 
   closeStream(alias: number, key: string): void {
     const topic = this.#topic(alias);
     topic.derived.find(({ spec }) => spec.key === key)?.log.dispose();
     topic.closeStream(key);
+  }
+
+  snapshot(alias: number, spec: StreamSpec, onSnapshot: (snapshot: TopicSnapshot | null) => void): void {
+    onSnapshot(this.#topic(alias).snapshot(spec, this.#loop.nowMs()));
   }
 
   closeTopic(alias: number): void {
@@ -114,6 +136,7 @@ export class DirectLink implements HomeLink {
   #forget(topic: ColdTopic): void {
     this.#inflated.delete(topic);
     this.#arrived.delete(topic);
+    this.#timed.delete(topic);
     this.#topics.delete(topic.spec.alias);
   }
 
@@ -130,8 +153,34 @@ export class DirectLink implements HomeLink {
     if (!topic.log.canHold(frameMaxBytes)) return PUBLISH_FULL;
     const seq = topic.publish(message, 0);
     if (seq < 0) message.refusedForSeq = topic.refusedForSeq;
+    if (topic.nextTickMs < this.#tickMs) this.#armTick(topic.nextTickMs);
     if (isInflated(topic)) this.#inflated.add(topic);
     return seq;
+  }
+
+  /** Makes streams whose time has come, some while after the messages that they are made of. */
+  #tick(): void {
+    this.#cancelTick = null;
+    this.#tickMs = Number.POSITIVE_INFINITY;
+    const nowMs = this.#loop.nowMs();
+    let nextMs = Number.POSITIVE_INFINITY;
+    for (const topic of this.#timed) {
+      if (topic.tick(nowMs)) this.#onTick(topic.spec.alias);
+      nextMs = Math.min(nextMs, topic.nextTickMs);
+    }
+    if (nextMs < Number.POSITIVE_INFINITY) this.#armTick(nextMs);
+  }
+
+  #armTick(dueMs: number): void {
+    this.#cancelTick?.();
+    this.#tickMs = dueMs;
+    this.#cancelTick = this.#loop.after(Math.max(0, dueMs - this.#loop.nowMs()), () => this.#tick());
+  }
+
+  /** Calls off its timer. */
+  close(): void {
+    this.#cancelTick?.();
+    this.#cancelTick = null;
   }
 
   /** Nothing is on its way to a topic of this thread. */

@@ -4,7 +4,8 @@
  */
 
 import type { FrameLog } from '../log/frame-log.js';
-import { ANY_SEQ, type DerivedLog, type TopicMessage, type TopicSpec } from '../topic/topic.js';
+import { ANY_SEQ, type TopicMessage } from '../topic/message.js';
+import type { DerivedLog, TopicSpec } from '../topic/topic.js';
 import type { StreamSpec } from '../variant/stream-spec.js';
 
 /** The topic's home cannot take the message now: the publisher has to be told. */
@@ -59,12 +60,21 @@ export interface TopicLogs {
   readonly derived: readonly DerivedLog[];
 }
 
+/** The newest message of each key, as a stream's subscribers get it: SNAPSHOT frames. */
+export interface TopicSnapshot {
+  /** The newest message that is in it. */
+  readonly seq: number;
+  readonly parts: readonly Uint8Array[];
+}
+
 /** What goes on with a topic, wherever it lives or is on its way to. */
 export interface TopicLink {
   /** Begins a derived stream of the topic with message `firstSeq` or a later one. The log returned is for reading. */
   openStream(alias: number, spec: StreamSpec, firstSeq: number): FrameLog;
   /** Ends a derived stream. Its log must not be read any more: the memory may become another stream's. */
   closeStream(alias: number, key: string): void;
+  /** Hands out a snapshot, possibly within the call; null: the topic has left, or ended, before there was one. */
+  snapshot(alias: number, spec: StreamSpec, onSnapshot: (snapshot: TopicSnapshot | null) => void): void;
   /** Ends the topic; the same holds for its logs. */
   closeTopic(alias: number): void;
   /**

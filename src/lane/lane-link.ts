@@ -8,6 +8,7 @@ import {
   PUBLISH_ACCEPTED,
   PUBLISH_FULL,
   type TopicLogs,
+  type TopicSnapshot,
 } from '../home/link.js';
 import { copyBytes } from '../log/copy.js';
 import type { FrameLog, LogSizes } from '../log/frame-log.js';
@@ -17,29 +18,34 @@ import { RECORD_HEAD_BYTES } from '../ring/layout.js';
 import { RING_FULL, RingReader, RingWriter } from '../ring/ring.js';
 import type { Scheduler } from '../time/loop.js';
 import { stateLogSizes } from '../topic/key-table.js';
-import { ANY_SEQ, type TopicSpec } from '../topic/topic.js';
+import { ANY_SEQ } from '../topic/message.js';
+import type { TopicSpec } from '../topic/topic.js';
 import { STATE, type StreamSpec } from '../variant/stream-spec.js';
 import { FairShare } from './fair-share.js';
 import type { LaneMemory } from './lane.js';
-import { type LaneParcel, LiveParcel, type StreamParcel, type TopicParcel } from './parcels.js';
+import { type LaneParcel, LiveParcel, type SnapshotParcel, type StreamParcel, type TopicParcel } from './parcels.js';
 import {
   EVENT_ACK,
   EVENT_CLOSED,
   EVENT_HEAD,
   EVENT_NACK,
   EVENT_READY,
+  EVENT_SNAPSHOT,
   flagsOf,
+  NO_SNAPSHOT,
   REQUEST_CLOSE,
   REQUEST_CLOSE_STREAM,
   REQUEST_OPEN,
   REQUEST_OPEN_STREAM,
   REQUEST_PUBLISH,
+  REQUEST_SNAPSHOT,
   REQUEST_STOP,
   TERMS_BYTES,
   ticksOf,
   writeTerms,
 } from './records.js';
 import type { SharedLogs } from './shared-logs.js';
+import { allocateSnapshot, takeSnapshot } from './snapshot-memory.js';
 
 /** Events taken in before sockets get their turn again. */
 const DRAIN_RECORDS_MAX = 8192;
@@ -70,10 +76,15 @@ interface Leaving {
   readonly onLeft: () => void;
 }
 
+interface SnapshotRequest {
+  readonly parcel: SnapshotParcel;
+  readonly onSnapshot: (snapshot: TopicSnapshot | null) => void;
+}
+
 interface ControlRecord {
   readonly type: number;
   readonly alias: number;
-  readonly parcel: LiveParcel | null;
+  readonly parcel: LiveParcel | SnapshotParcel | null;
 }
 
 /** Writer and reader: the accept thread. */
@@ -89,6 +100,8 @@ export class LaneLink implements HomeLink {
   readonly #fairShare: FairShare;
   readonly #topics = new Map<number, LinkedTopic>();
   readonly #leaving = new Map<number, Leaving>();
+  /** Those that the lane was asked for, by parcel. */
+  readonly #snapshots = new Map<number, SnapshotRequest>();
   readonly #flush = (): void => this.flush();
   /** Control records that found the ring full; nothing may overtake them. */
   readonly #deferred: ControlRecord[] = [];
@@ -118,7 +131,9 @@ export class LaneLink implements HomeLink {
   get parcels(): readonly LaneParcel[] {
     const open = [...this.#topics.values()].flatMap(parcelsOf);
     const leaving = [...this.#leaving.values()].flatMap(({ parcels }) => parcels);
-    return [...leaving, ...open].map((parcel) => parcel.current).sort((a, b) => a.number - b.number);
+    const snapshots = [...this.#snapshots.values()].map(({ parcel }) => parcel);
+    const logs = [...leaving, ...open].map((parcel) => parcel.current);
+    return [...logs, ...snapshots].sort((a, b) => a.number - b.number);
   }
 
   /** From here on this thread runs the lane; it has been started with `parcels`. Null: none does, until the next call. */
@@ -173,6 +188,22 @@ export class LaneLink implements HomeLink {
   openStream(alias: number, spec: StreamSpec, firstSeq: number): FrameLog {
     const { topic } = this.#topic(alias);
     return this.#openStream(alias, spec, this.#logs.open(firstSeq, sizesOf(topic.spec, spec)));
+  }
+
+  snapshot(alias: number, spec: StreamSpec, onSnapshot: (snapshot: TopicSnapshot | null) => void): void {
+    const number = this.#nextParcel();
+    const parcel: SnapshotParcel = { kind: 'snapshot', number, alias, spec, memory: allocateSnapshot() };
+    this.#snapshots.set(number, { parcel, onSnapshot });
+    this.#thread?.post(parcel);
+    this.#control(REQUEST_SNAPSHOT, alias, parcel);
+  }
+
+  /** Unknown: the lane says so for the second time. */
+  #snapshotDone(number: number, seq: number): void {
+    const asked = this.#snapshots.get(number);
+    if (asked === undefined) return;
+    this.#snapshots.delete(number);
+    asked.onSnapshot(seq === NO_SNAPSHOT ? null : { seq, parts: takeSnapshot(asked.parcel.memory) });
   }
 
   closeStream(alias: number, key: string): void {
@@ -333,7 +364,7 @@ export class LaneLink implements HomeLink {
     return this.#fairShare.pressureOf(alias, this.#requests.waitingBytes(0));
   }
 
-  #control(type: number, alias: number, parcel: LiveParcel | null): void {
+  #control(type: number, alias: number, parcel: ControlRecord['parcel']): void {
     this.#deferred.push({ type, alias, parcel });
     this.#retryDeferred();
     this.#scheduleFlush();
@@ -350,7 +381,7 @@ export class LaneLink implements HomeLink {
       }
       ring.writeHeader(type, 0, alias, 0, parcel?.number ?? 0, 0, 0);
       ring.commit();
-      if (parcel !== null && (type === REQUEST_OPEN || type === REQUEST_OPEN_STREAM))
+      if (parcel instanceof LiveParcel && (type === REQUEST_OPEN || type === REQUEST_OPEN_STREAM))
         parcel.openPosition = ring.position;
       this.#deferred.shift();
     }
@@ -384,6 +415,7 @@ export class LaneLink implements HomeLink {
       if (type === EVENT_HEAD) this.#handlers.onHead(alias);
       else if (type === EVENT_ACK) this.#handlers.onAck(request, events.time, -events.flags);
       else if (type === EVENT_CLOSED) this.#left(request);
+      else if (type === EVENT_SNAPSHOT) this.#snapshotDone(request, events.time);
       else if (type === EVENT_NACK) this.#handlers.onPutAside(request);
       else if (type === EVENT_READY) this.#thread?.ready();
       else throw new Error(`lane link: unknown event type ${type}`);

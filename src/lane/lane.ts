@@ -15,8 +15,10 @@ import { SharedLog } from '../log/shared-log.js';
 import { allocateDoorbell, Doorbell } from '../ring/doorbell.js';
 import { allocateRing, RING_FULL, RingReader, RingWriter } from '../ring/ring.js';
 import type { Clock } from '../time/loop.js';
-import { OUTCOME } from '../topic/admission.js';
-import { ANY_SEQ, Topic } from '../topic/topic.js';
+import { ANY_SEQ } from '../topic/message.js';
+import { OUTCOME } from '../topic/selection.js';
+import { Topic } from '../topic/topic.js';
+import { intervalOf } from '../variant/stream-spec.js';
 import { OpenTopic } from './open-topic.js';
 import type { LaneParcel, StreamParcel, TopicParcel } from './parcels.js';
 import {
@@ -25,13 +27,16 @@ import {
   EVENT_HEAD,
   EVENT_NACK,
   EVENT_READY,
+  EVENT_SNAPSHOT,
   hasTerms,
   monotonicMsOf,
+  NO_SNAPSHOT,
   REQUEST_CLOSE,
   REQUEST_CLOSE_STREAM,
   REQUEST_OPEN,
   REQUEST_OPEN_STREAM,
   REQUEST_PUBLISH,
+  REQUEST_SNAPSHOT,
   REQUEST_STOP,
   readTerms,
   TERMS_BYTES,
@@ -39,6 +44,7 @@ import {
   tailElementsOf,
 } from './records.js';
 import { NOT_TAKEN, PUT_ASIDE, Replay, SEEN } from './replay.js';
+import { putSnapshot } from './snapshot-memory.js';
 
 /** What outlives a lane's threads: all of it belongs to the accept thread. */
 export interface LaneMemory {
@@ -72,6 +78,9 @@ const FULL_WAIT_MS = 1;
 /** One message in so many is timed, for the topic's part of the lane's time. A power of two. */
 const TIMED_EVERY = 16;
 
+/** Shortest sleep until a stream is to be made (ms). */
+const TICK_MIN_MS = 1;
+
 const NO_ALIAS = -1;
 
 /** The rings of one lane. The event ring holds at least two batches, or the lane would wait for a room that cannot be made. */
@@ -104,6 +113,8 @@ export class Lane {
   /** Topic of the last message, and its alias: mostly the next message is for it too. */
   #topic: OpenTopic | undefined;
   #alias = NO_ALIAS;
+  /** Those with streams that are made at intervals. */
+  readonly #timed = new Set<OpenTopic>();
   #messages = 0;
   #bytes = 0;
   #untilTimed = TIMED_EVERY;
@@ -131,6 +142,7 @@ export class Lane {
     // Streams that have ended wait for their CLOSE_STREAM to be handled. A predecessor may have done that: then their logs
     // have fallen behind, further than the topics' logs reach back.
     for (const parcel of parcels) if (parcel.kind === 'stream' && !parcel.hasEnded) this.#openStream(parcel);
+    for (const parcel of parcels) if (parcel.kind === 'snapshot') this.#received.set(parcel.number, parcel);
     this.#replay = new Replay(memory.requests, this.#topics, putAside);
   }
 
@@ -138,7 +150,7 @@ export class Lane {
   run(): void {
     this.begin();
     while (!this.#isStopped) {
-      if (!this.step()) this.#laneBell.wait(this.#isIdle, SLEEP_MS);
+      if (!this.step()) this.#laneBell.wait(this.#isIdle, this.#sleepMs());
     }
   }
 
@@ -158,7 +170,7 @@ export class Lane {
     const requests = this.#requests;
     const counters = this.#counters;
     counters.beat();
-    if (requests.isEmpty()) return false;
+    if (requests.isEmpty() && this.#nextTickMs() > this.#clock.nowMs()) return false;
     while (!this.#hasEventRoom()) {
       this.#acceptBell.ring();
       this.#laneBell.wait(this.#isAlwaysIdle, FULL_WAIT_MS);
@@ -173,6 +185,7 @@ export class Lane {
       if (requests.type === REQUEST_PUBLISH) this.#publish(position);
       else this.#control(position);
     }
+    for (const { topic, parcel } of this.#timed) if (topic.tick(startMs)) this.#moved.add(parcel.alias);
     for (const alias of this.#moved) this.#emit(EVENT_HEAD, alias, 0, 0);
     this.#moved.clear();
     this.#alias = NO_ALIAS;
@@ -183,6 +196,18 @@ export class Lane {
     this.#messages = 0;
     this.#bytes = 0;
     return true;
+  }
+
+  /** When a stream is to be made that waits for its time; Infinity: none does. */
+  #nextTickMs(): number {
+    let next = Number.POSITIVE_INFINITY;
+    for (const { topic } of this.#timed) next = Math.min(next, topic.nextTickMs);
+    return next;
+  }
+
+  #sleepMs(): number {
+    if (this.#timed.size === 0) return SLEEP_MS;
+    return Math.min(SLEEP_MS, Math.max(TICK_MIN_MS, this.#nextTickMs() - this.#clock.nowMs()));
   }
 
   /** Hot path: per message. */
@@ -270,9 +295,13 @@ export class Lane {
         open?.closeStream(number);
         this.#emit(EVENT_CLOSED, alias, number, 0);
         break;
+      case REQUEST_SNAPSHOT:
+        this.#snapshot(alias, number, position);
+        break;
       case REQUEST_CLOSE:
         if (open?.parcel.number === number) {
           this.#topics.delete(alias);
+          this.#timed.delete(open);
           this.#moved.delete(alias);
         }
         this.#emit(EVENT_CLOSED, alias, number, 0);
@@ -300,7 +329,19 @@ export class Lane {
   }
 
   #openStream(parcel: StreamParcel | null): void {
-    if (parcel !== null) this.#topics.get(parcel.alias)?.openStream(parcel, this.#beat);
+    const open = parcel === null ? undefined : this.#topics.get(parcel.alias);
+    if (parcel === null || open === undefined) return;
+    open.openStream(parcel, this.#beat);
+    if (intervalOf(parcel.spec) > 0) this.#timed.add(open);
+  }
+
+  #snapshot(alias: number, number: number, position: number): void {
+    const parcel = this.#take(number, 'snapshot', position);
+    // A predecessor has done it.
+    if (parcel === null) return;
+    const snapshot = this.#topics.get(alias)?.topic.snapshot(parcel.spec, this.#batchMs);
+    const isThere = snapshot !== undefined && putSnapshot(parcel.memory, snapshot.parts);
+    this.#emit(EVENT_SNAPSHOT, alias, number, isThere ? snapshot.seq : NO_SNAPSHOT);
   }
 
   /**

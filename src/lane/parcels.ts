@@ -40,10 +40,20 @@ export interface StreamParcel {
   readonly hasEnded: boolean;
 }
 
-export type LaneParcel = TopicParcel | StreamParcel;
+/** Where a lane puts a snapshot. It is gone when that is there. */
+export interface SnapshotParcel {
+  readonly kind: 'snapshot';
+  readonly number: number;
+  readonly alias: number;
+  readonly spec: StreamSpec;
+  /** Grows with what is put in: each part behind its length, a uint32. */
+  readonly memory: SharedArrayBuffer;
+}
+
+export type LaneParcel = TopicParcel | StreamParcel | SnapshotParcel;
 
 /** A parcel on the accept thread's side, with the log through which it is read. Writer: the accept thread. */
-export class LiveParcel<Parcel extends LaneParcel = LaneParcel> {
+export class LiveParcel<Parcel extends TopicParcel | StreamParcel = TopicParcel | StreamParcel> {
   readonly log: SharedLog;
   /** Ring position after the OPEN record; Infinity until it is in the ring. */
   openPosition = Number.POSITIVE_INFINITY;

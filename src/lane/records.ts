@@ -11,6 +11,7 @@
  *   OPEN_STREAM   alias, request = parcel: the spec of a derived stream and the memory of its log
  *   CLOSE_STREAM  alias, request = the parcel that OPEN_STREAM brought
  *   CLOSE         alias, request = the parcel that OPEN brought
+ *   SNAPSHOT      alias, request = parcel: the spec of a stream and memory for its SNAPSHOT frames
  *   STOP          –
  *
  *   events (lane → accept thread)
@@ -19,6 +20,7 @@
  *   ACK         alias, request, time = the message's seq (a f64 field, so that 2^53 fits), flags = −OUTCOME and time =
  *               the seq that it was not taken for
  *   NACK        alias, request: the message was put aside, because lanes died of it
+ *   SNAPSHOT    alias, request = parcel, time = the newest message's seq, or NO_SNAPSHOT: they are in the memory
  *   CLOSED      alias, request = parcel: the lane will not touch the parcel's memory any more
  *
  * After a lane died its successor sees requests again that had an effect already. So any event may come twice, and the
@@ -31,12 +33,17 @@ export const REQUEST_OPEN_STREAM = 3;
 export const REQUEST_CLOSE_STREAM = 4;
 export const REQUEST_CLOSE = 5;
 export const REQUEST_STOP = 6;
+export const REQUEST_SNAPSHOT = 7;
 
 export const EVENT_READY = 1;
 export const EVENT_HEAD = 2;
 export const EVENT_ACK = 3;
 export const EVENT_CLOSED = 4;
 export const EVENT_NACK = 5;
+export const EVENT_SNAPSHOT = 6;
+
+/** The time of a SNAPSHOT event whose topic is not in the lane, or whose snapshot is too large for its memory. */
+export const NO_SNAPSHOT = -1;
 
 /** PUBLISH: its flags are tailBytes × 16 + HAS_TERMS + tailElements. */
 const TAIL_ELEMENTS_MASK = 7;

@@ -1,7 +1,7 @@
 /** Local API: what publishing and subscribing within the process take and return. */
 
 import type { RingcastError } from '../errors.js';
-import type { SlowConsumerPolicy } from '../protocol/messages.js';
+import type { GapAnswer, SubscribeOptions } from '../protocol/messages.js';
 import type { LocalHandlers } from './local-subscriber.js';
 
 export interface LocalPublishOptions {
@@ -43,13 +43,12 @@ export interface PublishResult {
   readonly pressure: number;
 }
 
-export interface LocalSubscribeOptions {
-  /** Begin with up to so many retained messages, 0–1,000,000 (default 0). */
-  readonly lastN?: number;
-  /** What happens when this subscriber falls too far behind; by default what the topic's rule or the engine says. */
-  readonly policy?: SlowConsumerPolicy;
-  /** How long a message may wait for others (ms), 0–1000; by default what the topic's rule or the engine says. */
-  readonly maxDelayMs?: number;
+/** What a client can ask for in a SUBSCRIBE, by the same names but one: see PROTOCOL.md. */
+export interface LocalSubscribeOptions extends Omit<SubscribeOptions, 'onGap' | 'clientId'> {
+  /** What to get when `since` or `sinceTime` is not retained any more; `onGap` of PROTOCOL.md. */
+  readonly ifGone?: GapAnswer;
+  /** The newest message of each key, in one or several parts, before the events behind `seq`. */
+  readonly onSnapshot?: LocalHandlers['onSnapshot'];
   /** Messages were lost to this subscriber; called in their place, before the next event. */
   readonly onGap?: LocalHandlers['onGap'];
   /** It ended without `close`: TOPIC_NOT_FOUND (deleted), SLOW_CONSUMER, SHUTTING_DOWN. Nothing is handed out after it. */
@@ -62,6 +61,8 @@ export interface LocalSubscription {
   readonly epoch: string;
   /** The last message before the first one that will be handed out. */
   readonly seq: number;
+  /** Whether it goes on at the position that was asked for; absent where none was. */
+  readonly recovered?: boolean;
   /** Ends it: nothing is handed out any more. May be called again. */
   close(): void;
 }

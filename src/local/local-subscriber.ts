@@ -24,6 +24,25 @@ export interface LocalGap {
   readonly reason: GapReason;
 }
 
+/** A part of a snapshot. */
+export interface LocalSnapshot {
+  readonly topic: string;
+  /** The newest message that is in it. */
+  readonly seq: number;
+  readonly entries: readonly LocalSnapshotEntry[];
+  readonly isFirst: boolean;
+  readonly isLast: boolean;
+}
+
+export interface LocalSnapshotEntry {
+  /** Null where the topic is not keyed. */
+  readonly key: string | null;
+  readonly seq: number;
+  readonly time: number;
+  readonly payload: unknown;
+  readonly version?: number;
+}
+
 /** How a close code, which sockets are ended with, is told to a handler. */
 const END_CODES: Readonly<Record<number, ErrorCode>> = {
   [ERROR_TABLE.INTERNAL.closeCode]: 'INTERNAL',
@@ -34,6 +53,7 @@ const END_CODES: Readonly<Record<number, ErrorCode>> = {
 export interface LocalHandlers {
   onEvent(event: LocalEvent): unknown;
   onGap?: ((gap: LocalGap) => unknown) | undefined;
+  onSnapshot?: ((part: LocalSnapshot) => unknown) | undefined;
   /** The subscription has ended without `close`: the topic was deleted, or the subscriber was too slow. */
   onEnd?: ((code: ErrorCode, reason: string) => unknown) | undefined;
 }
@@ -103,6 +123,12 @@ export class LocalSubscriber implements Sink {
     } else if (frame.type === 'gap') {
       const { fromSeq, toSeq, reason } = frame;
       this.#call(() => this.#handlers.onGap?.({ topic, fromSeq, toSeq, reason }));
+    } else if (frame.type === 'snapshot') {
+      const { seq, first: isFirst, last: isLast } = frame;
+      const entries = frame.entries.map(([key, its, time, payload, version]): LocalSnapshotEntry => {
+        return { key, seq: its, time, payload, ...(version === undefined ? {} : { version }) };
+      });
+      this.#call(() => this.#handlers.onSnapshot?.({ topic, seq, entries, isFirst, isLast }));
     } else if (frame.type === 'unsubscribed') {
       this.#isEnded = true;
       this.#call(() => this.#handlers.onEnd?.(frame.code, frame.reason));

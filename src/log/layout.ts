@@ -61,6 +61,8 @@ export const ORIGIN_FIELD = 4;
 
 /** Ingress position of a frame that stands for a message which a stream does not have (a GAP). */
 export const GAP_MARK = -1;
+/** The same of a frame that announces messages which newer ones have taken the place of; its origin is their number. */
+export const MERGED_MARK = -2;
 /** Added to the origin of a frame whose key has a newer message. */
 export const SUPERSEDED = 2 ** 32;
 /** More attempts at one frame are not told apart. */

@@ -142,7 +142,9 @@ export class HandOver {
     for (const stream of entry.streams) {
       const { key } = stream.options.spec;
       const its = key === CANONICAL.key ? log : derived.find(({ spec }) => spec.key === key)?.log;
-      if (its !== undefined) this.#delivery.rehome(stream, its, entry.isHot);
+      if (its === undefined) continue;
+      if (stream.marks !== null) stream.marks = log;
+      this.#delivery.rehome(stream, its, entry.isHot);
     }
   }
 

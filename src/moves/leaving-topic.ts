@@ -15,11 +15,12 @@ import {
   PUBLISH_FULL,
   type TopicLink,
   type TopicLogs,
+  type TopicSnapshot,
 } from '../home/link.js';
 import type { SharedLogs } from '../lane/shared-logs.js';
 import { HELD_IN_MOVE_MAX_BYTES } from '../limits.js';
 import type { FrameLog } from '../log/frame-log.js';
-import { TAKEN } from '../topic/admission.js';
+import { TAKEN } from '../topic/selection.js';
 import type { DerivedLog, TopicSpec } from '../topic/topic.js';
 import type { StreamSpec } from '../variant/stream-spec.js';
 
@@ -43,6 +44,9 @@ export class LeavingTopic implements TopicLink {
   readonly #begun = new Map<string, DerivedLog>();
   /** Keys of those that come from the old home and have ended on the way. */
   readonly #ended = new Set<string>();
+  /** Snapshots that were asked for on the way. */
+  readonly #askedFor: { readonly spec: StreamSpec; readonly onSnapshot: (snapshot: TopicSnapshot | null) => void }[] =
+    [];
   #isClosed = false;
 
   constructor(spec: TopicSpec, target: number, logs: SharedLogs, outcomes: HeldOutcomes) {
@@ -78,6 +82,8 @@ export class LeavingTopic implements TopicLink {
   /** The new home has the topic; what is held goes there with `drain`. */
   arrived(destination: TopicLink): void {
     this.#destination = destination;
+    for (const { spec, onSnapshot } of this.#askedFor.splice(0))
+      destination.snapshot(this.#spec.alias, spec, onSnapshot);
   }
 
   /** Hands on what the new home takes. True: nothing is held any more. */
@@ -120,6 +126,11 @@ export class LeavingTopic implements TopicLink {
     return log;
   }
 
+  snapshot(alias: number, spec: StreamSpec, onSnapshot: (snapshot: TopicSnapshot | null) => void): void {
+    if (this.#destination !== null) this.#destination.snapshot(alias, spec, onSnapshot);
+    else this.#askedFor.push({ spec, onSnapshot });
+  }
+
   closeStream(alias: number, key: string): void {
     if (this.#destination !== null) {
       this.#destination.closeStream(alias, key);
@@ -137,6 +148,7 @@ export class LeavingTopic implements TopicLink {
   closeTopic(alias: number): void {
     this.#isClosed = true;
     this.#destination?.closeTopic(alias);
+    for (const { onSnapshot } of this.#askedFor.splice(0)) onSnapshot(null);
     const gone = new RingcastError('TOPIC_NOT_FOUND', 'the topic was deleted before the message reached it');
     for (const { request } of this.#held.splice(0)) if (request !== 0) this.#outcomes.onRefused(request, gone);
     this.#heldBytes = 0;

@@ -33,6 +33,8 @@ export function encodeClientFrame(message: ClientMessage): Uint8Array {
     case 'publish':
       if (!('payloadBytes' in message)) return frame([OP.PUBLISH, id, message.topic, message.payload], message.options);
       return encodedPublish([OP.PUBLISH, id, message.topic], message.payloadBytes, message.options);
+    case 'update':
+      return frame([OP.UPDATE, id, message.topic], message.options);
     case 'ping':
       return encode([OP.PING, id]);
     case 'history':
@@ -106,7 +108,7 @@ function okMessage(bytes: Uint8Array, idStart: number, end: number): ServerMessa
 
 /** Null for an operation that this version does not know. The server is trusted with the types of its fields. */
 function serverMessage(fields: unknown[]): ServerMessage | null {
-  const [op, first, second, third, fourth] = fields;
+  const [op, first, second, third, fourth, fifth] = fields;
   const id = (first ?? null) as RequestId;
   switch (op) {
     case OP.OK:
@@ -115,6 +117,10 @@ function serverMessage(fields: unknown[]): ServerMessage | null {
       return { type: 'error', id, code: second, message: third, details: fourth ?? null } as ServerMessage;
     case OP.EVENT:
       throw new Error('an EVENT without the fixed-width head');
+    case OP.SNAPSHOT: {
+      const parts = { alias: first, seq: second, entries: third, first: fourth, last: fifth };
+      return { type: 'snapshot', ...parts } as ServerMessage;
+    }
     case OP.GAP:
       return { type: 'gap', alias: first, fromSeq: second, toSeq: third, reason: fourth } as ServerMessage;
     case OP.WELCOME:

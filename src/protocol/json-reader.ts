@@ -60,7 +60,7 @@ function shapeOf(name: OpName): JsonShape {
   return { name, hasTopic, options, fields: new Set(['type', 'request_id', ...own, CLIENT_ID_FIELD]) };
 }
 
-const CLIENT_OPS = ['CONNECT', 'SUBSCRIBE', 'UNSUBSCRIBE', 'PUBLISH', 'PING', 'HISTORY'] as const;
+const CLIENT_OPS = ['CONNECT', 'SUBSCRIBE', 'UNSUBSCRIBE', 'PUBLISH', 'PING', 'UPDATE', 'HISTORY'] as const;
 const SHAPES: ReadonlyMap<string, JsonShape> = new Map(CLIENT_OPS.map((name) => [FRAMES[name].json!, shapeOf(name)]));
 const CLIENT_ID_SPEC: OptionSpec = OPTIONS.CONNECT.clientId;
 
@@ -70,7 +70,7 @@ const KNOWN_FIELDS: ReadonlySet<string> = new Set([...SHAPES.values()].flatMap((
 const STRUCTURED_FIELDS: ReadonlySet<string> = new Set(
   [...SHAPES.values()]
     .flatMap(({ options }) => [...options])
-    .filter(([, { spec }]) => spec.kind === 'position')
+    .filter(([, { spec }]) => spec.kind === 'position' || spec.kind === 'strings')
     .map(([field]) => field),
 );
 /** Stands for an array or object: the one that `message` has to be, or one that no field takes. */

@@ -48,14 +48,14 @@ export const FRAMES: Readonly<Record<OpName, FrameSpec>> = {
   PUBLISH: { fields: ['id?', 'topic or alias', 'payload', 'options?'], json: 'publish' },
   PING: { fields: ['id?'], json: 'ping' },
   ACK: { fields: ['alias', 'seq'], json: null },
-  UPDATE: { fields: ['id?', 'topic or alias', 'options'], json: null },
+  UPDATE: { fields: ['id?', 'topic or alias', 'options'], json: 'update' },
   HISTORY: { fields: ['id?', 'topic', 'options?'], json: 'history' },
   PRESENCE: { fields: ['id?', 'topic'], json: null },
   REQUEST: { fields: ['id?', 'method', 'params'], json: null },
   OK: { fields: ['id', 'result'], json: 'ack' },
   ERROR: { fields: ['id', 'code', 'message', 'details'], json: 'error' },
   EVENT: { fields: ['alias', 'seq', 'time', 'payload', 'key?', 'message id?', 'change?', 'version?'], json: 'event' },
-  SNAPSHOT: { fields: ['alias', 'seq', 'entries'], json: null },
+  SNAPSHOT: { fields: ['alias', 'seq', 'entries', 'first', 'last'], json: 'snapshot' },
   GAP: { fields: ['alias', 'fromSeq', 'toSeq', 'reason'], json: 'gap' },
   WELCOME: { fields: ['welcome'], json: 'welcome' },
   PONG: { fields: ['id', 'time'], json: 'pong' },
@@ -70,6 +70,8 @@ export const JSON_HISTORY_RESULT = 'history';
 export const REQUEST_ID_MAX_BYTES = 64;
 export const MESSAGE_ID_MAX_BYTES = 64;
 export const KEY_MAX_BYTES = 255;
+export const FILTER_MAX_BYTES = 4096;
+export const FIELDS_MAX = 64;
 export const CLIENT_ID_MAX_BYTES = 128;
 export const TOKEN_MAX_BYTES = 8192;
 export const TOPIC_MAX_BYTES = 255;
@@ -91,9 +93,9 @@ export type SlowConsumerPolicy = (typeof SLOW_CONSUMER_POLICIES)[number];
 
 /**
  * Why a subscriber misses messages: the retained frames moved past it · they got too old for it · too many for it ·
- * its policy keeps only the latest · the message's JSON form exceeds what the stream can hold.
+ * newer ones have taken their place, as it has asked for · the message's form in the stream exceeds what that can hold.
  */
-export const GAP_REASONS = ['lapped', 'max_lag_ms', 'max_lag_messages', 'conflated', 'too_large'] as const;
+export const GAP_REASONS = ['lapped', 'max_lag_ms', 'max_lag_messages', 'merged', 'too_large'] as const;
 export type GapReason = (typeof GAP_REASONS)[number];
 
 /** What a subscriber gets that asks for a position which is gone: what is left · the newest message of each key · an error. */
@@ -106,8 +108,15 @@ export interface Position {
   readonly seq: number;
 }
 
-/** What an event is but a new value. `delete`: its key is no more. */
-export const EVENT_CHANGES = ['delete'] as const;
+/** All messages; or, when they come faster than the subscriber takes them, the newest of each key. */
+export const READ_MODES = ['every', 'latest'] as const;
+export type ReadMode = (typeof READ_MODES)[number];
+
+/**
+ * What an event is but a new value. `delete`: its key is no more · `leave`: its key's value is none that the subscriber's filter
+ * lets through any more · `delta`: the payload is what has changed of it.
+ */
+export const EVENT_CHANGES = ['delete', 'leave', 'delta'] as const;
 export type EventChange = (typeof EVENT_CHANGES)[number];
 
 export interface ConnectOptions {
@@ -115,7 +124,17 @@ export interface ConnectOptions {
   clientId?: string;
 }
 
-export interface SubscribeOptions {
+/** How a subscription is read; may be changed while it lasts. */
+export interface ReadOptions {
+  policy?: SlowConsumerPolicy;
+  /** How long the server may collect messages for this subscription before it writes. */
+  maxDelayMs?: number;
+  mode?: ReadMode;
+  /** Messages per second and key, at most; the newest. */
+  maxRate?: number;
+}
+
+export interface SubscribeOptions extends ReadOptions {
   /** Replay this many retained messages first. */
   lastN?: number;
   /** Go on behind this message. */
@@ -124,9 +143,17 @@ export interface SubscribeOptions {
   sinceTime?: number;
   /** What to get instead when `since` or `sinceTime` is no longer retained. */
   onGap?: GapAnswer;
-  policy?: SlowConsumerPolicy;
-  /** How long the server may collect messages for this subscription before it writes. */
-  maxDelayMs?: number;
+  /** Begin with the newest message of each key. */
+  snapshot?: boolean;
+  /** Only messages whose payload this expression lets through. */
+  filter?: string;
+  /** A `leave` when a key's value is none of them any more. */
+  track?: boolean;
+  /** Only these fields of the payload, nested by dots; messages that change none of them are left out. */
+  fields?: readonly string[];
+  /** Only what has changed of a key's value since the message before; one in `deltaFullEvery` messages of a key is whole. */
+  delta?: boolean;
+  deltaFullEvery?: number;
   /** A name for the logs. */
   clientId?: string;
 }
@@ -160,12 +187,13 @@ export interface HistoryOptions {
   reverse?: boolean;
 }
 
-export type FrameOptions = ConnectOptions | SubscribeOptions | PublishOptions | HistoryOptions;
+export type FrameOptions = ConnectOptions | SubscribeOptions | ReadOptions | PublishOptions | HistoryOptions;
 
 /** What one option may be. `json` null: the option does not exist in the JSON dialect. */
 export type OptionSpec = { readonly json: string | null } & (
   | { readonly kind: 'string'; readonly maxBytes: number }
-  | { readonly kind: 'integer' | 'number'; readonly max: number }
+  | { readonly kind: 'strings'; readonly maxCount: number; readonly maxBytes: number }
+  | { readonly kind: 'integer' | 'number'; readonly min?: number; readonly max: number }
   | { readonly kind: 'boolean' | 'position' }
   | { readonly kind: 'choice'; readonly choices: readonly string[] }
 );
@@ -176,6 +204,13 @@ const LAST_N: OptionSpec = { json: 'last_n', kind: 'integer', max: 1_000_000 };
 const SEQ = { kind: 'integer', max: Number.MAX_SAFE_INTEGER } as const;
 const CLIENT_ID: OptionSpec = { json: 'client_id', kind: 'string', maxBytes: CLIENT_ID_MAX_BYTES };
 
+const READ_OPTIONS = {
+  policy: { json: 'policy', kind: 'choice', choices: SLOW_CONSUMER_POLICIES },
+  maxDelayMs: { json: 'max_delay_ms', kind: 'number', max: 1000 },
+  mode: { json: 'mode', kind: 'choice', choices: READ_MODES },
+  maxRate: { json: 'max_rate', kind: 'number', min: 0.01, max: 1000 },
+} as const satisfies OptionTable;
+
 /** The options of each operation that takes any. In PUBLISH's JSON form the id is a field of `message`. */
 export const OPTIONS = {
   CONNECT: { token: { json: 'token', kind: 'string', maxBytes: TOKEN_MAX_BYTES }, clientId: CLIENT_ID },
@@ -184,10 +219,16 @@ export const OPTIONS = {
     since: { json: 'since', kind: 'position' },
     sinceTime: { json: 'since_time', kind: 'number', max: TIME_MAX_MS },
     onGap: { json: 'on_gap', kind: 'choice', choices: GAP_ANSWERS },
-    policy: { json: 'policy', kind: 'choice', choices: SLOW_CONSUMER_POLICIES },
-    maxDelayMs: { json: 'max_delay_ms', kind: 'number', max: 1000 },
+    snapshot: { json: 'snapshot', kind: 'boolean' },
+    filter: { json: 'filter', kind: 'string', maxBytes: FILTER_MAX_BYTES },
+    track: { json: 'track', kind: 'boolean' },
+    fields: { json: 'fields', kind: 'strings', maxCount: FIELDS_MAX, maxBytes: KEY_MAX_BYTES },
+    delta: { json: 'delta', kind: 'boolean' },
+    deltaFullEvery: { json: 'delta_full_every', kind: 'integer', min: 1, max: 1_000_000 },
+    ...READ_OPTIONS,
     clientId: CLIENT_ID,
   },
+  UPDATE: READ_OPTIONS,
   PUBLISH: {
     noEcho: { json: 'no_echo', kind: 'boolean' },
     id: { json: null, kind: 'string', maxBytes: MESSAGE_ID_MAX_BYTES },
@@ -305,6 +346,7 @@ export type ClientMessage =
       payloadBytes: Uint8Array;
       options?: PublishOptions;
     }
+  | { type: 'update'; id?: RequestId; topic: string | number; options: ReadOptions }
   | { type: 'ping'; id?: RequestId }
   | { type: 'history'; id?: RequestId; topic: string; options?: HistoryOptions };
 
@@ -324,6 +366,9 @@ export interface EventMessage {
   version: number | null;
 }
 
+/** The newest message of a key, in a SNAPSHOT. */
+export type SnapshotEntry = [key: string | null, seq: number, time: number, payload: unknown, version?: number];
+
 /** One message in the OK to a HISTORY. */
 export type HistoryEntry = [
   seq: number,
@@ -341,6 +386,7 @@ export type ServerMessage =
   | { type: 'ok'; id: RequestId; result: Record<string, unknown> }
   | { type: 'error'; id: RequestId; code: ErrorCode; message: string; details: unknown }
   | { type: 'gap'; alias: number; fromSeq: number; toSeq: number; reason: GapReason }
+  | { type: 'snapshot'; alias: number; seq: number; entries: SnapshotEntry[]; first: boolean; last: boolean }
   | ({ type: 'welcome' } & Welcome)
   | { type: 'pong'; id: RequestId; time: number }
   | { type: 'unsubscribed'; alias: number; code: ErrorCode; reason: string }

@@ -120,6 +120,8 @@ export class MsgpackReader implements FrameReader {
         return this.#readPublish(cursor, shape, length);
       case OP.UNSUBSCRIBE:
         return this.#readAddress(cursor);
+      case OP.UPDATE:
+        return this.#readAddress(cursor) ?? this.#readOptions(cursor, shape);
       case OP.SUBSCRIBE:
       case OP.HISTORY:
         return this.#readTopic(cursor) ?? (length > 3 ? this.#readOptions(cursor, shape) : null);
@@ -247,6 +249,7 @@ function readOption(cursor: ByteCursor, spec: OptionSpec): unknown {
     case 'choice':
       return cursor.string(OPTION_NAME_MAX_BYTES);
     case 'position':
+    case 'strings':
       return decodedOption(cursor);
     default:
       return cursor.number();

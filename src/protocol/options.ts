@@ -8,10 +8,12 @@ export function optionProblem(name: string, spec: OptionSpec, value: unknown): s
   switch (spec.kind) {
     case 'boolean':
       return typeof value === 'boolean' ? null : `option ${name} must be true or false`;
-    case 'string': {
-      const lengthBytes = typeof value === 'string' ? utf8Length(value) : 0;
-      if (lengthBytes > 0 && lengthBytes <= spec.maxBytes) return null;
-      return `option ${name} must be a string of 1 to ${spec.maxBytes} bytes`;
+    case 'string':
+      return isText(value, spec.maxBytes) ? null : `option ${name} must be a string of 1 to ${spec.maxBytes} bytes`;
+    case 'strings': {
+      const isList = Array.isArray(value) && value.length >= 1 && value.length <= spec.maxCount;
+      const isRight = isList && value.every((text) => isText(text, spec.maxBytes));
+      return isRight ? null : `option ${name} must be 1 to ${spec.maxCount} strings of 1 to ${spec.maxBytes} bytes`;
     }
     case 'choice':
       if (typeof value === 'string' && spec.choices.includes(value)) return null;
@@ -21,12 +23,21 @@ export function optionProblem(name: string, spec: OptionSpec, value: unknown): s
         ? null
         : `option ${name} must be a map of epoch, a string, and seq, an integer from 0 to 2^53-1`;
     case 'integer':
-      if (typeof value === 'number' && Number.isInteger(value) && value >= 0 && value <= spec.max) return null;
-      return `option ${name} must be an integer from 0 to ${spec.max}`;
+      if (Number.isInteger(value) && isWithin(value, spec)) return null;
+      return `option ${name} must be an integer from ${spec.min ?? 0} to ${spec.max}`;
     case 'number':
-      if (typeof value === 'number' && value >= 0 && value <= spec.max) return null;
-      return `option ${name} must be a number from 0 to ${spec.max}`;
+      if (isWithin(value, spec)) return null;
+      return `option ${name} must be a number from ${spec.min ?? 0} to ${spec.max}`;
   }
+}
+
+function isWithin(value: unknown, { min = 0, max }: { readonly min?: number; readonly max: number }): boolean {
+  return typeof value === 'number' && value >= min && value <= max;
+}
+
+function isText(value: unknown, maxBytes: number): boolean {
+  const lengthBytes = typeof value === 'string' ? utf8Length(value) : 0;
+  return lengthBytes > 0 && lengthBytes <= maxBytes;
 }
 
 function isPosition(value: unknown): boolean {

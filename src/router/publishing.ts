@@ -8,8 +8,8 @@ import { blankMessage, type LinkEvents, type OutgoingMessage, PUBLISH_ACCEPTED, 
 import { eventTail, tailElements } from '../protocol/event.js';
 import type { ClientFrame, PublishOptions } from '../protocol/messages.js';
 import type { Loop } from '../time/loop.js';
-import { TAKEN } from '../topic/admission.js';
-import { ANY_SEQ } from '../topic/topic.js';
+import { ANY_SEQ } from '../topic/message.js';
+import { TAKEN } from '../topic/selection.js';
 import type { Authorisation } from './authorisation.js';
 import type { Batch } from './batch.js';
 import { type AckCallback, PendingAcks } from './pending-acks.js';
@@ -193,10 +193,8 @@ export class Publishing implements Omit<LinkEvents, 'onHead'> {
   /** The name behind an alias that the connection was given by a SUBSCRIBE, or null. */
   #topicOfSubscription(session: Session, alias: number): string | null {
     const entry = this.#topics.findAlias(alias);
-    const stream = entry?.streamOf(session.consumer.spec.key);
-    if (entry === undefined || stream === undefined || !this.#delivery.isSubscribed(session.consumer, stream))
-      return null;
-    return entry.spec.topic;
+    const isIts = entry !== undefined && this.#topics.subscriptionOf(session.consumer, entry) !== undefined;
+    return isIts ? entry.spec.topic : null;
   }
 
   // ---- the process itself ------------------------------------------------------------------------------------------

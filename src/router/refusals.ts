@@ -3,7 +3,7 @@
 import type { TopicEntry } from '../directory/topic-entry.js';
 import { RingcastError } from '../errors.js';
 import type { PublishedResult } from '../protocol/messages.js';
-import { OUTCOME } from '../topic/admission.js';
+import { OUTCOME } from '../topic/selection.js';
 
 export function tooManySubscriptions(limit: number): RingcastError {
   return new RingcastError('LIMIT_EXCEEDED', `no more than ${limit} subscriptions per connection`, { limit });

@@ -64,6 +64,7 @@ export class Router {
       [OP.CONNECT]: connect,
       [OP.SUBSCRIBE]: (session, frame) => this.subscribing.subscribe(session, frame),
       [OP.UNSUBSCRIBE]: (session, frame) => this.subscribing.unsubscribe(session, frame),
+      [OP.UPDATE]: (session, frame) => this.subscribing.update(session, frame),
       [OP.PUBLISH]: (session, frame) => this.publishing.publish(session, frame),
       [OP.PING]: (session, frame) => this.#ping(session, frame),
       [OP.HISTORY]: (session, frame) => this.subscribing.history(session, frame),

@@ -1,25 +1,21 @@
 /** Subscribing: what SUBSCRIBE, UNSUBSCRIBE and HISTORY do. */
 
+import type { Consumer } from '../delivery/consumer.js';
 import type { Delivery } from '../delivery/delivery.js';
-import { policyNumber } from '../delivery/slow-consumer.js';
-import { DELAY_OF_STREAM, NONE } from '../delivery/subscription-table.js';
+import type { Stream } from '../delivery/stream.js';
 import type { TopicDirectory } from '../directory/topic-directory.js';
-import type { Recovery, TopicEntry } from '../directory/topic-entry.js';
+import type { TopicEntry } from '../directory/topic-entry.js';
 import { RingcastError } from '../errors.js';
-import type { ClientFrame, HistoryOptions, SubscribeOptions } from '../protocol/messages.js';
+import type { ClientFrame, HistoryOptions, ReadOptions, SubscribeOptions } from '../protocol/messages.js';
 import { readHistory } from '../topic/history.js';
+import { isDelta, needsPast } from '../variant/stream-spec.js';
 import type { Authorisation } from './authorisation.js';
 import type { Batch } from './batch.js';
 import type { HookCalls } from './hook-calls.js';
 import type { Hooks } from './hooks.js';
-import { tooManySubscriptions, unrecoverable } from './refusals.js';
+import { tooManySubscriptions } from './refusals.js';
 import type { Session } from './session.js';
-
-/** Where a subscription begins. */
-interface Begin {
-  readonly cursor: number;
-  readonly recovered?: boolean;
-}
+import { beginOf, planOf, readingOf, wishesOf } from './subscription-plan.js';
 
 export interface SubscribingOptions {
   readonly maxSubscriptionsPerConnection: number;
@@ -83,12 +79,10 @@ export class Subscribing {
     const { consumer } = session;
     this.#delivery.settleEnded(consumer);
     const known = this.#topics.find(topic);
-    const existing = known?.streamOf(consumer.spec.key);
-    const current = existing === undefined ? NONE : this.#delivery.cursorOf(consumer, existing);
-    const isSubscribed = current !== NONE;
+    const existing = known === undefined ? undefined : this.#topics.subscriptionOf(consumer, known);
     const { maxSubscriptionsPerConnection } = this.#options;
     // Before the topic is made: a refused subscription must not leave one behind.
-    if (!isSubscribed && consumer.subscriptionCount >= maxSubscriptionsPerConnection) {
+    if (existing === undefined && consumer.subscriptionCount >= maxSubscriptionsPerConnection) {
       session.refuse(id, tooManySubscriptions(maxSubscriptionsPerConnection));
       return;
     }
@@ -98,58 +92,75 @@ export class Subscribing {
       return;
     }
     const { alias, epoch } = entry.spec;
-    const begin = isSubscribed ? { cursor: current } : this.#beginOf(entry, options);
-    if (begin instanceof RingcastError) {
-      session.refuse(id, begin);
-      this.#topics.publishedUnheld(entry);
+    if (existing !== undefined) {
+      const seq = this.#positionOf(consumer, existing);
+      if (isAnswered) session.reply(consumer.encoder.subscribed(id, { topic, alias, epoch, seq }));
       return;
     }
-    const { cursor, recovered } = begin;
-    // The answer first: no event may overtake it.
-    if (isAnswered) session.reply(consumer.encoder.subscribed(id, { topic, alias, epoch, seq: cursor - 1, recovered }));
-    if (isSubscribed) return;
-    this.#delivery.subscribe(
-      consumer,
-      this.#topics.streamOf(entry, consumer.spec, Math.max(cursor, entry.log.tailSeq)),
-      {
-        cursor,
-        policy: policyNumber(options?.policy ?? entry.settings.slowConsumerPolicy),
-        delayMs: options?.maxDelayMs ?? DELAY_OF_STREAM,
-        askedUntil: entry.log.headSeq,
-      },
-    );
-    this.#calls.tell('onSubscribe', () =>
-      this.#hooks.onSubscribe?.({ ...session.info, topic, epoch, seq: cursor - 1 }),
-    );
+    orRefuse(session, id, () => {
+      const plan = planOf(entry, consumer.spec, options ?? {}, this.#batch);
+      const start = beginOf(this.#topics, entry, plan);
+      const { seq, recovered } = start;
+      // The answer first: no event may overtake it.
+      if (isAnswered) session.reply(consumer.encoder.subscribed(id, { topic, alias, epoch, seq, recovered }));
+      this.#delivery.subscribe(consumer, start.stream, start.options);
+      this.#calls.tell('onSubscribe', () => this.#hooks.onSubscribe?.({ ...session.info, topic, epoch, seq }));
+    });
+    // A refusal must not leave a topic behind.
+    this.#topics.publishedUnheld(entry);
   }
 
-  /** Where a new subscription begins; or why it cannot. */
-  #beginOf(entry: TopicEntry, options: SubscribeOptions | null): Begin | RingcastError {
-    const recovery = this.#recovery(entry, options);
-    if (recovery === null) return { cursor: entry.cursorFor(options?.lastN ?? 0) };
-    if (recovery instanceof RingcastError) return recovery;
-    const { cursor, isRecovered } = recovery;
-    if (!isRecovered && options?.onGap === 'error') return unrecoverable(entry);
-    return { cursor, recovered: isRecovered };
+  /** The last message before the next one that a subscription gets; of one that waits for a snapshot, the newest one. */
+  #positionOf(consumer: Consumer, stream: Stream): number {
+    const { successor } = stream.options;
+    return successor === undefined ? this.#delivery.cursorOf(consumer, stream) - 1 : successor.log.headSeq;
   }
 
-  /** Null: no position is asked for. */
-  #recovery(entry: TopicEntry, options: SubscribeOptions | null): Recovery | RingcastError | null {
-    const { since, sinceTime, lastN } = options ?? {};
-    if (since === undefined && sinceTime === undefined) return null;
-    if ((since !== undefined && sinceTime !== undefined) || lastN !== undefined)
-      return new RingcastError('BAD_REQUEST', 'of lastN, since and sinceTime only one can be asked for');
-    if (since !== undefined) return entry.recoveryFrom(since);
-    return entry.recoveryFromTime(this.#batch.monotonicMs - (this.#batch.timeMs - (sinceTime as number)));
+  /** UPDATE. */
+  update(session: Session, frame: ClientFrame): undefined {
+    const { consumer } = session;
+    const entry = this.#addressed(frame);
+    const current = entry === undefined ? undefined : this.#topics.subscriptionOf(consumer, entry);
+    if (entry === undefined || current === undefined) {
+      session.refuse(frame.id, noSubscription(frame));
+      return;
+    }
+    orRefuse(session, frame.id, () => {
+      this.#read(consumer, entry, current, (frame.options as ReadOptions | null) ?? {});
+      const { topic, alias } = entry.spec;
+      if (frame.id !== null) session.reply(consumer.encoder.ok(frame.id, { topic, alias }));
+    });
+  }
+
+  /** The subscription is read otherwise from here on; what is not said stays as it is. */
+  #read(consumer: Consumer, entry: TopicEntry, current: Stream, changes: ReadOptions): void {
+    const delivery = this.#delivery;
+    const live = current.options.successor ?? current;
+    const wishes = { ...wishesOf(live), ...delivery.readingOf(consumer, current), ...changes };
+    // A rate is a mode, and the other way round.
+    if (changes.mode !== undefined && changes.maxRate === undefined) delete wishes.maxRate;
+    if (changes.maxRate !== undefined && changes.mode === undefined) delete wishes.mode;
+    const { spec, mode, policy, delayMs } = readingOf(entry, consumer.spec, wishes);
+    const isAtSnapshot = current !== live;
+    const cursor = isAtSnapshot ? entry.log.headSeq + 1 : delivery.cursorOf(consumer, current);
+    const to = this.#topics.streamOf(entry, spec, mode, cursor);
+    if (to === live) {
+      delivery.change(consumer, current, { policy, delayMs });
+      return;
+    }
+    // What such a stream says next is no use to who has not had what it said before.
+    const needsSnapshot = isAtSnapshot || isDelta(spec) || (needsPast(spec) && cursor <= entry.log.headSeq);
+    if (needsSnapshot) delivery.transfer(consumer, current, this.#topics.snapshotFor(to), 1, { policy, delayMs });
+    else delivery.transfer(consumer, current, to, cursor, { policy, delayMs });
   }
 
   /** UNSUBSCRIBE. */
   unsubscribe(session: Session, frame: ClientFrame): undefined {
     const { consumer } = session;
     const entry = this.#addressed(frame);
-    const stream = entry?.streamOf(consumer.spec.key);
+    const stream = entry === undefined ? undefined : this.#topics.subscriptionOf(consumer, entry);
     if (entry === undefined || stream === undefined || !this.#delivery.unsubscribe(consumer, stream)) {
-      session.refuse(frame.id, new RingcastError('TOPIC_NOT_FOUND', `no subscription to ${addressText(frame)}`));
+      session.refuse(frame.id, noSubscription(frame));
       return;
     }
     const { alias, topic } = entry.spec;
@@ -184,6 +195,17 @@ export class Subscribing {
   }
 }
 
-function addressText(frame: ClientFrame): string {
-  return frame.topic === null ? `alias ${frame.alias}` : JSON.stringify(frame.topic);
+function noSubscription({ topic, alias }: ClientFrame): RingcastError {
+  const address = topic === null ? `alias ${alias}` : JSON.stringify(topic);
+  return new RingcastError('TOPIC_NOT_FOUND', `no subscription to ${address}`);
+}
+
+/** What `act` throws as a refusal is answered. */
+function orRefuse(session: Session, id: ClientFrame['id'], act: () => void): void {
+  try {
+    act();
+  } catch (refusal) {
+    if (!(refusal instanceof RingcastError)) throw refusal;
+    session.refuse(id, refusal);
+  }
 }

@@ -6,14 +6,20 @@
  * reads them.
  */
 
+import { SLICE_MAX_BYTES } from '../limits.js';
 import type { FrameLog } from '../log/frame-log.js';
 import { GAP_MARK } from '../log/layout.js';
 import { EventHead, EventView } from '../protocol/event.js';
-import { STATE, type StreamSpec } from '../variant/stream-spec.js';
-import { type Variant, variantOf } from '../variant/variants.js';
-import { Admission, OUTCOME, TAKEN } from './admission.js';
+import { SnapshotParts } from '../protocol/snapshot.js';
+import { CANONICAL, intervalOf, isMerged, STATE, type StreamSpec } from '../variant/stream-spec.js';
+import type { Variant } from '../variant/variant.js';
+import { variantOf } from '../variant/variants.js';
 import type { DedupWindow } from './deduplication.js';
 import { type KeySpec, KeyTable } from './key-table.js';
+import { mergedEvent } from './merged-event.js';
+import { ANY_SEQ, type TopicMessage } from './message.js';
+import { OUTCOME, Selection, TAKEN } from './selection.js';
+import { TimedStreams } from './timed-streams.js';
 
 export interface TopicSpec {
   /** The engine's number of the topic; also the alias of its canonical stream on the wire. */
@@ -36,30 +42,6 @@ export interface TopicSpec {
   readonly dedup?: DedupWindow;
 }
 
-/** A message that may follow any. */
-export const ANY_SEQ = -1;
-
-/** A message as its topic takes it. */
-export interface TopicMessage {
-  /** Payload as MessagePack, and the tail if there is no `tail`: `bytes[start, end)`. */
-  readonly bytes: Uint8Array;
-  readonly start: number;
-  readonly end: number;
-  /** The EVENT's optional elements (see `eventTail`), if they do not lie behind the payload already. */
-  readonly tail: Uint8Array | null;
-  /** How many they are, and how many bytes of `bytes` they take. */
-  readonly tailElements: number;
-  readonly inlineTailBytes: number;
-  /** The message that it is to follow, of its key where it has one; ANY_SEQ: any. */
-  readonly ifSeq: number;
-  /** When the engine accepted it, as subscribers are told (ms since the epoch). */
-  readonly timeMs: number;
-  /** The same moment on the monotonic clock (ms): for lags, delays and retention, which a wall clock that is set must not touch. */
-  readonly monotonicMs: number;
-  /** Connection number that must not get the message; 0: everyone gets it. */
-  readonly origin: number;
-}
-
 /** A stream that is derived from the canonical one, with its log. */
 export interface DerivedLog<Log extends FrameLog = FrameLog> {
   readonly spec: StreamSpec;
@@ -68,6 +50,8 @@ export interface DerivedLog<Log extends FrameLog = FrameLog> {
 
 interface DerivedStream<Log extends FrameLog> extends DerivedLog<Log> {
   readonly variant: Variant;
+  /** Made of the key's value, not of what was published. */
+  readonly isMerged: boolean;
 }
 
 /** Threads that may die of one message's frame in a derived stream before it is left out: as many as may die of a message. */
@@ -75,6 +59,7 @@ const DERIVE_ATTEMPTS_MAX = 3;
 
 /** Scratch of this thread: frames are made one after the other. */
 const eventHead = new EventHead();
+const scratchView = new EventView();
 
 const NO_STREAMS: readonly DerivedStream<never>[] = [];
 
@@ -87,26 +72,29 @@ export class Topic<Log extends FrameLog = FrameLog> {
   readonly log: Log;
   /** Of the message for which the last one was not taken. */
   refusedForSeq = 0;
-  readonly #admission: Admission | null;
+  readonly #selection: Selection | null;
   /** The newest message of each key, once the state log is there. */
   #keys: KeyTable | null = null;
   #state: DerivedLog<Log> | null = null;
   #derived: readonly DerivedStream<Log>[] = NO_STREAMS;
+  /** Those that are made at intervals; null: there have been none. */
+  #timed: TimedStreams<Log> | null = null;
 
   constructor(spec: TopicSpec, log: Log) {
     this.spec = spec;
     this.log = log;
-    this.#admission = spec.keys === undefined && spec.dedup === undefined ? null : new Admission(spec, log);
+    this.#selection = spec.keys === undefined && spec.dedup === undefined ? null : new Selection(spec, log);
   }
 
   /** Of all streams but the canonical one. */
   get derived(): readonly DerivedLog<Log>[] {
-    return this.#state === null ? this.#derived : [this.#state, ...this.#derived];
+    const timed = this.#timed?.streams ?? NO_STREAMS;
+    return this.#state === null ? [...this.#derived, ...timed] : [this.#state, ...this.#derived, ...timed];
   }
 
   /** Whether it may refuse any message: then a record of a lane's ring need not have become a frame. */
   get isSelective(): boolean {
-    return this.#admission !== null;
+    return this.#selection !== null;
   }
 
   /**
@@ -114,35 +102,48 @@ export class Topic<Log extends FrameLog = FrameLog> {
    * @returns the message's seq, or an OUTCOME: then `refusedForSeq` says for which message
    */
   publish(message: TopicMessage, ingressPosition: number): number {
-    if (this.#admission !== null) return this.#publishSelected(this.#admission, message, ingressPosition);
+    if (this.#selection !== null) return this.#publishSelected(this.#selection, message, ingressPosition);
     if (message.ifSeq !== ANY_SEQ && message.ifSeq !== this.log.headSeq) return this.judge(message);
     const { bytes, start, end, tail } = message;
     const seq = this.#append(message, bytes, start, end, tail, message.tailElements, ingressPosition);
-    if (this.#derived.length > 0) this.#deriveNewest();
+    if (this.#derived.length > 0) this.#deriveNewest(null);
+    if (this.#timed !== null) this.tick(message.monotonicMs);
     return seq;
+  }
+
+  /** Makes those streams whose time has come. Returns whether there are any. */
+  tick(nowMs: number): boolean {
+    return this.#timed?.tick(nowMs, this.#keys) ?? false;
+  }
+
+  /** When that is to be done next, on the monotonic clock (ms); Infinity: not before the next message. */
+  get nextTickMs(): number {
+    return this.#timed?.nextMs ?? Number.POSITIVE_INFINITY;
   }
 
   /** Whether the message would be taken: TAKEN, or an OUTCOME. */
   judge(message: TopicMessage): number {
-    if (this.#admission !== null) {
-      const outcome = this.#admission.judge(message, this.#keys);
-      this.refusedForSeq = this.#admission.refusedForSeq;
+    if (this.#selection !== null) {
+      const outcome = this.#selection.judge(message, this.#keys);
+      this.refusedForSeq = this.#selection.refusedForSeq;
       return outcome;
     }
     this.refusedForSeq = this.log.headSeq;
     return message.ifSeq === ANY_SEQ || message.ifSeq === this.log.headSeq ? TAKEN : OUTCOME.conflict;
   }
 
-  #publishSelected(admission: Admission, message: TopicMessage, ingressPosition: number): number {
+  #publishSelected(selection: Selection, message: TopicMessage, ingressPosition: number): number {
     const outcome = this.judge(message);
     if (outcome !== TAKEN) return outcome;
     const { bytes, start, end, inlineTailBytes } = message;
-    const { tail, tailElements, key } = admission;
+    const { tail, tailElements, key } = selection;
     const seq = this.#append(message, bytes, start, end - inlineTailBytes, tail, tailElements, ingressPosition);
-    admission.taken(seq, message.monotonicMs);
+    selection.taken(seq, message.monotonicMs);
     const keys = this.#keys;
-    if (keys !== null && (key !== null || keys.spec.isSingle)) this.#keep(keys, key ?? '', this.log.head);
-    if (this.#derived.length > 0) this.#deriveNewest();
+    const isKept = keys !== null && (key !== null || keys.spec.isSingle);
+    if (isKept) this.#keep(keys, key ?? '', this.log.head);
+    if (this.#derived.length > 0) this.#deriveNewest(isKept ? (key ?? '') : null);
+    if (this.#timed !== null) this.tick(message.monotonicMs);
     return seq;
   }
 
@@ -171,9 +172,29 @@ export class Topic<Log extends FrameLog = FrameLog> {
   /** The frame becomes the newest of its key, and the one before it is marked: it may be left out where only the newest counts. */
   #keep(keys: KeyTable, key: string, index: number): void {
     const { log } = this;
-    const before = keys.get(key, log.timeAt(index));
-    keys.put(this.#frameAt(index), log.timeAt(index));
+    const timeMs = log.timeAt(index);
+    const before = keys.get(key, timeMs);
+    const frame = this.#frameAt(index);
+    const base = before === undefined || !keys.spec.merges ? null : keys.frameOf(before);
+    keys.put(base === null ? frame : mergedEvent(base, frame), timeMs);
     if (before !== undefined) log.markSuperseded(before.seq);
+    this.#timed?.noteDeleted(frame);
+  }
+
+  /** The newest message of each key, as this stream's subscribers get it; where there are no keys, the last message. */
+  snapshot(spec: StreamSpec, nowMs: number): { readonly seq: number; readonly parts: readonly Uint8Array[] } {
+    const { log } = this;
+    const seq = log.headSeq;
+    const writer = new SnapshotParts(spec.codec, this.spec, seq, SLICE_MAX_BYTES);
+    const keys = this.#keys;
+    const variant = spec.kind === CANONICAL.kind ? null : variantOf(spec);
+    const add = (frame: Uint8Array): void => {
+      const entry = variant?.entry === undefined ? frame : variant.entry(this.spec, frame);
+      if (entry !== null) writer.add(entry);
+    };
+    if (keys !== null) for (const entry of keys.changedSince(0, nowMs)) add(keys.frameOf(entry));
+    else if (log.retainedFrames > 0) add(this.#frameAt(log.head));
+    return { seq, parts: writer.finish() };
   }
 
   /**
@@ -186,13 +207,34 @@ export class Topic<Log extends FrameLog = FrameLog> {
       return;
     }
     const canonical = this.log;
-    const stream = { spec, log, variant: variantOf(spec) };
+    const stream = { spec, log, variant: variantOf(spec), isMerged: isMerged(spec) };
+    this.#prime(stream.variant);
+    if (intervalOf(spec) > 0) {
+      this.#timed ??= new TimedStreams(this.spec, canonical);
+      this.#timed.add(stream);
+      return;
+    }
     if (log.attemptSeq < canonical.tailSeq) log.skipTo(canonical.tailSeq);
     for (let index = canonical.indexOf(log.attemptSeq); index <= canonical.head; index++) {
       onFrame();
-      this.#derive(stream, index, this.#frameAt(index));
+      this.#derive(stream, index, this.#sourceAt(stream, index));
     }
     this.#derived = [...this.#derived, stream];
+  }
+
+  #prime(variant: Variant): void {
+    const keys = this.#keys;
+    if (variant.prime === undefined || keys === null) return;
+    for (const entry of keys.changedSince(0, Number.NEGATIVE_INFINITY)) variant.prime(keys.frameOf(entry));
+  }
+
+  /** What a stream makes its frame of. Of values that have been replaced since there is only what was published. */
+  #sourceAt({ isMerged: needsValue }: DerivedStream<Log>, index: number): Uint8Array {
+    const frame = this.#frameAt(index);
+    const keys = this.#keys;
+    if (!needsValue || keys === null || !scratchView.read(frame, 0, frame.length)) return frame;
+    const entry = keys.get(scratchView.key ?? '', Number.NEGATIVE_INFINITY);
+    return entry?.seq === this.log.seqAt(index) ? keys.frameOf(entry) : frame;
   }
 
   #openState(log: Log): void {
@@ -212,13 +254,19 @@ export class Topic<Log extends FrameLog = FrameLog> {
   }
 
   closeStream(key: string): void {
+    this.#timed?.remove(key);
     this.#derived = this.#derived.filter(({ spec }) => spec.key !== key);
   }
 
-  #deriveNewest(): void {
+  /** @param key of the message that is kept by it; null: it is not */
+  #deriveNewest(key: string | null): void {
     const { head } = this.log;
     const frame = this.#frameAt(head);
-    for (const stream of this.#derived) this.#derive(stream, head, frame);
+    const keys = this.#keys;
+    for (const stream of this.#derived) {
+      const entry = stream.isMerged && key !== null ? keys?.get(key, Number.NEGATIVE_INFINITY) : undefined;
+      this.#derive(stream, head, entry === undefined ? frame : (keys as KeyTable).frameOf(entry));
+    }
   }
 
   /**

@@ -1,7 +1,8 @@
 // Delivery with everything around it replaced: the event loop, the transports, and topics that append where they stand.
 
 import type { Consumer } from '#src/delivery/consumer.js';
-import { Delivery, type SubscriptionOptions } from '#src/delivery/delivery.js';
+import { Delivery } from '#src/delivery/delivery.js';
+import type { SubscriptionOptions } from '#src/delivery/rows.js';
 import { policyNumber } from '#src/delivery/slow-consumer.js';
 import type { Stream, StreamOptions } from '#src/delivery/stream.js';
 import { DELAY_OF_STREAM } from '#src/delivery/subscription-table.js';
@@ -172,6 +173,9 @@ export class DeliveryLab {
       beforeTurn: () => {},
       onFault: (fault) => this.faults.push(fault),
       onStreamUnused: (stream) => this.unused.push(stream),
+      snapshotFor: () => {
+        throw new Error('a lab has no snapshots');
+      },
     });
   }
 

@@ -3,13 +3,13 @@
 
 import { describe, expect, it } from 'vitest';
 import { SEND_BLOCKED, SEND_OK } from '#src/delivery/sink.js';
-import { POLICY_CONFLATE, POLICY_DISCONNECT, policyNumber } from '#src/delivery/slow-consumer.js';
+import { POLICY_DISCONNECT, policyNumber } from '#src/delivery/slow-consumer.js';
 import { Random, testSeed } from '../ring/random.js';
 import { DeliveryLab, type LabConsumer, type LabTopic } from './delivery-lab.js';
 
 const STEPS = 6_000;
 const RUNS = 4;
-const POLICIES = [policyNumber('drop_oldest'), policyNumber('drop_oldest'), POLICY_CONFLATE, POLICY_DISCONNECT];
+const POLICIES = [policyNumber('drop_oldest'), policyNumber('drop_oldest'), POLICY_DISCONNECT];
 
 /** What one subscription has to get: everything from `next` on that is not its own. */
 interface Expectation {

@@ -3,10 +3,11 @@
 import { describe, expect, it } from 'vitest';
 import { NO_GAPS } from '#src/delivery/delivery-counters.js';
 import { SEND_BLOCKED, SEND_OK } from '#src/delivery/sink.js';
-import { POLICY_CONFLATE, POLICY_DISCONNECT, policyNumber } from '#src/delivery/slow-consumer.js';
+import { POLICY_DISCONNECT, policyNumber } from '#src/delivery/slow-consumer.js';
 import type { Stream } from '#src/delivery/stream.js';
 import { DeliveryLab, type LabStreamOptions } from './delivery-lab.js';
 
+const DROP_OLDEST = policyNumber('drop_oldest');
 const SMALL = { dataBytes: 4096, frames: 8 };
 
 /** One subscriber that is blocked after its first message. */
@@ -34,7 +35,7 @@ function expectLost(lab: DeliveryLab, { counters }: Stream, lost: number) {
 
 describe('a lapped subscriber', () => {
   it('with drop_oldest is told what is gone and goes on with the oldest retained message', () => {
-    const { lab, topic, one, drain } = blockedSubscriber({ shared: SMALL }, policyNumber('drop_oldest'));
+    const { lab, topic, one, drain } = blockedSubscriber({ shared: SMALL }, DROP_OLDEST);
     for (let i = 0; i < 20; i++) topic.publish(i);
     lab.settle();
     expect(one.take()).toEqual([]);
@@ -47,7 +48,7 @@ describe('a lapped subscriber', () => {
   });
 
   it('with drop_oldest on a text connection gets the gap as a message of its own', () => {
-    const { lab, topic, one, drain } = blockedSubscriber({ shared: SMALL }, policyNumber('drop_oldest'), true);
+    const { lab, topic, one, drain } = blockedSubscriber({ shared: SMALL }, DROP_OLDEST, true);
     for (let i = 0; i < 10; i++) topic.publish(i);
     drain();
     expect(one.takeJson()).toEqual([
@@ -57,12 +58,13 @@ describe('a lapped subscriber', () => {
     expectLost(lab, topic.jsonStream, 3);
   });
 
-  it('with conflate gets the newest message', () => {
-    const { lab, topic, one, drain } = blockedSubscriber({ shared: SMALL }, POLICY_CONFLATE);
+  it('in the mode latest gets the newest message', () => {
+    const { lab, topic, one, drain } = blockedSubscriber({ shared: SMALL, mode: 'latest' }, DROP_OLDEST);
     for (let i = 0; i < 20; i++) topic.publish(i);
     drain();
-    expect(one.takeMessages()).toEqual([['1:gap 2-20 conflated', '1:21']]);
-    expectLost(lab, topic.stream, 19);
+    expect(one.takeMessages()).toEqual([['1:gap 2-20 merged', '1:21']]);
+    expectLost(lab, topic.stream, 0);
+    expect([lab.delivery.counters.mergedMessages, topic.stream.counters.mergedMessages]).toEqual([19, 19]);
     topic.publish('next');
     lab.settle();
     expect(one.take()).toEqual(['1:22']);
@@ -119,7 +121,7 @@ describe('a lapped subscriber', () => {
   });
 
   it('in a gathered message does not hold up the others', () => {
-    const { lab, topic, one, drain } = blockedSubscriber({ shared: SMALL }, policyNumber('drop_oldest'));
+    const { lab, topic, one, drain } = blockedSubscriber({ shared: SMALL }, DROP_OLDEST);
     const other = lab.topic();
     one.subscribe(other);
     for (let i = 0; i < 10; i++) topic.publish(i);
@@ -149,7 +151,7 @@ describe('a message without a JSON form that can be held', () => {
 
 describe('limits', () => {
   it('of messages keep the newest so many', () => {
-    const { lab, topic, one, drain } = blockedSubscriber({ maxLagMessages: 3 }, policyNumber('drop_oldest'));
+    const { lab, topic, one, drain } = blockedSubscriber({ maxLagMessages: 3 }, DROP_OLDEST);
     for (let i = 0; i < 10; i++) topic.publish(i);
     lab.settle();
     drain();
@@ -158,7 +160,7 @@ describe('limits', () => {
   });
 
   it('of messages are not exceeded by exactly so many', () => {
-    const { lab, topic, one, drain } = blockedSubscriber({ maxLagMessages: 3 }, policyNumber('drop_oldest'));
+    const { lab, topic, one, drain } = blockedSubscriber({ maxLagMessages: 3 }, DROP_OLDEST);
     for (let i = 0; i < 3; i++) topic.publish(i);
     lab.settle();
     drain();
@@ -167,7 +169,7 @@ describe('limits', () => {
   });
 
   it('of time drop what is too old when it could be sent', () => {
-    const { lab, topic, one, drain } = blockedSubscriber({ maxLagMs: 1000 }, policyNumber('drop_oldest'));
+    const { lab, topic, one, drain } = blockedSubscriber({ maxLagMs: 1000 }, DROP_OLDEST);
     topic.publish('a');
     lab.scheduler.advance(600);
     topic.publish('b');
@@ -180,7 +182,7 @@ describe('limits', () => {
   });
 
   it('of time hold although nothing new was published meanwhile', () => {
-    const { lab, topic, one, drain } = blockedSubscriber({ maxLagMs: 1000 }, policyNumber('drop_oldest'));
+    const { lab, topic, one, drain } = blockedSubscriber({ maxLagMs: 1000 }, DROP_OLDEST);
     topic.publish('a');
     topic.publish('b');
     lab.scheduler.advance(5000);
@@ -204,19 +206,12 @@ describe('limits', () => {
     expect(lab.delivery.counters.lostMessages).toBe(0);
   });
 
-  it('of messages conflate to the newest one', () => {
-    const { topic, one, drain } = blockedSubscriber({ maxLagMessages: 3 }, POLICY_CONFLATE);
-    for (let i = 0; i < 10; i++) topic.publish(i);
-    drain();
-    expect(one.take()).toEqual(['1:gap 2-10 conflated', '1:11']);
-  });
-
-  it('of time conflate to the newest message, however old it is: it is the latest there is', () => {
-    const { lab, topic, one, drain } = blockedSubscriber({ maxLagMs: 1000 }, POLICY_CONFLATE);
+  it.each([{ maxLagMessages: 3 }, { maxLagMs: 1000 }])('%o mean nothing in the mode latest', (limits) => {
+    const { lab, topic, one, drain } = blockedSubscriber({ ...limits, mode: 'latest' }, DROP_OLDEST);
     for (let i = 0; i < 10; i++) topic.publish(i);
     lab.scheduler.advance(5000);
     drain();
-    expect(one.take()).toEqual(['1:gap 2-10 conflated', '1:11']);
+    expect(one.take()).toEqual(['1:gap 2-10 merged', '1:11']);
   });
 });
 
@@ -242,9 +237,9 @@ describe('a subscriber that never drains', () => {
     expect(one.sink.ends).toHaveLength(1);
   });
 
-  it('stays, and is left alone, with drop_oldest and conflate', () => {
-    for (const policy of [policyNumber('drop_oldest'), POLICY_CONFLATE]) {
-      const { lab, topic, one } = blockedSubscriber({ shared: SMALL, maxLagMs: 10 }, policy);
+  it('stays, and is left alone, with drop_oldest and in the mode latest', () => {
+    for (const mode of ['every', 'latest'] as const) {
+      const { lab, topic, one } = blockedSubscriber({ shared: SMALL, maxLagMs: 10, mode }, DROP_OLDEST);
       for (let i = 0; i < 20; i++) topic.publish(i);
       lab.scheduler.advance(5000);
       expect(one.sink.ends).toEqual([]);
@@ -270,7 +265,7 @@ describe('a subscriber that never drains', () => {
   });
 
   it('costs the others nothing: they get everything', () => {
-    const { lab, topic, one } = blockedSubscriber({ shared: SMALL }, policyNumber('drop_oldest'));
+    const { lab, topic, one } = blockedSubscriber({ shared: SMALL }, DROP_OLDEST);
     const other = lab.consumer().subscribe(topic);
     for (let i = 0; i < 100; i++) {
       topic.publish(i);

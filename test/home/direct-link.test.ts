@@ -8,6 +8,7 @@ import { allocateSharedLog } from '#src/log/shared-memory.js';
 import { encode } from '#src/protocol/msgpack.js';
 import { Topic, type TopicSpec } from '#src/topic/topic.js';
 import { JSON_STREAM } from '#src/variant/stream-spec.js';
+import { FakeScheduler } from '../support/fake-scheduler.js';
 import { outgoing } from '../support/outgoing.js';
 import { jsonLogOf, logsWith } from '../topic/topic-home.js';
 
@@ -25,12 +26,8 @@ const SPEC: TopicSpec = {
 };
 
 function newLink(): DirectLink {
-  return new DirectLink({
-    dataMaxBytes: SIZES.dataBytes,
-    framesMax: SIZES.frames,
-    logsMaxBytes: 2 ** 20,
-    retainMs: RETAIN_MS,
-  });
+  const sizes = { dataMaxBytes: SIZES.dataBytes, framesMax: SIZES.frames, logsMaxBytes: 2 ** 20 };
+  return new DirectLink({ ...sizes, retainMs: RETAIN_MS }, new FakeScheduler(), () => {});
 }
 
 function message(monotonicMs: number): OutgoingMessage {

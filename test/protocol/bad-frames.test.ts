@@ -100,8 +100,8 @@ describe('wrong types', () => {
   it('keeps the id of a bad frame, so that the error can be matched', () => {
     problemOf(OP.SUBSCRIBE, 'r9', 5);
     expect(reader).toMatchObject({ op: OP.SUBSCRIBE, id: 'r9' });
-    problemOf(OP.UPDATE, 12, 'topic', {});
-    expect(reader).toMatchObject({ op: OP.UPDATE, id: 12 });
+    problemOf(OP.PRESENCE, 12, 'topic');
+    expect(reader).toMatchObject({ op: OP.PRESENCE, id: 12 });
     problemOf(OP.ACK, 12, 99);
     expect(reader.id).toBeNull();
   });

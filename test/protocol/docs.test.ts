@@ -76,7 +76,7 @@ describe('tables', () => {
     expect(documented).toEqual([...new Set([1000, ...used])].sort((a, b) => a - b));
   });
 
-  it.each(['SUBSCRIBE', 'PUBLISH', 'HISTORY'] as const)('options of %s', (name) => {
+  it.each(['SUBSCRIBE', 'UPDATE', 'PUBLISH', 'HISTORY'] as const)('options of %s', (name) => {
     const expected = Object.entries<OptionSpec>(OPTIONS[name]).map(([key, spec]) => [
       key,
       spec.json ?? '–',
@@ -129,9 +129,11 @@ function form(spec: OptionSpec): string {
       return spec.choices.join(', ');
     case 'boolean':
       return 'boolean';
+    case 'strings':
+      return `list of 1–${spec.maxCount} strings, 1–${spec.maxBytes} bytes`;
     case 'position':
       return `{epoch: string, 1–${messages.EPOCH_MAX_BYTES} bytes, seq: integer, 0–2^53−1}`;
     default:
-      return `${spec.kind}, 0–${spec.max === Number.MAX_SAFE_INTEGER ? '2^53−1' : spec.max}`;
+      return `${spec.kind}, ${spec.min ?? 0}–${spec.max === Number.MAX_SAFE_INTEGER ? '2^53−1' : spec.max}`;
   }
 }

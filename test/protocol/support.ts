@@ -146,6 +146,8 @@ export function encodeAgain({ op, id, topic, alias, payload, options }: ReadFiel
       const payloadBytes = fromHex(payload === '' ? 'c0' : payload);
       return encodeClientFrame({ type: 'publish', id, topic: address, payloadBytes, ...given });
     }
+    case OP.UPDATE:
+      return encodeClientFrame({ type: 'update', id, topic: address, options: (options ?? {}) as ReadOptions });
     case OP.PING:
       return encodeClientFrame({ type: 'ping', id });
     case OP.HISTORY:

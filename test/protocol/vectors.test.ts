@@ -8,9 +8,10 @@ import { msgpackEncoder } from '#src/protocol/encoder-msgpack.js';
 import { EventHead, EventView, eventTail, tailElements } from '#src/protocol/event.js';
 import { eventToJson } from '#src/protocol/json-event.js';
 import { JsonReader } from '#src/protocol/json-reader.js';
-import type { ClientMessage } from '#src/protocol/messages.js';
+import type { ClientMessage, StreamRef } from '#src/protocol/messages.js';
 import { FRAMES, OP, READ_END, READ_FRAME } from '#src/protocol/messages.js';
 import { MsgpackReader } from '#src/protocol/msgpack-reader.js';
+import { SnapshotParts } from '#src/protocol/snapshot.js';
 import {
   type ClientVector,
   concat,
@@ -35,9 +36,16 @@ function messageOf({ message }: ClientVector): ClientMessage {
 }
 
 function call(encoder: FrameEncoder, { method, args, frames }: ServerVector): Uint8Array {
+  if (method === 'snapshot') return snapshot(encoder.codec, args as [StreamRef, number], frames ?? []);
   const ranges = frames?.map((hex) => ({ bytes: fromHex(hex), start: 0, end: fromHex(hex).length }));
   const encode = encoder[method as 'ok'] as (...all: unknown[]) => Uint8Array;
   return encode(...args, ...(ranges === undefined ? [] : [ranges]));
+}
+
+function snapshot(codec: 'msgpack' | 'json', [topic, seq]: [StreamRef, number], events: readonly string[]): Uint8Array {
+  const writer = new SnapshotParts(codec, topic, seq, 15 * 1024);
+  for (const hex of events) writer.add(fromHex(hex));
+  return writer.finish()[0] as Uint8Array;
 }
 
 describe('client vectors', () => {

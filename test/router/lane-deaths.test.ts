@@ -68,7 +68,7 @@ describe('a message that lanes die of', () => {
     }
     lab.advance(100);
     expect(outcomes[0]).toBeInstanceOf(RingcastError);
-    expect(outcomes).toMatchObject([{ code: 'INTERNAL', details: { retry: false } }, 1]);
+    expect(outcomes).toMatchObject([{ code: 'INTERNAL', details: { retry: false } }, { seq: 1 }]);
   });
 });
 

@@ -2,6 +2,7 @@
 
 import { Lane } from '#src/lane/lane.js';
 import { LaneLink } from '#src/lane/lane-link.js';
+import type { StreamParcel, TopicParcel } from '#src/lane/parcels.js';
 import { Replay } from '#src/lane/replay.js';
 import { SharedLogs } from '#src/lane/shared-logs.js';
 import type { FrameLog } from '#src/log/frame-log.js';
@@ -17,6 +18,8 @@ export interface BrokenVariant {
 }
 
 /** What `Replay.find` answers for a message that no predecessor has seen. */
+type LogParcel = StreamParcel | TopicParcel;
+
 const NOT_SEEN = 0;
 
 export const BROKEN_VARIANTS: readonly BrokenVariant[] = [
@@ -52,7 +55,9 @@ export const BROKEN_VARIANTS: readonly BrokenVariant[] = [
     apply: () =>
       faults.replace(LaneLink.prototype, 'leaveTopic', (original) => {
         return function (this: LaneLink, ...[alias, onLeft]: Parameters<LaneLink['leaveTopic']>): void {
-          const its = this.parcels.filter((parcel) => parcel.alias === alias);
+          const its = this.parcels.filter(
+            (parcel) => parcel.kind !== 'snapshot' && parcel.alias === alias,
+          ) as LogParcel[];
           const logs = its.map(({ memory, head }) => new SharedLog(memory, head));
           const derived = its.flatMap(({ kind, spec }, at) =>
             kind === 'stream' ? [{ spec, log: logs[at] as FrameLog }] : [],
@@ -84,7 +89,9 @@ export const BROKEN_VARIANTS: readonly BrokenVariant[] = [
       });
       faults.replace(LaneLink.prototype, 'closeStream', (original) => {
         return function (this: LaneLink, ...operands: Parameters<LaneLink['closeStream']>): void {
-          const parcel = this.parcels.findLast(({ kind, alias }) => kind === 'stream' && alias === operands[0]);
+          const parcel = this.parcels.findLast(({ kind, alias }) => kind === 'stream' && alias === operands[0]) as
+            | StreamParcel
+            | undefined;
           original.apply(this, operands as never);
           if (parcel !== undefined) sharedLogs?.give(new SharedLog(parcel.memory, parcel.head));
         };

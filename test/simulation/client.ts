@@ -374,7 +374,8 @@ export class Client implements GroupSink {
   #gap(topic: string | undefined, fromSeq: number, toSeq: number, reason: string): void {
     const following = this.#following(topic, `a gap from ${fromSeq}`);
     const { entry } = following.record;
-    const stream = entry.streamOf(this.session.consumer.spec.key);
+    const { key } = this.session.consumer.spec;
+    const stream = entry.streamOf(key) ?? entry.streamOf(key, 'latest');
     this.#world.trace(() => `${this.name}: gap ${fromSeq}–${toSeq} of ${topic} (${reason})`);
     this.#world.checker.gap(following, this.number, fromSeq, toSeq, reason, stream?.log ?? entry.log);
   }

@@ -39,7 +39,7 @@ export interface HeardAnswer {
 }
 
 export interface HeardOther {
-  readonly type: 'welcome' | 'notice' | 'unsubscribed' | 'pong';
+  readonly type: 'welcome' | 'notice' | 'unsubscribed' | 'pong' | 'snapshot';
   readonly id: RequestId;
   readonly topic: string;
   readonly fields: Readonly<Record<string, unknown>>;
@@ -68,6 +68,8 @@ function jsonMessage(message: ClientMessage): object {
       const { id, noEcho } = message.options ?? {};
       return { ...head, topic: message.topic, message: { id, payload }, no_echo: noEcho };
     }
+    case 'update':
+      return { ...head, topic: message.topic, mode: message.options.mode, max_rate: message.options.maxRate };
     case 'ping':
       return head;
     case 'history':

@@ -9,6 +9,7 @@ import type { LaneEvents } from '#src/lane/supervised-lane.js';
 import { encode } from '#src/protocol/msgpack.js';
 import type { Scheduler } from '#src/time/loop.js';
 import { createMonotonicClock } from '#src/time/monotonic.js';
+import { FakeScheduler } from '../support/fake-scheduler.js';
 import { outgoing } from '../support/outgoing.js';
 import { SteppedThreads, testClock } from '../support/stepped-threads.js';
 import type { HomeSizes, OpenHome, TopicHome } from './topic-home.js';
@@ -17,12 +18,8 @@ const STALL_MS = 60_000;
 const HEAP_BYTES = 64 * 2 ** 20;
 
 export const openDirect: OpenHome = async ({ dataBytes, frames }) => {
-  const link = new DirectLink({
-    dataMaxBytes: dataBytes,
-    framesMax: frames,
-    logsMaxBytes: 2 ** 30,
-    retainMs: 3_600_000,
-  });
+  const sizes = { dataMaxBytes: dataBytes, framesMax: frames, logsMaxBytes: 2 ** 30 };
+  const link = new DirectLink({ ...sizes, retainMs: 3_600_000 }, new FakeScheduler(), () => {});
   return { link, nowMs: testClock.nowMs, settle: async () => {}, close: async () => {} };
 };
 

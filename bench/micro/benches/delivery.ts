@@ -99,7 +99,14 @@ interface Setup {
 
 const DEFAULTS: Setup = { subscribers: 1024, streams: 1, frames: 1, isHot: true, isText: false };
 
-const NO_EVENTS = { beforeTurn: () => {}, onFault: () => {}, onStreamUnused: () => {} };
+const NO_EVENTS = {
+  beforeTurn: () => {},
+  onFault: () => {},
+  onStreamUnused: () => {},
+  snapshotFor: () => {
+    throw new Error('there are no snapshots here');
+  },
+};
 
 /** One operation: messages arrive, everyone is marked and flushed. */
 class Turns {

@@ -1,5 +1,5 @@
 /**
- * Admission: whether a topic takes a message: not twice, not an older version than its key has, not behind another one than it
+ * Selection: whether a topic takes a message: not twice, not an older version than its key has, not behind another one than it
  * is meant for, not without a key where one is needed.
  */
 
@@ -10,7 +10,8 @@ import { utf8Length } from '../protocol/utf8.js';
 import { FieldScan, parsePath } from '../variant/field-scan.js';
 import { Deduplication } from './deduplication.js';
 import type { KeyTable } from './key-table.js';
-import { ANY_SEQ, type TopicMessage, type TopicSpec } from './topic.js';
+import { ANY_SEQ, type TopicMessage } from './message.js';
+import type { TopicSpec } from './topic.js';
 
 /** What becomes of a message that a topic does not take. Below the results of a link, above which are seqs. */
 export const OUTCOME = {
@@ -29,10 +30,13 @@ export const OUTCOME = {
 /** The message is taken. */
 export const TAKEN = 0;
 
+/** By how much the head of a map grows with its entries, at most. */
+const MAP_HEAD_BYTES = 5;
+
 const NO_BYTES = new Uint8Array(0);
 
 /** Writer and reader: the topic's home. Its fields are those of the message that was judged last. */
-export class Admission {
+export class Selection {
   /** Null: the message has none, or the topic keeps nothing by key. */
   key: string | null = null;
   /** Of the message that this one was refused for. */
@@ -69,7 +73,9 @@ export class Admission {
     if (newest !== undefined && version !== null && (newest.version ?? version) > version)
       return this.#refuse(OUTCOME.stale, newest.seq);
     if (key === null && this.key !== null) this.#addKey(this.key);
-    const frameBytes = EVENT_HEAD_MAX_BYTES + this.#payloadBytes(message) + this.tail.length;
+    const merged =
+      newest !== undefined && keys?.spec.merges === true ? keys.frameOf(newest).length + MAP_HEAD_BYTES : 0;
+    const frameBytes = EVENT_HEAD_MAX_BYTES + this.#payloadBytes(message) + this.tail.length + merged;
     if (isKept && !keys.makeRoomFor(this.key ?? '', frameBytes, nowMs)) return this.#refuse(OUTCOME.keysFull, last);
     return TAKEN;
   }

@@ -1,0 +1,126 @@
+/**
+ * Snapshots: what a topic has of each key, for those who begin, or go on, with that. A snapshot is a short log: whoever asks
+ * while one is made, or a moment later, shares it; delivery sends it like anything else, then goes on behind it.
+ */
+
+import type { Delivery } from '../delivery/delivery.js';
+import { ENDED_LOG, type Stream } from '../delivery/stream.js';
+import type { TopicSnapshot } from '../home/link.js';
+import type { FrameLog } from '../log/frame-log.js';
+import { FRAMES_MIN } from '../log/layout.js';
+import { PlainLog } from '../log/plain-log.js';
+import type { Clock } from '../time/loop.js';
+import type { TopicEntry } from './topic-entry.js';
+
+/** So long a snapshot serves others: less than anybody minds, longer than a crowd takes to ask (ms). */
+const SHARED_MS = 250;
+
+interface Round {
+  readonly entry: TopicEntry;
+  /** Where its subscribers go on. */
+  readonly live: Stream;
+  readonly stream: Stream;
+  /** Infinity: it is being made. */
+  filledMs: number;
+}
+
+/** Writer and reader: the accept thread. */
+export class Snapshots {
+  readonly #delivery: Delivery;
+  readonly #clock: Clock;
+  /** Those that others may share, by the stream that they lead to. */
+  readonly #newest = new Map<Stream, Round>();
+  readonly #rounds = new Map<Stream, Round>();
+
+  constructor(delivery: Delivery, clock: Clock) {
+    this.#delivery = delivery;
+    this.#clock = clock;
+  }
+
+  /** A stream that brings a snapshot to its subscribers, from cursor 1 on, who then go on with `live`. */
+  streamFor(entry: TopicEntry, live: Stream): Stream {
+    const newest = this.#newest.get(live);
+    if (newest !== undefined && this.#serves(newest)) return newest.stream;
+    const { alias, topic, spec } = live.options;
+    const stream = this.#delivery.addStream({
+      ...{ alias, topic, spec, isHot: live.isHot, log: ENDED_LOG, successor: live },
+      ...{ maxDelayMs: 0, maxLagMessages: 0, maxLagMs: 0 },
+    });
+    const round: Round = { entry, live, stream, filledMs: Number.POSITIVE_INFINITY };
+    this.#rounds.set(stream, round);
+    this.#newest.set(live, round);
+    this.#ask(round);
+    return stream;
+  }
+
+  /** Streams of the topic with subscribers who wait for a snapshot, or read one. */
+  streamsOf(entry: TopicEntry): Stream[] {
+    return [...this.#rounds.values()].filter((round) => round.entry === entry).map(({ stream }) => stream);
+  }
+
+  /** Ends those of a topic that is no more; returns those with subscribers, which are to be told. */
+  forget(entry: TopicEntry): Stream[] {
+    const ended: Stream[] = [];
+    for (const round of [...this.#rounds.values()]) {
+      if (round.entry !== entry) continue;
+      this.#forget(round);
+      if (round.stream.subscriberCount > 0) ended.push(round.stream);
+      else this.#delivery.removeStream(round.stream, () => {});
+    }
+    return ended;
+  }
+
+  /** Ends those that nobody reads any more. */
+  sweep(): void {
+    for (const round of [...this.#rounds.values()]) {
+      const isOver = round.filledMs + SHARED_MS < this.#clock.nowMs();
+      if (!isOver || round.stream.subscriberCount > 0) continue;
+      this.#forget(round);
+      this.#delivery.removeStream(round.stream, () => {});
+    }
+  }
+
+  #forget(round: Round): void {
+    this.#rounds.delete(round.stream);
+    if (this.#newest.get(round.live) === round) this.#newest.delete(round.live);
+  }
+
+  #serves({ stream, live, filledMs }: Round): boolean {
+    if (filledMs === Number.POSITIVE_INFINITY) return true;
+    return filledMs + SHARED_MS > this.#clock.nowMs() && stream.successorCursor >= live.log.tailSeq;
+  }
+
+  #ask(round: Round): void {
+    const { entry, stream } = round;
+    entry.link.snapshot(entry.spec.alias, stream.options.spec, (snapshot) => {
+      if (!this.#rounds.has(stream)) return;
+      // Its home changes meanwhile.
+      if (snapshot === null) this.#ask(round);
+      else this.#fill(round, snapshot);
+    });
+  }
+
+  #fill(round: Round, { seq, parts }: TopicSnapshot): void {
+    const nowMs = this.#clock.nowMs();
+    round.filledMs = nowMs;
+    round.live.log.refresh();
+    this.#delivery.fill(round.stream, logOf(parts, nowMs), seq + 1);
+  }
+}
+
+/** A log of these frames, which takes what they take. */
+function logOf(parts: readonly Uint8Array[], nowMs: number): FrameLog {
+  const bytes = parts.reduce((sum, { length }) => sum + length, 0);
+  const sizes = { dataBytes: powerOfTwoFrom(bytes), frames: powerOfTwoFrom(Math.max(FRAMES_MIN, parts.length + 2)) };
+  const log = new PlainLog({ ...sizes, retainMs: Number.POSITIVE_INFINITY, historyMessages: 0, historyBytes: 0 });
+  for (const [index, part] of parts.entries()) {
+    log.begin(part.length, nowMs, 0, 0);
+    log.write(part, 0, part.length);
+    log.commit(index + 1);
+  }
+  return log;
+}
+
+function powerOfTwoFrom(value: number): number {
+  return 2 ** Math.ceil(Math.log2(value));
+}

@@ -1,0 +1,146 @@
+/** Subscription plan: where a subscription begins and how it is read, made of what is asked for and what its topic's rule says. */
+
+import type { SubscriptionOptions } from '../delivery/rows.js';
+import { policyNumber } from '../delivery/slow-consumer.js';
+import type { Stream } from '../delivery/stream.js';
+import { DELAY_OF_STREAM } from '../delivery/subscription-table.js';
+import type { TopicDirectory } from '../directory/topic-directory.js';
+import type { Recovery, TopicEntry } from '../directory/topic-entry.js';
+import { RingcastError } from '../errors.js';
+import type { ReadMode, ReadOptions, SubscribeOptions } from '../protocol/messages.js';
+import { parsePath } from '../variant/field-scan.js';
+import { compileFilter } from '../variant/filter.js';
+import { type StreamSpec, type ViewWishes, viewSpec } from '../variant/stream-spec.js';
+import { unrecoverable } from './refusals.js';
+
+export interface SubscriptionPlan {
+  readonly spec: StreamSpec;
+  readonly mode: ReadMode;
+  readonly policy: number;
+  /** DELAY_OF_STREAM or ms. */
+  readonly delayMs: number;
+  /** The seq wanted next. */
+  readonly cursor: number;
+  /** Begins with the newest message of each key. */
+  readonly isSnapshot: boolean;
+  /** Whether it goes on at the position that was asked for; undefined: none was. */
+  readonly recovered: boolean | undefined;
+}
+
+/** What of a plan an UPDATE changes. */
+export type Reading = Pick<SubscriptionPlan, 'spec' | 'mode' | 'policy' | 'delayMs'>;
+
+/** When it is asked: on the monotonic clock, and as subscribers know the time. */
+export interface Moment {
+  readonly monotonicMs: number;
+  readonly timeMs: number;
+}
+
+/** @param plain what who asks gets without wishes. Throws RingcastError: BAD_REQUEST, UNRECOVERABLE_POSITION */
+export function planOf(entry: TopicEntry, plain: StreamSpec, options: SubscribeOptions, now: Moment): SubscriptionPlan {
+  const reading = readingOf(entry, plain, options);
+  const recovery = recoveryOf(entry, options, now);
+  // A delta is of a value that the subscriber has to have.
+  const isSnapshot = options.snapshot === true || options.delta === true;
+  if (recovery === null) {
+    const cursor = entry.cursorFor(options.lastN ?? 0);
+    return { ...reading, cursor, isSnapshot, recovered: undefined };
+  }
+  const { cursor, isRecovered } = recovery;
+  const onGap = options.onGap ?? (entry.spec.keys === undefined ? 'history' : 'snapshot');
+  if (!isRecovered && onGap === 'error') throw unrecoverable(entry);
+  return {
+    ...reading,
+    cursor,
+    isSnapshot: isSnapshot || (!isRecovered && onGap === 'snapshot'),
+    recovered: isRecovered,
+  };
+}
+
+/** A subscription that can begin now. */
+export interface Start {
+  readonly stream: Stream;
+  readonly options: SubscriptionOptions;
+  /** The last message before the first one that it gets; with a snapshot the newest one, which that may be behind. */
+  readonly seq: number;
+  readonly recovered: boolean | undefined;
+}
+
+export function beginOf(topics: TopicDirectory, entry: TopicEntry, plan: SubscriptionPlan): Start {
+  const { spec, mode, policy, delayMs, cursor, isSnapshot } = plan;
+  const { log } = entry;
+  const live = topics.streamOf(entry, spec, mode, Math.max(cursor, log.tailSeq));
+  const askedUntil = log.headSeq;
+  if (isSnapshot) {
+    const stream = topics.snapshotFor(live);
+    const options = { cursor: 1, policy, delayMs, askedUntil };
+    return { stream, options, seq: askedUntil, recovered: plan.recovered };
+  }
+  // A stream that somebody has begun before may not reach back as far as the topic.
+  const recovered = plan.recovered === undefined ? undefined : plan.recovered && cursor >= live.log.tailSeq;
+  return { stream: live, options: { cursor, policy, delayMs, askedUntil }, seq: cursor - 1, recovered };
+}
+
+/** How a subscription is read. Throws RingcastError BAD_REQUEST for wishes that contradict each other. */
+export function readingOf(entry: TopicEntry, plain: StreamSpec, options: Wishes): Reading {
+  const { settings } = entry;
+  const policy = options.policy ?? settings.slowConsumerPolicy;
+  const { maxRate } = options;
+  if (maxRate !== undefined && options.mode === 'every')
+    throw new RingcastError('BAD_REQUEST', 'maxRate leaves messages out, which the mode every does not');
+  const isLatest =
+    options.mode === 'latest' || maxRate !== undefined || (options.mode === undefined && policy === 'conflate');
+  if (options.delta === true && isLatest)
+    throw new RingcastError('BAD_REQUEST', 'a delta follows the one before: it goes with the mode every');
+  const view = viewOf(entry, plain.codec, options, isLatest);
+  const spec = Object.keys(view).length === 1 ? plain : viewSpec(view);
+  const delayMs = options.maxDelayMs ?? DELAY_OF_STREAM;
+  return { spec, mode: isLatest ? 'latest' : 'every', policy: policyNumber(policy), delayMs };
+}
+
+/** What makes a stream, and how it is read. */
+type Wishes = ReadOptions & Pick<SubscribeOptions, 'filter' | 'track' | 'fields' | 'delta' | 'deltaFullEvery'>;
+
+function viewOf(entry: TopicEntry, codec: 'msgpack' | 'json', options: Wishes, isLatest: boolean): ViewWishes {
+  const { filter, fields, track, delta, deltaFullEvery, maxRate } = options;
+  if (track === true && filter === undefined) throw new RingcastError('BAD_REQUEST', 'track goes with a filter');
+  if (deltaFullEvery !== undefined && delta !== true)
+    throw new RingcastError('BAD_REQUEST', 'deltaFullEvery goes with delta');
+  const view: ViewWishes = {
+    codec,
+    ...(filter === undefined ? {} : { filter: compileFilter(filter).normalised }),
+    ...(track === true ? { track } : {}),
+    ...(fields === undefined ? {} : { fields: normalFields(fields) }),
+    ...(delta === true ? { delta } : {}),
+    ...(deltaFullEvery === undefined ? {} : { deltaFullEvery }),
+    ...(maxRate === undefined ? {} : { intervalMs: 1000 / maxRate }),
+  };
+  // Who does not get all that is published gets values: parts of them say nothing.
+  const needsValues = entry.spec.keys?.merges === true && (isLatest || Object.keys(view).length > 1);
+  return needsValues ? { ...view, isMerged: true } : view;
+}
+
+/** Sorted, each once, and none that lies in another. Throws BAD_REQUEST. */
+function normalFields(fields: readonly string[]): string[] {
+  for (const field of fields) parsePath(field);
+  const sorted = [...new Set(fields)].sort();
+  return sorted.filter((field) => !sorted.some((other) => field.startsWith(`${other}.`)));
+}
+
+/** Null: no position is asked for. */
+function recoveryOf(entry: TopicEntry, { since, sinceTime, lastN }: SubscribeOptions, now: Moment): Recovery | null {
+  if (since === undefined && sinceTime === undefined) return null;
+  if ((since !== undefined && sinceTime !== undefined) || lastN !== undefined)
+    throw new RingcastError('BAD_REQUEST', 'of lastN, since and sinceTime only one can be asked for');
+  if (since !== undefined) return entry.recoveryFrom(since);
+  return entry.recoveryFromTime(now.monotonicMs - (now.timeMs - (sinceTime as number)));
+}
+
+/** What somebody wanted who reads a stream; how else it is read is no part of it. */
+export function wishesOf({ options: { spec } }: Stream): Wishes {
+  if (spec.kind !== 'view') return {};
+  const { filter, track, fields, delta, deltaFullEvery, intervalMs } = spec.options as ViewWishes;
+  const given = { filter, track, fields, delta, deltaFullEvery };
+  const wishes = Object.fromEntries(Object.entries(given).filter(([, value]) => value !== undefined)) as Wishes;
+  return intervalMs === undefined ? wishes : { ...wishes, maxRate: 1000 / intervalMs };
+}

@@ -1,0 +1,168 @@
+/**
+ * Timed streams: those whose subscribers want the newest message of each key so many times a second, and no more. A stream is made
+ * when a message comes and its interval is over, or later, when it is; the cost is that of the keys that have changed, whatever the
+ * number of messages and of subscribers.
+ */
+
+import type { FrameLog } from '../log/frame-log.js';
+import { GAP_MARK, MERGED_MARK } from '../log/layout.js';
+import { jsonEncoder } from '../protocol/encoder-json.js';
+import { msgpackEncoder } from '../protocol/encoder-msgpack.js';
+import { EventView } from '../protocol/event.js';
+import { intervalOf } from '../variant/stream-spec.js';
+import type { Variant } from '../variant/variant.js';
+import type { KeyTable } from './key-table.js';
+import type { DerivedLog, TopicSpec } from './topic.js';
+
+interface TimedStream<Log extends FrameLog> extends DerivedLog<Log> {
+  readonly variant: Variant;
+  readonly isMerged: boolean;
+}
+
+interface Timing {
+  /** When it was made last, on the monotonic clock (ms). */
+  madeMs: number;
+  readonly intervalMs: number;
+}
+
+/** The end of a key, which the key table does not remember. */
+interface Deletion {
+  readonly seq: number;
+  readonly key: string;
+  readonly frame: Uint8Array;
+}
+
+/** Ends of keys that are remembered until all streams have told them; beyond it the oldest are not told. */
+const DELETIONS_MAX = 10_000;
+
+const view = new EventView();
+
+/** Writer and reader: the topic's home. */
+export class TimedStreams<Log extends FrameLog> {
+  streams: readonly TimedStream<Log>[] = [];
+  readonly #spec: TopicSpec;
+  readonly #canonical: FrameLog;
+  readonly #timings = new Map<string, Timing>();
+  #deletions: Deletion[] = [];
+
+  constructor(spec: TopicSpec, canonical: FrameLog) {
+    this.#spec = spec;
+    this.#canonical = canonical;
+  }
+
+  add(stream: TimedStream<Log>): void {
+    this.streams = [...this.streams, stream];
+    this.#timings.set(stream.spec.key, { madeMs: Number.NEGATIVE_INFINITY, intervalMs: intervalOf(stream.spec) });
+  }
+
+  remove(key: string): void {
+    this.streams = this.streams.filter(({ spec }) => spec.key !== key);
+    this.#timings.delete(key);
+  }
+
+  /** When a stream is to be made next, on the monotonic clock (ms); Infinity: there is nothing to say. */
+  get nextMs(): number {
+    let next = Number.POSITIVE_INFINITY;
+    for (const stream of this.streams) if (this.#hasNews(stream)) next = Math.min(next, this.#dueMs(stream));
+    return next;
+  }
+
+  /** A message was kept: remembered if it is the end of its key. */
+  noteDeleted(frame: Uint8Array): void {
+    if (this.streams.length === 0 || !view.read(frame, 0, frame.length) || view.change !== 'delete') return;
+    this.#deletions.push({ seq: view.seq, key: view.key ?? '', frame: frame.slice() });
+    if (this.#deletions.length > DELETIONS_MAX) this.#deletions.shift();
+  }
+
+  /** Makes those whose time has come. Returns whether there were any. */
+  tick(nowMs: number, keys: KeyTable | null): boolean {
+    let hasMade = false;
+    for (const stream of this.streams) {
+      if (!this.#hasNews(stream) || this.#dueMs(stream) > nowMs) continue;
+      (this.#timings.get(stream.spec.key) as Timing).madeMs = nowMs;
+      this.#make(stream, keys, nowMs);
+      hasMade = true;
+    }
+    if (hasMade && this.#deletions.length > 0) this.#forgetTold();
+    return hasMade;
+  }
+
+  #hasNews({ log }: TimedStream<Log>): boolean {
+    return this.#canonical.headSeq >= log.attemptSeq;
+  }
+
+  #dueMs({ spec }: TimedStream<Log>): number {
+    const { madeMs, intervalMs } = this.#timings.get(spec.key) as Timing;
+    return madeMs + intervalMs;
+  }
+
+  #make(stream: TimedStream<Log>, keys: KeyTable | null, nowMs: number): void {
+    const { log, variant } = stream;
+    let next = log.attemptSeq;
+    for (const { seq, frame } of this.#newest(next, keys, nowMs)) {
+      const bytes = this.#form(variant, frame);
+      if (bytes === null) continue;
+      if (seq > next)
+        this.#append(stream, this.#merged(stream, next, seq - 1), seq - 1, MERGED_MARK, seq - next, nowMs);
+      if (bytes.length * 2 <= log.frameMaxBytes && log.canHold(bytes.length))
+        this.#append(stream, bytes, seq, 0, 0, nowMs);
+      else this.#append(stream, variant.gap(this.#spec, seq), seq, GAP_MARK, 0, nowMs);
+      next = seq + 1;
+    }
+    const { headSeq } = this.#canonical;
+    if (next <= headSeq) log.notePassed(headSeq);
+  }
+
+  /** The newest message of each key since `fromSeq`, in their order. */
+  *#newest(fromSeq: number, keys: KeyTable | null, nowMs: number): Iterable<{ seq: number; frame: Uint8Array }> {
+    const { headSeq, head, retainedFrames } = this.#canonical;
+    if (keys === null) {
+      if (retainedFrames === 0) return;
+      const frame = new Uint8Array(this.#canonical.sliceBytes(head, head + 1));
+      this.#canonical.copy(head, head + 1, frame, 0);
+      yield { seq: headSeq, frame };
+      return;
+    }
+    const ended = this.#deletions.filter(({ seq, key }) => seq >= fromSeq && keys.get(key, nowMs) === undefined);
+    for (const entry of keys.changedSince(fromSeq, nowMs)) {
+      while (ended.length > 0 && ended[0].seq < entry.seq) yield ended.shift() as Deletion;
+      yield { seq: entry.seq, frame: keys.frameOf(entry) };
+    }
+    yield* ended;
+  }
+
+  #form(variant: Variant, frame: Uint8Array): Uint8Array | null {
+    try {
+      return variant.derive(this.#spec, frame);
+    } catch {
+      return null;
+    }
+  }
+
+  #merged({ spec }: TimedStream<Log>, fromSeq: number, toSeq: number): Uint8Array {
+    const encoder = spec.codec === 'json' ? jsonEncoder : msgpackEncoder;
+    return encoder.gap(this.#spec, fromSeq, toSeq, 'merged');
+  }
+
+  #append(
+    { log }: TimedStream<Log>,
+    bytes: Uint8Array,
+    seq: number,
+    mark: number,
+    origin: number,
+    nowMs: number,
+  ): void {
+    if (!log.canHold(bytes.length)) {
+      log.skipTo(seq + 1);
+      return;
+    }
+    log.begin(bytes.length, nowMs, mark, origin);
+    log.write(bytes, 0, bytes.length);
+    log.commit(seq);
+  }
+
+  #forgetTold(): void {
+    const told = Math.min(...this.streams.map(({ log }) => log.attemptSeq));
+    this.#deletions = this.#deletions.filter(({ seq }) => seq >= told);
+  }
+}

@@ -1,0 +1,17 @@
+/** Variant: how the frames of a derived stream are made of canonical ones. Once per message, wherever the topic lives. */
+
+import type { StreamRef } from '../protocol/messages.js';
+
+export interface Variant {
+  /**
+   * The frame of a message in this stream, made of its canonical one; null: the message is none of this stream's. Throws
+   * when it has no form here: then `gap` takes its place. The canonical frame is shared by all variants, and not kept.
+   */
+  derive(topic: StreamRef, frame: Uint8Array): Uint8Array | null;
+  /** Tells a subscriber that it misses message `seq`, which has no form here, or one too large for the stream's log. */
+  gap(topic: StreamRef, seq: number): Uint8Array;
+  /** The EVENT of a key's newest message as it stands in a snapshot; null: it is not in it. Without: the canonical one. */
+  entry?(topic: StreamRef, frame: Uint8Array): Uint8Array | null;
+  /** Is told the newest message of a key before its first `derive`. */
+  prime?(frame: Uint8Array): void;
+}

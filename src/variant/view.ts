@@ -1,0 +1,146 @@
+/**
+ * View: what of a topic's messages a group of subscribers wants: those that a filter lets through, some of their fields,
+ * what has changed of them, the newest of each key so many times a second. A stream of its own, made once per message.
+ *
+ * It remembers of each key what it has said last. Whoever begins one, or goes on with one after its home has died, tells it
+ * the newest message of each key first (`prime`).
+ */
+
+import { jsonEncoder } from '../protocol/encoder-json.js';
+import { msgpackEncoder } from '../protocol/encoder-msgpack.js';
+import { EventHead, EventView, eventTail, tailElements } from '../protocol/event.js';
+import { eventToJson } from '../protocol/json-event.js';
+import type { EventChange, StreamRef } from '../protocol/messages.js';
+import { deltaOf } from './delta.js';
+import { FieldScan } from './field-scan.js';
+import { compileFilter, type Filter } from './filter.js';
+import { isEqual } from './map-entries.js';
+import { Projection } from './projection.js';
+import type { ViewWishes } from './stream-spec.js';
+import type { Variant } from './variant.js';
+
+/** Keys that are remembered; when there are more, all are forgotten: each is said whole once more. */
+const KEYS_MAX = 100_000;
+
+const NIL = Uint8Array.of(0xc0);
+const NO_BYTES = new Uint8Array(0);
+
+/** What has been said of a key. */
+interface Said {
+  /** The filter let its newest message through. */
+  isIn: boolean;
+  /** The payload that subscribers have; empty: none is kept. */
+  payload: Uint8Array;
+  /** Deltas since the last whole one. */
+  deltas: number;
+}
+
+const view = new EventView();
+const head = new EventHead();
+
+/** Bound to one stream. */
+export class View implements Variant {
+  readonly #options: ViewWishes;
+  readonly #filter: Filter | null;
+  readonly #scan: FieldScan | null;
+  readonly #projection: Projection | null;
+  readonly #byKey = new Map<string, Said>();
+
+  /** Throws BAD_REQUEST: a filter that does not parse, a field that is none. */
+  constructor(options: ViewWishes) {
+    this.#options = options;
+    this.#filter = options.filter === undefined ? null : compileFilter(options.filter);
+    this.#scan = this.#filter === null ? null : new FieldScan(this.#filter.paths);
+    this.#projection = options.fields === undefined ? null : new Projection(options.fields);
+  }
+
+  derive(topic: StreamRef, frame: Uint8Array): Uint8Array | null {
+    this.#read(frame);
+    const { key, change } = view;
+    const isDelete = change === 'delete';
+    const before = this.#byKey.get(key ?? '');
+    const isIn = !isDelete && this.#letsIn(frame);
+    if (!isIn) {
+      this.#byKey.delete(key ?? '');
+      if (isDelete) return this.#frame(topic, NIL, 'delete');
+      return before?.isIn === true && this.#options.track === true ? this.#frame(topic, NIL, 'leave') : null;
+    }
+    const payload = this.#payload(frame);
+    // A projection of what is no map says nothing.
+    if (payload === null) return null;
+    const isSame =
+      before !== undefined && isEqual(before.payload, 0, before.payload.length, payload, 0, payload.length);
+    if (this.#projection !== null && isSame && before.payload.length > 0) return null;
+    const delta = this.#deltaTo(before, payload);
+    this.#remember(key ?? '', payload, delta === null ? 0 : (before?.deltas ?? 0) + 1);
+    return delta === null ? this.#frame(topic, payload, null) : this.#frame(topic, delta, 'delta');
+  }
+
+  /** The whole value, as those get it who begin with it; null: it is none of theirs. */
+  entry(topic: StreamRef, frame: Uint8Array): Uint8Array | null {
+    this.#read(frame);
+    if (!this.#letsIn(frame)) return null;
+    const payload = this.#payload(frame);
+    return payload === null ? null : this.#event(topic, payload, null);
+  }
+
+  prime(frame: Uint8Array): void {
+    this.#read(frame);
+    if (!this.#letsIn(frame)) return;
+    const payload = this.#payload(frame);
+    if (payload !== null) this.#remember(view.key ?? '', payload, 0);
+  }
+
+  gap(topic: StreamRef, seq: number): Uint8Array {
+    const encoder = this.#options.codec === 'json' ? jsonEncoder : msgpackEncoder;
+    return encoder.gap(topic, seq, seq, 'too_large');
+  }
+
+  #read(frame: Uint8Array): void {
+    if (!view.read(frame, 0, frame.length)) throw new Error('not a canonical EVENT frame');
+  }
+
+  #letsIn(frame: Uint8Array): boolean {
+    const filter = this.#filter;
+    if (filter === null || this.#scan === null) return true;
+    return this.#scan.scan(frame, view.payloadStart, view.payloadEnd) && filter.matches(this.#scan);
+  }
+
+  /** Null: it has no fields. */
+  #payload(frame: Uint8Array): Uint8Array | null {
+    const { payloadStart, payloadEnd } = view;
+    if (this.#projection !== null) return this.#projection.of(frame, payloadStart, payloadEnd);
+    return frame.subarray(payloadStart, payloadEnd);
+  }
+
+  /** Null: the payload is to be said whole. */
+  #deltaTo(before: Said | undefined, payload: Uint8Array): Uint8Array | null {
+    const { delta, deltaFullEvery } = this.#options;
+    if (delta !== true || before === undefined || before.payload.length === 0) return null;
+    if (deltaFullEvery !== undefined && before.deltas + 1 >= deltaFullEvery) return null;
+    return deltaOf(before.payload, payload);
+  }
+
+  #remember(key: string, payload: Uint8Array, deltas: number): void {
+    const keepsPayload = this.#projection !== null || this.#options.delta === true;
+    if (!keepsPayload && this.#options.track !== true) return;
+    if (this.#byKey.size >= KEYS_MAX && !this.#byKey.has(key)) this.#byKey.clear();
+    this.#byKey.set(key, { isIn: true, payload: keepsPayload ? payload.slice() : NO_BYTES, deltas });
+  }
+
+  #frame(topic: StreamRef, payload: Uint8Array, change: EventChange | null): Uint8Array {
+    const event = this.#event(topic, payload, change);
+    return this.#options.codec === 'json' ? eventToJson(topic.topic, event, 0, event.length) : event;
+  }
+
+  #event({ alias }: StreamRef, payload: Uint8Array, change: EventChange | null): Uint8Array {
+    const { seq, time, key, id, version } = view;
+    const tail = eventTail({ key, id, version, change });
+    const headBytes = head.write(alias, seq, time, tailElements(tail));
+    const event = new Uint8Array(headBytes + payload.length + tail.length);
+    event.set(head.bytes.subarray(0, headBytes));
+    event.set(payload, headBytes);
+    event.set(tail, headBytes + payload.length);
+    return event;
+  }
+}

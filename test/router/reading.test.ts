@@ -1,0 +1,390 @@
+// How a topic's messages are read: snapshots, the newest of each key, rates, fields, filters, deltas; and changed while it lasts.
+
+import { describe, expect, it } from 'vitest';
+import { SEND_BLOCKED, SEND_OK } from '#src/delivery/sink.js';
+import type { PlacementRule } from '#src/directory/topic-directory.js';
+import type { PublishOptions, ServerMessage, SubscribeOptions } from '#src/protocol/messages.js';
+import { decode } from '#src/protocol/msgpack.js';
+import { type RouterClient, RouterLab } from './router-lab.js';
+
+const HOMES = ['cold', 'hot'] as const;
+const CODECS = ['msgpack', 'json'] as const;
+
+class ReadingLab {
+  readonly lab: RouterLab;
+  readonly feed: RouterClient;
+
+  constructor(home: 'cold' | 'hot', rule: Omit<PlacementRule, 'match' | 'home'> = {}) {
+    this.lab = new RouterLab({ laneRingBytes: 2 ** 18, registry: { rules: [{ match: '*', home, ...rule }] } });
+    this.feed = this.lab.client();
+  }
+
+  publish(payload: unknown, options?: PublishOptions): void {
+    this.feed.send({ type: 'publish', topic: 't', payload, ...(options === undefined ? {} : { options }) });
+    this.lab.settle();
+  }
+
+  /** Publishes `{key, n}` for each. */
+  publishKeys(keys: string): void {
+    for (const key of keys) this.publish(++this.#n, { key });
+  }
+  #n = 0;
+
+  reader(codec: 'msgpack' | 'json', options: SubscribeOptions = {}): Reader {
+    return new Reader(this.lab, codec, options);
+  }
+}
+
+const JSON_NAMES: Record<string, string> = {
+  lastN: 'last_n',
+  onGap: 'on_gap',
+  maxRate: 'max_rate',
+  deltaFullEvery: 'delta_full_every',
+};
+const jsonOptions = (options: object): object =>
+  Object.fromEntries(Object.entries(options).map(([name, value]) => [JSON_NAMES[name] ?? name, value]));
+
+class Reader {
+  readonly client: RouterClient;
+  readonly #isJson: boolean;
+
+  constructor(lab: RouterLab, codec: 'msgpack' | 'json', options: SubscribeOptions) {
+    this.#isJson = codec === 'json';
+    this.client = this.#isJson ? lab.jsonClient() : lab.client();
+    if (this.#isJson) this.client.sendJson({ type: 'subscribe', topic: 't', ...jsonOptions(options) });
+    else this.client.send({ type: 'subscribe', topic: 't', options });
+  }
+
+  update(options: object): void {
+    if (this.#isJson) this.client.sendJson({ type: 'update', topic: 't', ...jsonOptions(options) });
+    else this.client.send({ type: 'update', topic: 't', options });
+  }
+
+  block(lab: RouterLab): void {
+    this.client.sink.result = SEND_BLOCKED;
+    lab.delivery.blocked(this.client.session.consumer);
+  }
+
+  drain(lab: RouterLab): void {
+    this.client.sink.result = SEND_OK;
+    lab.delivery.drained(this.client.session.consumer);
+  }
+
+  /** In short: `a=1` an event, `[a=1 b=2]@2` a whole snapshot, `merged 1-2`. */
+  take(): string[] {
+    const frames = this.#isJson ? this.client.takeJson().map(fromJson) : this.client.take();
+    const short: string[] = [];
+    let snapshot: string[] = [];
+    for (const frame of frames) {
+      if (frame.type === 'event') {
+        const { key, change, payloadBytes } = frame;
+        const payload = text(payloadBytes instanceof Uint8Array ? decode(payloadBytes) : payloadBytes);
+        short.push(
+          change === null || change === 'delta'
+            ? `${key}${change === 'delta' ? '~' : '='}${payload}`
+            : `${key} ${change}`,
+        );
+      } else if (frame.type === 'snapshot') {
+        if (frame.first) snapshot = [];
+        snapshot.push(...frame.entries.map(([key, , , payload]) => `${key}=${text(payload)}`));
+        if (frame.last) short.push(`[${snapshot.join(' ')}]@${frame.seq}`);
+      } else if (frame.type === 'gap') short.push(`${frame.reason} ${frame.fromSeq}-${frame.toSeq}`);
+      else if (frame.type === 'error') short.push(frame.code);
+    }
+    return short;
+  }
+}
+
+const text = (payload: unknown): string => (typeof payload === 'object' ? JSON.stringify(payload) : String(payload));
+
+/** As if it had come as MessagePack. */
+function fromJson(message: Record<string, unknown>): ServerMessage {
+  const { type, seq, from_seq: fromSeq, to_seq: toSeq, reason, first, last, key = null, change = null } = message;
+  switch (type) {
+    case 'event':
+      return { type, seq, key, change, payloadBytes: (message.message as { payload: unknown }).payload } as never;
+    case 'snapshot': {
+      const entries = (message.entries as Record<string, unknown>[]).map((entry) => [
+        entry.key,
+        entry.seq,
+        0,
+        entry.payload,
+      ]);
+      return { type, seq, first, last, entries } as never;
+    }
+    case 'gap':
+      return { type, fromSeq, toSeq, reason } as never;
+    case 'error':
+      return { type, code: (message.error as { code: string }).code } as never;
+    default:
+      return { type: 'pong' } as never;
+  }
+}
+
+for (const home of HOMES) {
+  for (const codec of CODECS) {
+    describe(`a ${home} topic, in ${codec}`, () => {
+      it('begins with a snapshot: no hole, no overlap', () => {
+        const topic = new ReadingLab(home, { keyed: true });
+        topic.publishKeys('abab');
+        topic.publish(null, { key: 'c', delete: true });
+        const reader = topic.reader(codec, { snapshot: true });
+        topic.publishKeys('ca');
+        expect(reader.take()).toEqual(['[a=3 b=4]@5', 'c=5', 'a=6']);
+        expect(new ReadingLab(home, { keyed: true }).reader(codec, { snapshot: true }).take(), 'of nothing').toEqual([
+          '[]@0',
+        ]);
+      });
+
+      it('has one key where it is not keyed', () => {
+        const topic = new ReadingLab(home);
+        topic.publishKeys('ab');
+        topic.publish('x');
+        const reader = topic.reader(codec, { snapshot: true });
+        topic.publish('y');
+        expect(reader.take()).toEqual(['[null=x]@3', 'null=y']);
+      });
+
+      it('sends a large snapshot in parts, to who reads and who does not', () => {
+        const topic = new ReadingLab(home, { keyed: true, maxKeys: 500 });
+        for (let n = 0; n < 300; n++) topic.publish('x'.repeat(200), { key: `k${n}` });
+        const [reader, stalled] = [topic.reader(codec, { snapshot: true }), topic.reader(codec, { snapshot: true })];
+        stalled.block(topic.lab);
+        topic.publishKeys('z');
+        const [snapshot, event] = reader.take();
+        expect(snapshot?.split(' ')).toHaveLength(300);
+        expect(event).toBe('z=1');
+        expect(stalled.take()).toEqual([]);
+        stalled.drain(topic.lab);
+        expect(stalled.take()).toEqual([snapshot, event]);
+        expect(topic.lab.delivery.load.subscriptions).toBe(2);
+      });
+
+      it('is left while a snapshot is waited for', () => {
+        const topic = new ReadingLab(home, { keyed: true });
+        topic.publishKeys('a');
+        const reader = topic.reader(codec, { snapshot: true });
+        if (codec === 'json') reader.client.sendJson({ type: 'unsubscribe', topic: 't' });
+        else reader.client.send({ type: 'unsubscribe', topic: 't' });
+        topic.publishKeys('b');
+        expect(reader.take()).toEqual([]);
+        reader.client.close();
+        topic.lab.settle();
+        expect(topic.lab.delivery.load.subscriptions).toBe(0);
+        topic.lab.advance(500);
+        while (!topic.lab.topics.sweep());
+        while (!topic.lab.topics.sweep());
+        while (!topic.lab.topics.sweep());
+        expect(topic.lab.delivery.load.streams).toBe(0);
+      });
+
+      it('recovers a position that is gone by a snapshot', () => {
+        const topic = new ReadingLab(home, { keyed: true });
+        topic.publishKeys('aab');
+        const since = { epoch: 'another', seq: 2 };
+        expect(topic.reader(codec, { since }).take()).toEqual(['[a=2 b=3]@3']);
+        expect(topic.reader(codec, { since, onGap: 'history' }).take()).toEqual(['a=1', 'a=2', 'b=3']);
+      });
+
+      it('gives the newest of each key to who does not keep up', () => {
+        const topic = new ReadingLab(home, { keyed: true });
+        const [latest, every] = [topic.reader(codec, { mode: 'latest' }), topic.reader(codec)];
+        topic.publishKeys('aba');
+        expect(latest.take()).toEqual(['a=1', 'b=2', 'a=3']);
+        latest.block(topic.lab);
+        topic.publishKeys('abcabb');
+        latest.drain(topic.lab);
+        expect(latest.take()).toEqual(['merged 4-5', 'c=6', 'a=7', 'merged 8-8', 'b=9']);
+        expect(every.take()).toEqual(['a=1', 'b=2', 'a=3', 'a=4', 'b=5', 'c=6', 'a=7', 'b=8', 'b=9']);
+        expect(topic.lab.delivery.counters).toMatchObject({ mergedMessages: 3, lostMessages: 0 });
+      });
+
+      it('brings who has been lapped up to date by a snapshot', () => {
+        const topic = new ReadingLab(home, { keyed: true });
+        const latest = topic.reader(codec, { mode: 'latest' });
+        topic.publishKeys('ab');
+        expect(latest.take()).toEqual(['a=1', 'b=2']);
+        latest.block(topic.lab);
+        topic.publishKeys('c');
+        for (let n = 0; n < 1500; n++) topic.publish('x'.repeat(1000), { key: 'd' });
+        topic.publish('d', { key: 'd' });
+        latest.drain(topic.lab);
+        const frames = latest.take();
+        expect(frames).toEqual([`[a=1 b=2 c=3 d=d]@1504`]);
+        topic.publishKeys('a');
+        expect(latest.take()).toEqual(['a=4']);
+      });
+
+      it('gives as many as its rate says', () => {
+        const topic = new ReadingLab(home, { keyed: true });
+        const rated = topic.reader(codec, { maxRate: 5 });
+        topic.lab.advance(1000);
+        topic.publishKeys('a');
+        expect(rated.take(), 'at once, after a pause').toEqual(['a=1']);
+        topic.publishKeys('aabab');
+        expect(rated.take()).toEqual([]);
+        topic.lab.advance(210);
+        expect(rated.take()).toEqual(['merged 2-4', 'a=5', 'b=6']);
+        topic.publish(null, { key: 'b', delete: true });
+        topic.publishKeys('c');
+        topic.lab.advance(210);
+        expect(rated.take()).toEqual(['b delete', 'c=7']);
+        topic.lab.advance(1000);
+        expect(rated.take(), 'nothing new').toEqual([]);
+      });
+
+      it('gives the last at a rate where there are no keys', () => {
+        const topic = new ReadingLab(home);
+        const rated = topic.reader(codec, { maxRate: 0.5 });
+        for (let n = 1; n <= 4; n++) topic.publish(n);
+        expect(rated.take()).toEqual(['null=1']);
+        topic.lab.advance(2010);
+        expect(rated.take()).toEqual(['merged 2-3', 'null=4']);
+      });
+
+      it('merges: values for those who do not get all', () => {
+        const topic = new ReadingLab(home, { keyed: true, merge: true });
+        const every = topic.reader(codec);
+        const latest = topic.reader(codec, { mode: 'latest' });
+        topic.publish({ bid: 1, ask: 2 }, { key: 'a' });
+        latest.block(topic.lab);
+        topic.publish({ bid: 3 }, { key: 'a' });
+        topic.publish({ last: 4 }, { key: 'a' });
+        latest.drain(topic.lab);
+        expect(every.take()).toEqual(['a={"bid":1,"ask":2}', 'a={"bid":3}', 'a={"last":4}']);
+        expect(latest.take()).toEqual(['a={"bid":1,"ask":2}', 'merged 2-2', 'a={"ask":2,"bid":3,"last":4}']);
+        expect(topic.reader(codec, { snapshot: true }).take()).toEqual(['[a={"ask":2,"bid":3,"last":4}]@3']);
+      });
+
+      it('projects, and leaves out what changes none of the fields', () => {
+        const topic = new ReadingLab(home, { keyed: true });
+        const reader = topic.reader(codec, { fields: ['bid', 'ask.size'] });
+        topic.publish({ bid: 1, ask: { price: 2, size: 3 }, x: 1 }, { key: 'a' });
+        topic.publish({ bid: 1, ask: { price: 9, size: 3 }, x: 2 }, { key: 'a' });
+        topic.publish({ bid: 1, ask: { price: 9, size: 3 } }, { key: 'b' });
+        topic.publish({ bid: 2, ask: { price: 9, size: 3 } }, { key: 'a' });
+        topic.publish('no map', { key: 'c' });
+        topic.publish({ other: 1 }, { key: 'd' });
+        const values = [
+          'a={"bid":1,"ask":{"size":3}}',
+          'b={"bid":1,"ask":{"size":3}}',
+          'a={"bid":2,"ask":{"size":3}}',
+          'd={}',
+        ];
+        expect(
+          reader
+            .take()
+            .map((each) => each.replace(/=.*/, (value) => `=${JSON.stringify(ordered(JSON.parse(value.slice(1))))}`)),
+        ).toEqual(values);
+      });
+
+      it('filters, and says what leaves', () => {
+        const topic = new ReadingLab(home, { keyed: true });
+        const filter = "price > 100 && symbol in ['A','B']";
+        const reader = topic.reader(codec, { filter });
+        const tracking = topic.reader(codec, { filter: "price>100&&symbol in ['A', 'B']", track: true });
+        const put = (symbol: string, price: unknown): void => topic.publish({ symbol, price }, { key: symbol });
+        put('A', 50);
+        put('A', 150);
+        put('C', 150);
+        put('B', 101);
+        put('A', 99);
+        put('A', 98);
+        put('A', 'text');
+        expect(reader.take()).toEqual(['A={"symbol":"A","price":150}', 'B={"symbol":"B","price":101}']);
+        expect(tracking.take()).toEqual(['A={"symbol":"A","price":150}', 'B={"symbol":"B","price":101}', 'A leave']);
+        expect(topic.reader(codec, { filter, snapshot: true }).take()).toEqual(['[B={"symbol":"B","price":101}]@7']);
+        const entry = topic.lab.topics.find('t')!;
+        expect(new Set(entry.streams.map(({ options }) => options.spec.key)).size, 'equal filters are one stream').toBe(
+          2,
+        );
+      });
+
+      it('says only what has changed, whole at first and now and then', () => {
+        const topic = new ReadingLab(home, { keyed: true });
+        const long = 'x'.repeat(30);
+        topic.publish({ a: 1, b: long }, { key: 'k' });
+        const reader = topic.reader(codec, { delta: true, deltaFullEvery: 3 });
+        topic.publish({ a: 2, b: long }, { key: 'k' });
+        topic.publish({ b: long, c: 3 }, { key: 'k' });
+        topic.publish({ b: long, c: 4 }, { key: 'k' });
+        topic.publish({ b: long, c: 5 }, { key: 'k' });
+        expect(reader.take()).toEqual([
+          `[k={"a":1,"b":"${long}"}]@1`,
+          'k~[{"a":2},[]]',
+          'k~[{"c":3},["a"]]',
+          `k={"b":"${long}","c":4}`,
+          'k~[{"c":5},[]]',
+        ]);
+      });
+
+      it('may be read otherwise from some moment on', () => {
+        const topic = new ReadingLab(home, { keyed: true });
+        const reader = topic.reader(codec);
+        topic.publishKeys('a');
+        reader.block(topic.lab);
+        topic.publishKeys('aab');
+        reader.update({ mode: 'latest' });
+        reader.drain(topic.lab);
+        expect(reader.take()).toEqual(['a=1', 'merged 2-2', 'a=3', 'b=4']);
+        reader.update({ maxRate: 10 });
+        topic.publishKeys('aa');
+        expect(reader.take()).toEqual(['a=5']);
+        topic.lab.advance(110);
+        expect(reader.take()).toEqual(['a=6']);
+        reader.update({ mode: 'every' });
+        topic.publishKeys('bb');
+        expect(reader.take()).toEqual(['b=7', 'b=8']);
+        expect(topic.lab.delivery.load.subscriptions).toBe(1);
+      });
+
+      it('goes on through moves and deaths', () => {
+        const topic = new ReadingLab(home, { keyed: true });
+        const readers = [
+          topic.reader(codec, { snapshot: true, mode: 'latest' }),
+          topic.reader(codec, { fields: ['n'] }),
+          topic.reader(codec, { filter: 'n < 100', track: true }),
+        ];
+        const put = (n: number): void => topic.publish({ n }, { key: 'k' });
+        const expectAll = (n: number): void => {
+          put(n);
+          for (const reader of readers) expect(reader.take()).toEqual([`k={"n":${n}}`]);
+        };
+        readers[0]?.take();
+        expectAll(1);
+        const entry = topic.lab.topics.find('t')!;
+        for (const [n, target] of [home === 'hot' ? -1 : 0, home === 'hot' ? 0 : -1, 0].entries()) {
+          topic.lab.handOver.move(entry, target);
+          topic.lab.settle();
+          expectAll(n + 2);
+        }
+        for (const thread of topic.lab.threads.alive) thread.die(new Error('dies'));
+        topic.lab.advance(100);
+        expectAll(10);
+        put(200);
+        expect(readers[2]?.take(), 'it is remembered who was in').toEqual(['k leave']);
+      });
+    });
+  }
+}
+
+/** As it was asked for, whatever the order of fields. */
+function ordered(value: Record<string, unknown>): Record<string, unknown> {
+  const { bid, ask } = value;
+  return { ...(bid === undefined ? {} : { bid }), ...(ask === undefined ? {} : { ask }) };
+}
+
+describe('wishes that make no sense', () => {
+  it.each<[SubscribeOptions, string]>([
+    [{ maxRate: 5, mode: 'every' }, 'BAD_REQUEST'],
+    [{ delta: true, mode: 'latest' }, 'BAD_REQUEST'],
+    [{ track: true }, 'BAD_REQUEST'],
+    [{ deltaFullEvery: 5 }, 'BAD_REQUEST'],
+    [{ filter: 'price >' }, 'BAD_REQUEST'],
+    [{ fields: ['a..b'] }, 'BAD_REQUEST'],
+  ])('%o', (options, code) => {
+    const topic = new ReadingLab('cold');
+    expect(topic.reader('msgpack', options).take()).toEqual([code]);
+    expect(topic.lab.delivery.load).toMatchObject({ subscriptions: 0, streams: 0 });
+  });
+});

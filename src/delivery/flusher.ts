@@ -149,10 +149,9 @@ export class Flusher {
       const cursor = table.cursor[row];
       const isBehind = cursor < stream.floorSeq || cursor < stream.log.tailSeq;
       if (isBehind && !this.#settleLag(consumer, stream, row)) return false;
-      // It may have gone on with a snapshot.
-      if (!isBehind || table.isPending(row)) {
-        if (!this.#gather(consumer, stream, row)) return false;
-      }
+      // It may have gone on with a snapshot, as another row.
+      const isGone = isBehind && table.connection[row] === NONE;
+      if (!isGone && !this.#gather(consumer, stream, row)) return false;
       row = isHot ? consumer.hotHead : consumer.coldHead;
     }
     return true;

@@ -37,10 +37,13 @@ export class Snapshots {
     this.#clock = clock;
   }
 
-  /** A stream that brings a snapshot to its subscribers, from cursor 1 on, who then go on with `live`. */
-  streamFor(entry: TopicEntry, live: Stream): Stream {
+  /**
+   * A stream that brings a snapshot to its subscribers, from cursor 1 on, who then go on with `live`.
+   * @param had the cursor of who asks: what it has had is in it
+   */
+  streamFor(entry: TopicEntry, live: Stream, had: number): Stream {
     const newest = this.#newest.get(live);
-    if (newest !== undefined && this.#serves(newest)) return newest.stream;
+    if (newest !== undefined && this.#serves(newest, had)) return newest.stream;
     const { alias, topic, spec } = live.options;
     const stream = this.#delivery.addStream({
       ...{ alias, topic, spec, isHot: live.isHot, log: ENDED_LOG, successor: live },
@@ -85,9 +88,9 @@ export class Snapshots {
     if (this.#newest.get(round.live) === round) this.#newest.delete(round.live);
   }
 
-  #serves({ stream, live, filledMs }: Round): boolean {
+  #serves({ stream, live, filledMs }: Round, had: number): boolean {
     if (filledMs === Number.POSITIVE_INFINITY) return true;
-    return filledMs + SHARED_MS > this.#clock.nowMs() && stream.successorCursor >= live.log.tailSeq;
+    return filledMs + SHARED_MS > this.#clock.nowMs() && stream.successorCursor >= Math.max(had, live.log.tailSeq);
   }
 
   #ask(round: Round): void {

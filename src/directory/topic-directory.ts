@@ -17,7 +17,7 @@ import type { Clock } from '../time/loop.js';
 import type { DedupWindow } from '../topic/deduplication.js';
 import { historyCursor } from '../topic/history.js';
 import type { TopicSpec } from '../topic/topic.js';
-import { CANONICAL, needsPast, type StreamSpec } from '../variant/stream-spec.js';
+import { CANONICAL, marksOf, needsPast, type StreamSpec } from '../variant/stream-spec.js';
 import { type KeyRule, keySpecOf } from './key-rule.js';
 import { Snapshots } from './snapshots.js';
 import { TopicEntry, type TopicOpening, type TopicSettings } from './topic-entry.js';
@@ -207,18 +207,19 @@ export class TopicDirectory {
     if (existing !== undefined) return existing;
     const { spec, settings } = entry;
     entry.counters ??= new DeliveryCounters();
+    const log = this.#logOf(entry, streamSpec, cursor);
     const stream = this.#delivery.addStream({
       alias: spec.alias,
       topic: spec.topic,
       spec: streamSpec,
       isHot: entry.isHot,
-      log: this.#logOf(entry, streamSpec, cursor),
+      log,
       maxDelayMs: settings.maxDelayMs === 'auto' ? DELAY_AUTO : settings.maxDelayMs,
       maxLagMessages: settings.maxLagMessages,
       maxLagMs: settings.maxLagMs,
       counters: entry.counters,
       mode,
-      marks: entry.spec.keys === undefined ? null : entry.log,
+      marks: entry.spec.keys === undefined ? null : marksOf(streamSpec, log, entry.log),
     });
     entry.streams = [...entry.streams, stream];
     this.#entryOfStream.set(stream, entry);
@@ -234,9 +235,12 @@ export class TopicDirectory {
     return entry.link.openStream(entry.spec.alias, streamSpec, firstSeq);
   }
 
-  /** The stream that brings a snapshot to its subscribers, from cursor 1 on, who then go on with `live`. */
-  snapshotFor(live: Stream): Stream {
-    return this.#snapshots.streamFor(this.#entryOfStream.get(live) as TopicEntry, live);
+  /**
+   * The stream that brings a snapshot to its subscribers, from cursor 1 on, who then go on with `live`.
+   * @param had the cursor of who asks
+   */
+  snapshotFor(live: Stream, had: number): Stream {
+    return this.#snapshots.streamFor(this.#entryOfStream.get(live) as TopicEntry, live, had);
   }
 
   /** What a consumer subscribes to of a topic; undefined: nothing. */

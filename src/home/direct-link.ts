@@ -118,7 +118,9 @@ export class DirectLink implements HomeLink {
   }
 
   snapshot(alias: number, spec: StreamSpec, onSnapshot: (snapshot: TopicSnapshot | null) => void): void {
-    onSnapshot(this.#topic(alias).snapshot(spec, this.#loop.nowMs()));
+    const snapshot = this.#topic(alias).snapshot(spec, this.#loop.nowMs());
+    if (intervalOf(spec) > 0) this.#onTick(alias);
+    onSnapshot(snapshot);
   }
 
   closeTopic(alias: number): void {

@@ -340,6 +340,7 @@ export class Lane {
     // A predecessor has done it.
     if (parcel === null) return;
     const snapshot = this.#topics.get(alias)?.topic.snapshot(parcel.spec, this.#batchMs);
+    if (snapshot !== undefined && intervalOf(parcel.spec) > 0) this.#moved.add(alias);
     const isThere = snapshot !== undefined && putSnapshot(parcel.memory, snapshot.parts);
     this.#emit(EVENT_SNAPSHOT, alias, number, isThere ? snapshot.seq : NO_SNAPSHOT);
   }

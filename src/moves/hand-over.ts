@@ -24,7 +24,7 @@ import type { TopicLink, TopicLogs } from '../home/link.js';
 import type { SharedLogs } from '../lane/shared-logs.js';
 import type { FrameLog } from '../log/frame-log.js';
 import type { Scheduler } from '../time/loop.js';
-import { CANONICAL } from '../variant/stream-spec.js';
+import { CANONICAL, marksOf } from '../variant/stream-spec.js';
 import { type HeldOutcomes, LeavingTopic } from './leaving-topic.js';
 
 /** A new home that was full is tried again after so long (ms), if no turn of delivery comes first. */
@@ -143,7 +143,7 @@ export class HandOver {
       const { key } = stream.options.spec;
       const its = key === CANONICAL.key ? log : derived.find(({ spec }) => spec.key === key)?.log;
       if (its === undefined) continue;
-      if (stream.marks !== null) stream.marks = log;
+      if (stream.marks !== null) stream.marks = marksOf(stream.options.spec, its, log);
       this.#delivery.rehome(stream, its, entry.isHot);
     }
   }

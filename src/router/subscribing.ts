@@ -8,7 +8,7 @@ import type { TopicEntry } from '../directory/topic-entry.js';
 import { RingcastError } from '../errors.js';
 import type { ClientFrame, HistoryOptions, ReadOptions, SubscribeOptions } from '../protocol/messages.js';
 import { readHistory } from '../topic/history.js';
-import { isDelta, needsPast } from '../variant/stream-spec.js';
+import { needsBase, needsPast } from '../variant/stream-spec.js';
 import type { Authorisation } from './authorisation.js';
 import type { Batch } from './batch.js';
 import type { HookCalls } from './hook-calls.js';
@@ -142,15 +142,21 @@ export class Subscribing {
     if (changes.maxRate !== undefined && changes.mode === undefined) delete wishes.mode;
     const { spec, mode, policy, delayMs } = readingOf(entry, consumer.spec, wishes);
     const isAtSnapshot = current !== live;
-    const cursor = isAtSnapshot ? entry.log.headSeq + 1 : delivery.cursorOf(consumer, current);
+    // One that waits for a snapshot has had no more than what is to be in that.
+    const newest = current.successorCursor > 0 ? current.successorCursor : entry.log.headSeq + 1;
+    const cursor = isAtSnapshot ? newest : delivery.cursorOf(consumer, current);
     const to = this.#topics.streamOf(entry, spec, mode, cursor);
     if (to === live) {
       delivery.change(consumer, current, { policy, delayMs });
       return;
     }
     // What such a stream says next is no use to who has not had what it said before.
-    const needsSnapshot = isAtSnapshot || isDelta(spec) || (needsPast(spec) && cursor <= entry.log.headSeq);
-    if (needsSnapshot) delivery.transfer(consumer, current, this.#topics.snapshotFor(to), 1, { policy, delayMs });
+    const needsSnapshot = isAtSnapshot || needsBase(spec) || (needsPast(spec) && cursor <= entry.log.headSeq);
+    if (needsSnapshot)
+      delivery.transfer(consumer, current, this.#topics.snapshotFor(to, cursor), 1, {
+        policy,
+        delayMs,
+      });
     else delivery.transfer(consumer, current, to, cursor, { policy, delayMs });
   }
 

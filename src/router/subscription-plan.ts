@@ -10,7 +10,7 @@ import { RingcastError } from '../errors.js';
 import type { ReadMode, ReadOptions, SubscribeOptions } from '../protocol/messages.js';
 import { parsePath } from '../variant/field-scan.js';
 import { compileFilter } from '../variant/filter.js';
-import { type StreamSpec, type ViewWishes, viewSpec } from '../variant/stream-spec.js';
+import { needsBase, type StreamSpec, type ViewWishes, viewSpec } from '../variant/stream-spec.js';
 import { unrecoverable } from './refusals.js';
 
 export interface SubscriptionPlan {
@@ -40,8 +40,8 @@ export interface Moment {
 export function planOf(entry: TopicEntry, plain: StreamSpec, options: SubscribeOptions, now: Moment): SubscriptionPlan {
   const reading = readingOf(entry, plain, options);
   const recovery = recoveryOf(entry, options, now);
-  // A delta is of a value that the subscriber has to have.
-  const isSnapshot = options.snapshot === true || options.delta === true;
+  const hasPast = recovery !== null || options.delta === true;
+  const isSnapshot = options.snapshot === true || (hasPast && needsBase(reading.spec));
   if (recovery === null) {
     const cursor = entry.cursorFor(options.lastN ?? 0);
     return { ...reading, cursor, isSnapshot, recovered: undefined };
@@ -61,7 +61,7 @@ export function planOf(entry: TopicEntry, plain: StreamSpec, options: SubscribeO
 export interface Start {
   readonly stream: Stream;
   readonly options: SubscriptionOptions;
-  /** The last message before the first one that it gets; with a snapshot the newest one, which that may be behind. */
+  /** The last message before the first one that it gets; with a snapshot one that is in it. */
   readonly seq: number;
   readonly recovered: boolean | undefined;
 }
@@ -72,9 +72,11 @@ export function beginOf(topics: TopicDirectory, entry: TopicEntry, plan: Subscri
   const live = topics.streamOf(entry, spec, mode, Math.max(cursor, log.tailSeq));
   const askedUntil = log.headSeq;
   if (isSnapshot) {
-    const stream = topics.snapshotFor(live);
+    const stream = topics.snapshotFor(live, plan.recovered === undefined ? 0 : cursor);
     const options = { cursor: 1, policy, delayMs, askedUntil };
-    return { stream, options, seq: askedUntil, recovered: plan.recovered };
+    // One that is there already is valid behind an earlier message.
+    const seq = Math.min(askedUntil, stream.successorCursor > 0 ? stream.successorCursor - 1 : askedUntil);
+    return { stream, options, seq, recovered: plan.recovered };
   }
   // A stream that somebody has begun before may not reach back as far as the topic.
   const recovered = plan.recovered === undefined ? undefined : plan.recovered && cursor >= live.log.tailSeq;

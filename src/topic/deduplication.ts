@@ -25,11 +25,14 @@ export class Deduplication {
   constructor(window: DedupWindow, log: FrameLog) {
     this.#window = window;
     const view = new EventView();
-    for (let index = Math.max(log.tail, log.head + 1 - window.messages); index <= log.head; index++) {
+    const found: { readonly id: string; readonly seq: number; readonly timeMs: number }[] = [];
+    for (let index = log.head; index >= log.tail && found.length < window.messages; index--) {
       const frame = new Uint8Array(log.sliceBytes(index, index + 1));
       log.copy(index, index + 1, frame, 0);
-      if (view.read(frame, 0, frame.length) && view.id !== null) this.add(view.id, view.seq, log.timeAt(index));
+      if (!view.read(frame, 0, frame.length) || view.id === null) continue;
+      found.push({ id: view.id, seq: view.seq, timeMs: log.timeAt(index) });
     }
+    for (const { id, seq, timeMs } of found.reverse()) this.add(id, seq, timeMs);
   }
 
   /** The seq of the message with this id; 0: none is remembered. */

@@ -50,7 +50,20 @@ export class TimedStreams<Log extends FrameLog> {
     this.#canonical = canonical;
   }
 
+  /** Begins a stream, or goes on with one of a predecessor's: the ends of keys that it has not told are in the topic's log. */
   add(stream: TimedStream<Log>): void {
+    const { log, variant } = stream;
+    const canonical = this.#canonical;
+    // What is not there any more cannot be told: who reads it gets a snapshot.
+    if (log.attemptSeq < canonical.tailSeq) log.skipTo(canonical.headSeq + 1);
+    const known = new Set(this.#deletions.map(({ seq }) => seq));
+    for (let index = canonical.indexOf(log.attemptSeq); index <= canonical.head; index++) {
+      const frame = frameAt(canonical, index);
+      if (!known.has(canonical.seqAt(index))) this.#note(frame);
+      // Its key may have a value again by now, and had one before.
+      if (view.read(frame, 0, frame.length) && view.change === 'delete') variant.prime?.(frame, true);
+    }
+    this.#deletions.sort((a, b) => a.seq - b.seq);
     this.streams = [...this.streams, stream];
     this.#timings.set(stream.spec.key, { madeMs: Number.NEGATIVE_INFINITY, intervalMs: intervalOf(stream.spec) });
   }
@@ -69,9 +82,19 @@ export class TimedStreams<Log extends FrameLog> {
 
   /** A message was kept: remembered if it is the end of its key. */
   noteDeleted(frame: Uint8Array): void {
-    if (this.streams.length === 0 || !view.read(frame, 0, frame.length) || view.change !== 'delete') return;
+    if (this.streams.length > 0) this.#note(frame);
+  }
+
+  #note(frame: Uint8Array): void {
+    if (!view.read(frame, 0, frame.length) || view.change !== 'delete') return;
     this.#deletions.push({ seq: view.seq, key: view.key ?? '', frame: frame.slice() });
     if (this.#deletions.length > DELETIONS_MAX) this.#deletions.shift();
+  }
+
+  /** Makes one before its time: what it has said is then what its keys are. */
+  makeNow(key: string, keys: KeyTable | null, nowMs: number): void {
+    const stream = this.streams.find(({ spec }) => spec.key === key);
+    if (stream !== undefined && this.#hasNews(stream)) this.#make(stream, keys, nowMs);
   }
 
   /** Makes those whose time has come. Returns whether there were any. */
@@ -107,6 +130,7 @@ export class TimedStreams<Log extends FrameLog> {
       if (bytes.length * 2 <= log.frameMaxBytes && log.canHold(bytes.length))
         this.#append(stream, bytes, seq, 0, 0, nowMs);
       else this.#append(stream, variant.gap(this.#spec, seq), seq, GAP_MARK, 0, nowMs);
+      if (variant.superseded !== undefined && variant.superseded > 0) log.markSuperseded(variant.superseded);
       next = seq + 1;
     }
     const { headSeq } = this.#canonical;
@@ -118,9 +142,7 @@ export class TimedStreams<Log extends FrameLog> {
     const { headSeq, head, retainedFrames } = this.#canonical;
     if (keys === null) {
       if (retainedFrames === 0) return;
-      const frame = new Uint8Array(this.#canonical.sliceBytes(head, head + 1));
-      this.#canonical.copy(head, head + 1, frame, 0);
-      yield { seq: headSeq, frame };
+      yield { seq: headSeq, frame: frameAt(this.#canonical, head) };
       return;
     }
     const ended = this.#deletions.filter(({ seq, key }) => seq >= fromSeq && keys.get(key, nowMs) === undefined);
@@ -165,4 +187,10 @@ export class TimedStreams<Log extends FrameLog> {
     const told = Math.min(...this.streams.map(({ log }) => log.attemptSeq));
     this.#deletions = this.#deletions.filter(({ seq }) => seq >= told);
   }
+}
+
+function frameAt(log: FrameLog, index: number): Uint8Array {
+  const frame = new Uint8Array(log.sliceBytes(index, index + 1));
+  log.copy(index, index + 1, frame, 0);
+  return frame;
 }

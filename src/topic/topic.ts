@@ -184,6 +184,8 @@ export class Topic<Log extends FrameLog = FrameLog> {
   /** The newest message of each key, as this stream's subscribers get it; where there are no keys, the last message. */
   snapshot(spec: StreamSpec, nowMs: number): { readonly seq: number; readonly parts: readonly Uint8Array[] } {
     const { log } = this;
+    // Who begins with it goes on with what the stream says next, which is told only where it is something else.
+    this.#timed?.makeNow(spec.key, this.#keys, nowMs);
     const seq = log.headSeq;
     const writer = new SnapshotParts(spec.codec, this.spec, seq, SLICE_MAX_BYTES);
     const keys = this.#keys;
@@ -208,7 +210,7 @@ export class Topic<Log extends FrameLog = FrameLog> {
     }
     const canonical = this.log;
     const stream = { spec, log, variant: variantOf(spec), isMerged: isMerged(spec) };
-    this.#prime(stream.variant);
+    this.#prime(stream);
     if (intervalOf(spec) > 0) {
       this.#timed ??= new TimedStreams(this.spec, canonical);
       this.#timed.add(stream);
@@ -222,10 +224,12 @@ export class Topic<Log extends FrameLog = FrameLog> {
     this.#derived = [...this.#derived, stream];
   }
 
-  #prime(variant: Variant): void {
+  #prime({ variant, log }: DerivedStream<Log>): void {
     const keys = this.#keys;
     if (variant.prime === undefined || keys === null) return;
-    for (const entry of keys.changedSince(0, Number.NEGATIVE_INFINITY)) variant.prime(keys.frameOf(entry));
+    const toCome = log.attemptSeq;
+    for (const entry of keys.changedSince(0, Number.NEGATIVE_INFINITY))
+      variant.prime(keys.frameOf(entry), entry.seq >= toCome);
   }
 
   /** What a stream makes its frame of. Of values that have been replaced since there is only what was published. */
@@ -291,6 +295,7 @@ export class Topic<Log extends FrameLog = FrameLog> {
     log.begin(bytes.length, canonical.timeAt(index), isWhole ? 0 : GAP_MARK, canonical.originAt(index));
     log.write(bytes, 0, bytes.length);
     log.commit(seq);
+    if (variant.superseded !== undefined && variant.superseded > 0) log.markSuperseded(variant.superseded);
   }
 
   #frameAt(index: number): Uint8Array {

@@ -55,11 +55,24 @@ export function isMerged({ kind, options }: StreamSpec): boolean {
   return kind === 'view' && (options as ViewWishes).isMerged === true;
 }
 
-/** Whether its frames mean something only to who has had those before, or a snapshot; it cannot begin in the past. */
-export function needsPast(spec: StreamSpec): boolean {
-  return isDelta(spec) || isMerged(spec) || intervalOf(spec) > 0;
+/** Whether its frames depend on those before: it cannot begin in the past, and who has missed something needs a snapshot. */
+export function needsPast({ kind, options }: StreamSpec): boolean {
+  if (kind !== 'view') return false;
+  const { delta, fields, track, isMerged: hasValues, intervalMs } = options as ViewWishes;
+  return [delta, fields, track, hasValues, intervalMs].some((wish) => wish !== undefined);
 }
 
-export function isDelta({ kind, options }: StreamSpec): boolean {
-  return kind === 'view' && (options as ViewWishes).delta === true;
+/**
+ * Whether what it says depends on what its subscribers have: who has something from elsewhere begins with a snapshot. A delta does;
+ * and fields at a rate, as a value that has come back to what it was is not told.
+ */
+export function needsBase({ kind, options }: StreamSpec): boolean {
+  if (kind !== 'view') return false;
+  const { delta, fields, intervalMs } = options as ViewWishes;
+  return delta === true || (fields !== undefined && intervalMs !== undefined);
+}
+
+/** Where it is marked which of a stream's messages are not the newest of their key: views leave messages out. */
+export function marksOf<Log>({ kind }: StreamSpec, own: Log, canonical: Log): Log {
+  return kind === 'view' ? own : canonical;
 }

@@ -8,10 +8,12 @@ export interface Variant {
    * when it has no form here: then `gap` takes its place. The canonical frame is shared by all variants, and not kept.
    */
   derive(topic: StreamRef, frame: Uint8Array): Uint8Array | null;
+  /** The message whose frame the one that was derived last takes the place of, for who wants the newest only; 0: none. */
+  readonly superseded?: number;
   /** Tells a subscriber that it misses message `seq`, which has no form here, or one too large for the stream's log. */
   gap(topic: StreamRef, seq: number): Uint8Array;
   /** The EVENT of a key's newest message as it stands in a snapshot; null: it is not in it. Without: the canonical one. */
   entry?(topic: StreamRef, frame: Uint8Array): Uint8Array | null;
-  /** Is told the newest message of a key before its first `derive`. */
-  prime?(frame: Uint8Array): void;
+  /** Is told the newest message of a key before its first `derive`; or, if that is still to be derived, only that there was one. */
+  prime?(frame: Uint8Array, isStillToCome: boolean): void;
 }

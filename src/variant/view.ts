@@ -27,6 +27,8 @@ const NO_BYTES = new Uint8Array(0);
 
 /** What has been said of a key. */
 interface Said {
+  /** Of the frame that said it last; 0: none did that is known. */
+  seq: number;
   /** The filter let its newest message through. */
   isIn: boolean;
   /** The payload that subscribers have; empty: none is kept. */
@@ -40,6 +42,7 @@ const head = new EventHead();
 
 /** Bound to one stream. */
 export class View implements Variant {
+  superseded = 0;
   readonly #options: ViewWishes;
   readonly #filter: Filter | null;
   readonly #scan: FieldScan | null;
@@ -59,11 +62,15 @@ export class View implements Variant {
     const { key, change } = view;
     const isDelete = change === 'delete';
     const before = this.#byKey.get(key ?? '');
+    this.superseded = before?.seq ?? 0;
     const isIn = !isDelete && this.#letsIn(frame);
     if (!isIn) {
-      this.#byKey.delete(key ?? '');
+      const hasLeft = !isDelete && before?.isIn === true && this.#options.track === true;
+      if (isDelete || hasLeft) this.#byKey.set(key ?? '', { isIn: false, payload: NO_BYTES, deltas: 0, seq: view.seq });
+      else if (before !== undefined) before.payload = NO_BYTES;
+      if (before !== undefined && !isDelete) before.isIn = false;
       if (isDelete) return this.#frame(topic, NIL, 'delete');
-      return before?.isIn === true && this.#options.track === true ? this.#frame(topic, NIL, 'leave') : null;
+      return hasLeft ? this.#frame(topic, NIL, 'leave') : null;
     }
     const payload = this.#payload(frame);
     // A projection of what is no map says nothing.
@@ -72,7 +79,7 @@ export class View implements Variant {
       before !== undefined && isEqual(before.payload, 0, before.payload.length, payload, 0, payload.length);
     if (this.#projection !== null && isSame && before.payload.length > 0) return null;
     const delta = this.#deltaTo(before, payload);
-    this.#remember(key ?? '', payload, delta === null ? 0 : (before?.deltas ?? 0) + 1);
+    this.#remember(key ?? '', payload, delta === null ? 0 : (before?.deltas ?? 0) + 1, view.seq);
     return delta === null ? this.#frame(topic, payload, null) : this.#frame(topic, delta, 'delta');
   }
 
@@ -84,11 +91,16 @@ export class View implements Variant {
     return payload === null ? null : this.#event(topic, payload, null);
   }
 
-  prime(frame: Uint8Array): void {
+  prime(frame: Uint8Array, isStillToCome: boolean): void {
     this.#read(frame);
+    if (isStillToCome) {
+      // What was before is not known. Who leaves may never have been in, which does no harm.
+      this.#remember(view.key ?? '', NO_BYTES, 0, 0);
+      return;
+    }
     if (!this.#letsIn(frame)) return;
     const payload = this.#payload(frame);
-    if (payload !== null) this.#remember(view.key ?? '', payload, 0);
+    if (payload !== null) this.#remember(view.key ?? '', payload, 0, 0);
   }
 
   gap(topic: StreamRef, seq: number): Uint8Array {
@@ -121,11 +133,10 @@ export class View implements Variant {
     return deltaOf(before.payload, payload);
   }
 
-  #remember(key: string, payload: Uint8Array, deltas: number): void {
+  #remember(key: string, payload: Uint8Array, deltas: number, seq: number): void {
     const keepsPayload = this.#projection !== null || this.#options.delta === true;
-    if (!keepsPayload && this.#options.track !== true) return;
     if (this.#byKey.size >= KEYS_MAX && !this.#byKey.has(key)) this.#byKey.clear();
-    this.#byKey.set(key, { isIn: true, payload: keepsPayload ? payload.slice() : NO_BYTES, deltas });
+    this.#byKey.set(key, { isIn: true, payload: keepsPayload ? payload.slice() : NO_BYTES, deltas, seq });
   }
 
   #frame(topic: StreamRef, payload: Uint8Array, change: EventChange | null): Uint8Array {

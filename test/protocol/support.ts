@@ -8,6 +8,7 @@ import type {
   EventChange,
   FrameOptions,
   FrameReader,
+  ReadOptions,
   RequestId,
 } from '#src/protocol/messages.js';
 import { OP, READ_FRAME } from '#src/protocol/messages.js';

@@ -309,13 +309,14 @@ export class Engine extends EventEmitter<EngineEvents> {
 
 /** @returns what of the configuration each part takes */
 function coreOptions(config: EngineConfig): CoreOptions {
+  const retention = { ms: config.retainMs, messages: config.retainMessages, bytes: config.retainBytes };
   return {
     delivery: { budgetMs: config.deliveryBudgetMs },
     cold: {
       dataMaxBytes: config.coldLogMaxBytes,
       framesMax: config.coldLogMaxFrames,
       logsMaxBytes: config.coldLogsMaxBytes,
-      retainMs: config.retainMs,
+      retention,
     },
     lanes: {
       lanes: config.lanes,
@@ -328,8 +329,10 @@ function coreOptions(config: EngineConfig): CoreOptions {
       autoCreate: config.topics.autoCreate,
       maxTopics: config.maxTopics,
       maxHotTopics: config.maxHotTopics,
+      maxStreamsPerTopic: config.maxStreamsPerTopic,
       defaults: config,
       rules: config.topics.rules,
+      retention,
     },
     router: config,
     homes: config,

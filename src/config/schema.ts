@@ -343,6 +343,11 @@ export const engineSchema = z.strictObject({
     default: 1000,
     reason: 'Topics in lanes, each with a full log in shared memory; while there are so many, further ones run cold.',
   }),
+  maxStreamsPerTopic: key(count('streams', 2, 1_000_000), {
+    default: 1000,
+    reason:
+      'Different filters, fields, rates … that a topic’s subscribers may want at a time: each costs the topic something per message.',
+  }),
   ringBytes: key(size(8 * KIB, GIB / 2, { powerOfTwo: true }), {
     default: 4 * MIB,
     reason: 'Each of the two ring queues of a lane: what a burst may hold before publishers are told OVERLOADED.',

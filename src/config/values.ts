@@ -12,6 +12,7 @@ export type Unit =
   | 'connections'
   | 'subscriptions'
   | 'topics'
+  | 'streams'
   | 'threads'
   | 'deliveries/s'
   | 'moves/s'

@@ -16,15 +16,18 @@ import { utf8Length } from '../protocol/utf8.js';
 import type { Clock } from '../time/loop.js';
 import type { DedupWindow } from '../topic/deduplication.js';
 import { historyCursor } from '../topic/history.js';
-import type { TopicSpec } from '../topic/topic.js';
+import type { Retention, TopicSpec } from '../topic/topic.js';
 import { CANONICAL, marksOf, needsPast, type StreamSpec } from '../variant/stream-spec.js';
 import { type KeyRule, keySpecOf } from './key-rule.js';
 import { Snapshots } from './snapshots.js';
 import { TopicEntry, type TopicOpening, type TopicSettings } from './topic-entry.js';
 
-export interface PlacementRule extends Partial<Omit<TopicSettings, 'keys' | 'dedup'>>, KeyRule {
+export interface PlacementRule extends Partial<Omit<TopicSettings, 'keys' | 'dedup' | 'retention'>>, KeyRule {
   readonly match: string;
   readonly home: Home;
+  readonly retainMs?: number | undefined;
+  readonly retainMessages?: number | undefined;
+  readonly retainBytes?: number | undefined;
   readonly dedupWindow?: DedupWindow | undefined;
 }
 
@@ -32,8 +35,12 @@ export interface DirectoryOptions {
   readonly autoCreate: boolean;
   readonly maxTopics: number;
   readonly maxHotTopics: number;
+  /** What a topic may have of streams beside the plain ones. */
+  readonly maxStreamsPerTopic: number;
   readonly defaults: TopicSettings;
   readonly rules: readonly PlacementRule[];
+  /** What a rule says only a part of. */
+  readonly retention: Retention;
 }
 
 /** Where a topic goes on that had messages before: in another process, say. */
@@ -90,11 +97,12 @@ export class TopicDirectory {
     this.#homes = homes;
     this.#clock = clock;
     this.#snapshots = new Snapshots(delivery, clock);
-    this.#rules = options.rules.map(({ match, home, dedupWindow, ...overrides }) => ({
-      matches: globMatcher(match),
-      home,
-      settings: { ...options.defaults, ...definedOnly(overrides), keys: keySpecOf(overrides), dedup: dedupWindow },
-    }));
+    this.#rules = options.rules.map(({ match, home, dedupWindow: dedup, ...rule }) => {
+      const keys = keySpecOf(rule);
+      const retention = retentionOf(rule, options.retention);
+      const settings = { ...options.defaults, ...definedOnly(rule), retention, keys, dedup };
+      return { matches: globMatcher(match), home, settings };
+    });
   }
 
   get count(): number {
@@ -166,7 +174,7 @@ export class TopicDirectory {
     const settings: TopicSettings = {
       historyMessages: 1,
       historyBytes: Number.POSITIVE_INFINITY,
-      retainMs: 0,
+      retention: { ms: 0, messages: 0, bytes: 0 },
       maxDelayMs: 0,
       slowConsumerPolicy: 'conflate',
       maxLagMs: 0,
@@ -195,7 +203,7 @@ export class TopicDirectory {
 
   /**
    * The stream with this spec and mode; started on first use, with what history offers, or from `cursor` on if that is earlier.
-   * A log serves all modes.
+   * A log serves all modes. Throws LIMIT_EXCEEDED.
    */
   streamOf(
     entry: TopicEntry,
@@ -206,6 +214,11 @@ export class TopicDirectory {
     const existing = entry.streamOf(streamSpec.key, mode);
     if (existing !== undefined) return existing;
     const { spec, settings } = entry;
+    const { maxStreamsPerTopic } = this.#options;
+    if (streamSpec.kind === 'view' && entry.streams.length >= maxStreamsPerTopic) {
+      const message = `no more than ${maxStreamsPerTopic} different streams of a topic (maxStreamsPerTopic)`;
+      throw new RingcastError('LIMIT_EXCEEDED', message, { limit: maxStreamsPerTopic });
+    }
     entry.counters ??= new DeliveryCounters();
     const log = this.#logOf(entry, streamSpec, cursor);
     const stream = this.#delivery.addStream({
@@ -305,11 +318,12 @@ export class TopicDirectory {
   }
 
   #open(name: string, start: TopicStart, settings: TopicSettings, where: TopicPlace): TopicEntry {
-    const { historyMessages, historyBytes, retainMs, retainMessages, retainBytes, keys, dedup } = settings;
+    const { historyMessages, historyBytes, retention, keys, dedup } = settings;
     const { epoch, firstSeq } = start;
-    const more = definedOnly({ retainMs, retainMessages, retainBytes, keys, dedup });
-    const history = { historyMessages, historyBytes };
-    const spec: TopicSpec = { alias: this.#nextAlias(), topic: name, epoch, ...history, ...more };
+    const plain: TopicSpec = { alias: this.#nextAlias(), topic: name, epoch, historyMessages, historyBytes };
+    const isPlain = retention === undefined && keys === undefined && dedup === undefined && firstSeq === 1;
+    const rare = { retention, keys, dedup, firstSeq: firstSeq === 1 ? undefined : firstSeq };
+    const spec: TopicSpec = isPlain ? plain : { ...plain, ...definedOnly(rare) };
     const entry = new TopicEntry(spec, settings, { ...where, link: this.#homes.at(where.lane), firstSeq });
     this.#byAlias.set(spec.alias, entry);
     return entry;
@@ -469,6 +483,16 @@ function startProblem({ epoch, firstSeq }: TopicStart): string | null {
   if (epochBytes < 1 || epochBytes > EPOCH_MAX_BYTES) return `an epoch has 1 to ${EPOCH_MAX_BYTES} bytes of UTF-8`;
   const isSeq = Number.isSafeInteger(firstSeq) && firstSeq >= 1 && firstSeq <= FIRST_SEQ_MAX;
   return isSeq ? null : 'firstSeq must be a whole number from 1 to 2^49';
+}
+
+/** Undefined: the rule says nothing of it. */
+function retentionOf(
+  rule: Pick<PlacementRule, 'retainMs' | 'retainMessages' | 'retainBytes'>,
+  base: Retention,
+): Retention | undefined {
+  const { retainMs, retainMessages, retainBytes } = rule;
+  if (retainMs === undefined && retainMessages === undefined && retainBytes === undefined) return undefined;
+  return { ms: retainMs ?? base.ms, messages: retainMessages ?? base.messages, bytes: retainBytes ?? base.bytes };
 }
 
 function definedOnly<T extends object>(value: T): Partial<T> {

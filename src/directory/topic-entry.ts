@@ -9,16 +9,15 @@ import type { Position, ReadMode, SlowConsumerPolicy } from '../protocol/message
 import type { DedupWindow } from '../topic/deduplication.js';
 import { cursorSince, historyCursor } from '../topic/history.js';
 import type { KeySpec } from '../topic/key-table.js';
-import type { TopicSpec } from '../topic/topic.js';
+import type { Retention, TopicSpec } from '../topic/topic.js';
 import { STATE } from '../variant/stream-spec.js';
 
 /** What configuration says about a topic. */
 export interface TopicSettings {
   readonly historyMessages: number;
   readonly historyBytes: number;
-  readonly retainMs?: number;
-  readonly retainMessages?: number;
-  readonly retainBytes?: number;
+  /** Undefined: as its home says. */
+  readonly retention?: Retention | undefined;
   readonly maxDelayMs: number | 'auto';
   readonly keys?: KeySpec | undefined;
   readonly dedup?: DedupWindow | undefined;
@@ -52,8 +51,6 @@ export class TopicEntry {
   readonly settings: TopicSettings;
   /** Where messages go: to its home, or, while it leaves a lane, to whoever holds them for the next one. */
   link: TopicLink;
-  /** Number of its first message. */
-  readonly firstSeq: number;
   /** COLD or the number of its lane; while it moves, the one that it leaves. */
   lane: number;
   /** The canonical stream's log. */
@@ -79,7 +76,6 @@ export class TopicEntry {
     const { link, lane, home, isDeclared, firstSeq } = opening;
     this.spec = spec;
     this.settings = settings;
-    this.firstSeq = firstSeq;
     this.link = link;
     this.lane = lane;
     this.home = home;
@@ -97,6 +93,11 @@ export class TopicEntry {
     if (maxDelayMs === 'auto' || maxDelayMs === 0) return 0;
     for (const { ownDelays } of this.streams) if (ownDelays > 0) return 0;
     return Math.min(LANE_WAIT_MAX_MS, Math.floor(maxDelayMs * LANE_WAIT_SHARE));
+  }
+
+  /** Number of its first message. */
+  get firstSeq(): number {
+    return this.spec.firstSeq ?? 1;
   }
 
   /** Whether messages may not be taken that have come this far. */

@@ -8,7 +8,7 @@ import { PlainLog } from '../log/plain-log.js';
 import { EVENT_HEAD_MAX_BYTES, EVENT_TAIL_MAX_BYTES } from '../protocol/event.js';
 import type { Clock, Scheduler } from '../time/loop.js';
 import { stateLogSizes } from '../topic/key-table.js';
-import { Topic, type TopicSpec } from '../topic/topic.js';
+import { type Retention, Topic, type TopicSpec } from '../topic/topic.js';
 import { intervalOf, STATE, type StreamSpec } from '../variant/stream-spec.js';
 import { type HomeLink, type OutgoingMessage, PUBLISH_FULL, type TopicLogs, type TopicSnapshot } from './link.js';
 
@@ -18,8 +18,8 @@ export interface DirectLinkOptions {
   readonly framesMax: number;
   /** What all logs of cold topics may take together. */
   readonly logsMaxBytes: number;
-  /** Messages younger than this are kept for those who lag, or come back, unless the topic's spec says otherwise (ms). */
-  readonly retainMs: number;
+  /** Of topics whose spec says nothing else. */
+  readonly retention: Retention;
 }
 
 type ColdTopic = Topic<PlainLog>;
@@ -221,7 +221,7 @@ export class DirectLink implements HomeLink {
   #isArriving(topic: ColdTopic, nowMs: number): boolean {
     const arrival = this.#arrived.get(topic);
     if (arrival === undefined) return false;
-    const { retainMs = this.#options.retainMs } = topic.spec;
+    const { ms: retainMs } = topic.spec.retention ?? this.#options.retention;
     if (arrival.untilMs === 0) arrival.untilMs = nowMs + retainMs;
     if (nowMs < arrival.untilMs) return true;
     arrival.limits.retainMs = retainMs;
@@ -238,8 +238,8 @@ export class DirectLink implements HomeLink {
 
   #limits(spec: TopicSpec): PlainLogLimits {
     // One object per set of limits, not one per topic: there may be 100,000 of them.
-    const { retainMs = this.#options.retainMs, retainMessages = 0, retainBytes = 0 } = spec;
-    const { historyMessages, historyBytes } = spec;
+    const { historyMessages, historyBytes, retention = this.#options.retention } = spec;
+    const { ms: retainMs, messages: retainMessages, bytes: retainBytes } = retention;
     const key = `${historyMessages} ${historyBytes} ${retainMs} ${retainMessages} ${retainBytes}`;
     let limits = this.#limitsByRetention.get(key);
     if (limits === undefined) {

@@ -89,7 +89,8 @@ const OPTION_NAMES = ['id', 'key', 'version', 'delete', 'ifSeq'] as const;
 
 /** The options, each read once: they may be getters. Throws RingcastError BAD_REQUEST for what is none. */
 export function readOptions(options: LocalPublishOptions | undefined): PublishOptions | undefined {
-  if (options === undefined) return undefined;
+  // Programs in JavaScript give null as well.
+  if (options == null) return undefined;
   const given: Record<string, unknown> = {};
   for (const name of OPTION_NAMES) {
     const value: unknown = options[name];

@@ -21,6 +21,14 @@ import { ANY_SEQ, type TopicMessage } from './message.js';
 import { OUTCOME, Selection, TAKEN } from './selection.js';
 import { TimedStreams } from './timed-streams.js';
 
+/** Messages younger than `ms` are kept; so many, and as many as take no more than so many bytes; 0: what the log holds. */
+export interface Retention {
+  readonly ms: number;
+  readonly messages: number;
+  readonly bytes: number;
+}
+
+/** What is rare is left out, and not undefined: there may be 100,000 of them. */
 export interface TopicSpec {
   /** The engine's number of the topic; also the alias of its canonical stream on the wire. */
   readonly alias: number;
@@ -31,11 +39,10 @@ export interface TopicSpec {
   readonly historyMessages: number;
   /** … as long as they take no more than this. */
   readonly historyBytes: number;
-  /** Messages younger than this are kept for those who lag, or come back (ms; default: its home's); in a lane, what its log holds … */
-  readonly retainMs?: number;
-  /** … so many, and as many as take no more than so many bytes; 0: what the log holds. */
-  readonly retainMessages?: number;
-  readonly retainBytes?: number;
+  /** Number of its first message; by default 1. */
+  readonly firstSeq?: number;
+  /** What is kept for those who lag, or come back, in a home that does not keep all that its log holds; by default what that says. */
+  readonly retention?: Retention;
   /** It keeps the newest message of each key. */
   readonly keys?: KeySpec;
   /** It takes no message twice. */
@@ -63,6 +70,19 @@ const scratchView = new EventView();
 
 const NO_STREAMS: readonly DerivedStream<never>[] = [];
 
+/** What a topic may have beside its canonical log; most topics have nothing of it. */
+interface MoreOfTopic<Log extends FrameLog> {
+  readonly selection: Selection | null;
+  derived: readonly DerivedStream<Log>[];
+  /** The newest message of each key, once the state log is there. */
+  keys: KeyTable | null;
+  state: DerivedLog<Log> | null;
+  /** Streams that are made at intervals. */
+  timed: TimedStreams<Log> | null;
+}
+
+const NOTHING_MORE: MoreOfTopic<never> = { selection: null, derived: NO_STREAMS, keys: null, state: null, timed: null };
+
 /** A message has no form in a stream. */
 const NO_FORM = Symbol('no form');
 
@@ -70,31 +90,40 @@ const NO_FORM = Symbol('no form');
 export class Topic<Log extends FrameLog = FrameLog> {
   readonly spec: TopicSpec;
   readonly log: Log;
-  /** Of the message for which the last one was not taken. */
-  refusedForSeq = 0;
-  readonly #selection: Selection | null;
-  /** The newest message of each key, once the state log is there. */
-  #keys: KeyTable | null = null;
-  #state: DerivedLog<Log> | null = null;
-  #derived: readonly DerivedStream<Log>[] = NO_STREAMS;
-  /** Those that are made at intervals; null: there have been none. */
-  #timed: TimedStreams<Log> | null = null;
+  #more: MoreOfTopic<Log> | null = null;
 
   constructor(spec: TopicSpec, log: Log) {
     this.spec = spec;
     this.log = log;
-    this.#selection = spec.keys === undefined && spec.dedup === undefined ? null : new Selection(spec, log);
+    if (spec.keys === undefined && spec.dedup === undefined) return;
+    this.#more = { ...NOTHING_MORE, selection: new Selection(spec, log) };
   }
 
   /** Of all streams but the canonical one. */
   get derived(): readonly DerivedLog<Log>[] {
-    const timed = this.#timed?.streams ?? NO_STREAMS;
-    return this.#state === null ? [...this.#derived, ...timed] : [this.#state, ...this.#derived, ...timed];
+    const more = this.#more;
+    if (more === null) return NO_STREAMS;
+    const streams = [...more.derived, ...(more.timed?.streams ?? NO_STREAMS)];
+    return more.state === null ? streams : [more.state, ...streams];
+  }
+
+  get #keys(): KeyTable | null {
+    return this.#more === null ? null : this.#more.keys;
+  }
+
+  get #withMore(): MoreOfTopic<Log> {
+    this.#more ??= { ...NOTHING_MORE };
+    return this.#more;
+  }
+
+  /** Of the message for which the last one was not taken. */
+  get refusedForSeq(): number {
+    return this.#more?.selection?.refusedForSeq ?? this.log.headSeq;
   }
 
   /** Whether it may refuse any message: then a record of a lane's ring need not have become a frame. */
   get isSelective(): boolean {
-    return this.#selection !== null;
+    return this.#more !== null && this.#more.selection !== null;
   }
 
   /**
@@ -102,48 +131,49 @@ export class Topic<Log extends FrameLog = FrameLog> {
    * @returns the message's seq, or an OUTCOME: then `refusedForSeq` says for which message
    */
   publish(message: TopicMessage, ingressPosition: number): number {
-    if (this.#selection !== null) return this.#publishSelected(this.#selection, message, ingressPosition);
+    const more = this.#more;
+    if (more !== null && more.selection !== null)
+      return this.#publishSelected(more, more.selection, message, ingressPosition);
     if (message.ifSeq !== ANY_SEQ && message.ifSeq !== this.log.headSeq) return this.judge(message);
     const { bytes, start, end, tail } = message;
     const seq = this.#append(message, bytes, start, end, tail, message.tailElements, ingressPosition);
-    if (this.#derived.length > 0) this.#deriveNewest(null);
-    if (this.#timed !== null) this.tick(message.monotonicMs);
+    if (more !== null) this.#derive(more, null, message.monotonicMs);
     return seq;
   }
 
   /** Makes those streams whose time has come. Returns whether there are any. */
   tick(nowMs: number): boolean {
-    return this.#timed?.tick(nowMs, this.#keys) ?? false;
+    return this.#more?.timed?.tick(nowMs, this.#keys) ?? false;
   }
 
   /** When that is to be done next, on the monotonic clock (ms); Infinity: not before the next message. */
   get nextTickMs(): number {
-    return this.#timed?.nextMs ?? Number.POSITIVE_INFINITY;
+    return this.#more?.timed?.nextMs ?? Number.POSITIVE_INFINITY;
   }
 
   /** Whether the message would be taken: TAKEN, or an OUTCOME. */
   judge(message: TopicMessage): number {
-    if (this.#selection !== null) {
-      const outcome = this.#selection.judge(message, this.#keys);
-      this.refusedForSeq = this.#selection.refusedForSeq;
-      return outcome;
-    }
-    this.refusedForSeq = this.log.headSeq;
+    const selection = this.#more?.selection;
+    if (selection != null) return selection.judge(message, this.#keys);
     return message.ifSeq === ANY_SEQ || message.ifSeq === this.log.headSeq ? TAKEN : OUTCOME.conflict;
   }
 
-  #publishSelected(selection: Selection, message: TopicMessage, ingressPosition: number): number {
+  #publishSelected(
+    more: MoreOfTopic<Log>,
+    selection: Selection,
+    message: TopicMessage,
+    ingressPosition: number,
+  ): number {
     const outcome = this.judge(message);
     if (outcome !== TAKEN) return outcome;
     const { bytes, start, end, inlineTailBytes } = message;
     const { tail, tailElements, key } = selection;
     const seq = this.#append(message, bytes, start, end - inlineTailBytes, tail, tailElements, ingressPosition);
     selection.taken(seq, message.monotonicMs);
-    const keys = this.#keys;
+    const { keys } = more;
     const isKept = keys !== null && (key !== null || keys.spec.isSingle);
     if (isKept) this.#keep(keys, key ?? '', this.log.head);
-    if (this.#derived.length > 0) this.#deriveNewest(isKept ? (key ?? '') : null);
-    if (this.#timed !== null) this.tick(message.monotonicMs);
+    this.#derive(more, isKept ? (key ?? '') : null, message.monotonicMs);
     return seq;
   }
 
@@ -178,14 +208,14 @@ export class Topic<Log extends FrameLog = FrameLog> {
     const base = before === undefined || !keys.spec.merges ? null : keys.frameOf(before);
     keys.put(base === null ? frame : mergedEvent(base, frame), timeMs);
     if (before !== undefined) log.markSuperseded(before.seq);
-    this.#timed?.noteDeleted(frame);
+    this.#more?.timed?.noteDeleted(frame);
   }
 
   /** The newest message of each key, as this stream's subscribers get it; where there are no keys, the last message. */
   snapshot(spec: StreamSpec, nowMs: number): { readonly seq: number; readonly parts: readonly Uint8Array[] } {
     const { log } = this;
     // Who begins with it goes on with what the stream says next, which is told only where it is something else.
-    this.#timed?.makeNow(spec.key, this.#keys, nowMs);
+    this.#more?.timed?.makeNow(spec.key, this.#keys, nowMs);
     const seq = log.headSeq;
     const writer = new SnapshotParts(spec.codec, this.spec, seq, SLICE_MAX_BYTES);
     const keys = this.#keys;
@@ -208,20 +238,21 @@ export class Topic<Log extends FrameLog = FrameLog> {
       this.#openState(log);
       return;
     }
+    const more = this.#withMore;
     const canonical = this.log;
     const stream = { spec, log, variant: variantOf(spec), isMerged: isMerged(spec) };
     this.#prime(stream);
     if (intervalOf(spec) > 0) {
-      this.#timed ??= new TimedStreams(this.spec, canonical);
-      this.#timed.add(stream);
+      more.timed ??= new TimedStreams<Log>(this.spec, canonical);
+      more.timed.add(stream);
       return;
     }
     if (log.attemptSeq < canonical.tailSeq) log.skipTo(canonical.tailSeq);
     for (let index = canonical.indexOf(log.attemptSeq); index <= canonical.head; index++) {
       onFrame();
-      this.#derive(stream, index, this.#sourceAt(stream, index));
+      this.#deriveFrame(stream, index, this.#sourceAt(stream, index));
     }
-    this.#derived = [...this.#derived, stream];
+    more.derived = [...more.derived, stream];
   }
 
   #prime({ variant, log }: DerivedStream<Log>): void {
@@ -245,8 +276,9 @@ export class Topic<Log extends FrameLog = FrameLog> {
     const { keys: spec } = this.spec;
     if (spec === undefined) throw new Error(`${this.spec.topic} keeps nothing by key`);
     const keys = new KeyTable(log, spec);
-    this.#state = { spec: STATE, log };
-    this.#keys = keys;
+    const more = this.#withMore;
+    more.keys = keys;
+    more.state = { spec: STATE, log };
     // A predecessor may have died between a frame and its place in the state log.
     const canonical = this.log;
     const view = new EventView();
@@ -258,18 +290,23 @@ export class Topic<Log extends FrameLog = FrameLog> {
   }
 
   closeStream(key: string): void {
-    this.#timed?.remove(key);
-    this.#derived = this.#derived.filter(({ spec }) => spec.key !== key);
+    const more = this.#withMore;
+    more.timed?.remove(key);
+    more.derived = more.derived.filter(({ spec }) => spec.key !== key);
   }
 
-  /** @param key of the message that is kept by it; null: it is not */
-  #deriveNewest(key: string | null): void {
+  /** The newest message, in all other streams. @param key of one that is kept by it; null: it is not */
+  #derive(more: MoreOfTopic<Log>, key: string | null, nowMs: number): void {
+    if (more.derived.length > 0) this.#deriveNewest(more, key);
+    more.timed?.tick(nowMs, more.keys);
+  }
+
+  #deriveNewest({ derived, keys }: MoreOfTopic<Log>, key: string | null): void {
     const { head } = this.log;
     const frame = this.#frameAt(head);
-    const keys = this.#keys;
-    for (const stream of this.#derived) {
+    for (const stream of derived) {
       const entry = stream.isMerged && key !== null ? keys?.get(key, Number.NEGATIVE_INFINITY) : undefined;
-      this.#derive(stream, head, entry === undefined ? frame : (keys as KeyTable).frameOf(entry));
+      this.#deriveFrame(stream, head, entry === undefined ? frame : (keys as KeyTable).frameOf(entry));
     }
   }
 
@@ -277,7 +314,7 @@ export class Topic<Log extends FrameLog = FrameLog> {
    * The message is in the canonical log by now: whoever fails here would fail again and again. So nothing may. What has no
    * form, or none that the log can hold, or one that threads died of making, is announced as missed.
    */
-  #derive({ log, variant }: DerivedStream<Log>, index: number, canonicalFrame: Uint8Array): void {
+  #deriveFrame({ log, variant }: DerivedStream<Log>, index: number, canonicalFrame: Uint8Array): void {
     const canonical = this.log;
     const seq = canonical.seqAt(index);
     const frame = log.noteAttempt(seq) < DERIVE_ATTEMPTS_MAX ? this.#form(variant, canonicalFrame) : NO_FORM;

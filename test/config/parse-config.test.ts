@@ -53,6 +53,7 @@ describe('parseConfig', () => {
       maxSubscriptionsPerConnection: 10_000,
       maxTopics: 1_000_000,
       maxHotTopics: 1000,
+      maxStreamsPerTopic: 1000,
       ringBytes: 4 * MIB,
       hotLogBytes: 4 * MIB,
       hotLogFrames: 16_384,

@@ -13,6 +13,7 @@ import { outgoing } from '../support/outgoing.js';
 import { jsonLogOf, logsWith } from '../topic/topic-home.js';
 
 const RETAIN_MS = 2000;
+const RETENTION = { ms: RETAIN_MS, messages: 0, bytes: 0 };
 const HISTORY = 10;
 const MESSAGES = 50;
 const NOW_MS = 1_800_000_000_000;
@@ -27,7 +28,7 @@ const SPEC: TopicSpec = {
 
 function newLink(): DirectLink {
   const sizes = { dataMaxBytes: SIZES.dataBytes, framesMax: SIZES.frames, logsMaxBytes: 2 ** 20 };
-  return new DirectLink({ ...sizes, retainMs: RETAIN_MS }, new FakeScheduler(), () => {});
+  return new DirectLink({ ...sizes, retention: RETENTION }, new FakeScheduler(), () => {});
 }
 
 function message(monotonicMs: number): OutgoingMessage {
@@ -96,11 +97,15 @@ describe('retention', () => {
   // 100 messages of 23 bytes, a second apart; nothing of it is history.
   it.each<[string, Partial<TopicSpec>, number]>([
     ['as the home says', {}, 2],
-    ['for a time', { retainMs: 30_000 }, 30],
-    ['of no time, but what the smallest log holds anyway', { retainMs: 0 }, 1],
-    ['for a time, so many at most', { retainMs: 30_000, retainMessages: 7 }, 7],
-    ['for a time, so many bytes at most', { retainMs: 30_000, retainBytes: 5 * 23 + 10 }, 5],
-    ['and history, whichever is more', { retainMs: 5000, historyMessages: 9, historyBytes: 4096 }, 9],
+    ['for a time', { retention: { ms: 30_000, messages: 0, bytes: 0 } }, 30],
+    ['of no time, but what the smallest log holds anyway', { retention: { ms: 0, messages: 0, bytes: 0 } }, 1],
+    ['for a time, so many at most', { retention: { ms: 30_000, messages: 7, bytes: 0 } }, 7],
+    ['for a time, so many bytes at most', { retention: { ms: 30_000, messages: 0, bytes: 5 * 23 + 10 } }, 5],
+    [
+      'and history, whichever is more',
+      { retention: { ms: 5000, messages: 0, bytes: 0 }, historyMessages: 9, historyBytes: 4096 },
+      9,
+    ],
   ])('is a topic’s own: %s', (_, retention, kept) => {
     const link = newLink();
     const spec: TopicSpec = { ...SPEC, historyMessages: 0, ...retention };

@@ -35,6 +35,8 @@ const OPTIONS: EngineOptions = {
   coldLogMaxBytes: 256 * 1024,
   coldLogMaxFrames: 2048,
   historyBytes: 32 * 1024,
+  // What only lags is gone when the test looks.
+  retainMs: 2000,
   topics: [
     { match: 'hot:*', home: 'hot' },
     { match: 'passing:hot:*', home: 'hot', historyMessages: 0 },

@@ -46,7 +46,7 @@ describe('$stats', () => {
       moves: 0,
     });
     expect(report.lanes).toMatchObject([{ lane: 0, state: 'running', topics: 1, messages: 30, restarts: 0 }]);
-    const noGaps = { lapped: 0, max_lag_ms: 0, max_lag_messages: 0, conflated: 0, too_large: 0 };
+    const noGaps = { lapped: 0, max_lag_ms: 0, max_lag_messages: 0, merged: 0, too_large: 0 };
     expect(figuresOf(report, 'hot:a')).toMatchObject({
       home: 0,
       subscribers: 1,

@@ -33,8 +33,20 @@ const settings = {
   maxLagMessages: 0,
 };
 const hot = { promoteDeliveriesPerSecond: 1e9, promoteAfterMs: 1000, demoteAfterMs: 1000, movesPerSecond: 10 };
-const limits = { autoCreate: true, maxTopics: 1e6, maxHotTopics: 0, defaults: settings, rules: [] };
-const logs = { dataMaxBytes: 2 ** 22, framesMax: 8192, logsMaxBytes: 2 ** 30, retainMs: 2000 };
+const limits = {
+  autoCreate: true,
+  maxTopics: 1e6,
+  maxHotTopics: 0,
+  maxStreamsPerTopic: 100,
+  defaults: settings,
+  rules: [],
+};
+const logs = {
+  dataMaxBytes: 2 ** 22,
+  framesMax: 8192,
+  logsMaxBytes: 2 ** 30,
+  retention: { ms: 2000, messages: 0, bytes: 0 },
+};
 
 function measure() {
   for (let i = 0; i < 4; i++) globalThis.gc();

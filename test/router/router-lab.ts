@@ -61,6 +61,7 @@ const NEVER_MOVE: HomeOptions['hot'] = {
   movesPerSecond: 1000,
 };
 
+const RETENTION = { ms: 2000, messages: 0, bytes: 0 };
 const LOG_SIZES = { dataBytes: 2 ** 20, frames: 1024 };
 const decoder = new TextDecoder();
 const encoder = new TextEncoder();
@@ -138,10 +139,18 @@ function coreOptions(options: RouterLabOptions): CoreOptions {
       dataMaxBytes: LOG_SIZES.dataBytes,
       framesMax: LOG_SIZES.frames,
       logsMaxBytes: coldLogsMaxBytes,
-      retainMs: 2000,
+      retention: RETENTION,
     },
     lanes: { lanes, ringBytes: laneRingBytes ?? 0, stallMs, logSizes: LOG_SIZES, maxHotTopics },
-    topics: { autoCreate: true, maxTopics: 1000, maxHotTopics, defaults: DEFAULTS, rules: [], ...registry },
+    topics: {
+      autoCreate: true,
+      maxTopics: 1000,
+      maxHotTopics,
+      defaults: DEFAULTS,
+      rules: [],
+      retention: RETENTION,
+      ...registry,
+    },
     router: { maxSubscriptionsPerConnection, maxPayloadBytes, hookTimeoutMs: 0 },
     homes: {
       hot: { ...NEVER_MOVE, ...options.homes?.hot },

@@ -86,7 +86,7 @@ function shapeOf(random: Random): Shape {
       dataMaxBytes: isRoomy ? 2 ** 15 : pick(random, [1024, 4096]),
       framesMax: isRoomy ? 512 : pick(random, [16, 64]),
       logsMaxBytes: isRoomy ? 2 ** 30 : pick(random, [6000, 12_000, 2 ** 20]),
-      retainMs: isRoomy ? 3_600_000 : pick(random, [0, 50, 2000]),
+      retention: { ms: isRoomy ? 3_600_000 : pick(random, [0, 50, 2000]), messages: 0, bytes: 0 },
     },
     topics: {
       historyMessages: isRoomy ? pick(random, [0, 5, 500]) : pick(random, [0, 5, 7]),

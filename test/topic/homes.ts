@@ -19,7 +19,11 @@ const HEAP_BYTES = 64 * 2 ** 20;
 
 export const openDirect: OpenHome = async ({ dataBytes, frames }) => {
   const sizes = { dataMaxBytes: dataBytes, framesMax: frames, logsMaxBytes: 2 ** 30 };
-  const link = new DirectLink({ ...sizes, retainMs: 3_600_000 }, new FakeScheduler(), () => {});
+  const link = new DirectLink(
+    { ...sizes, retention: { ms: 3_600_000, messages: 0, bytes: 0 } },
+    new FakeScheduler(),
+    () => {},
+  );
   return { link, nowMs: testClock.nowMs, settle: async () => {}, close: async () => {} };
 };
 

@@ -374,6 +374,20 @@ function ordered(value: Record<string, unknown>): Record<string, unknown> {
   return { ...(bid === undefined ? {} : { bid }), ...(ask === undefined ? {} : { ask }) };
 }
 
+describe('many different wishes', () => {
+  it('are as many streams as a topic may have, and no more', () => {
+    const topic = new ReadingLab('cold');
+    const readers = Array.from({ length: 40 }, (_, n) => topic.reader('msgpack', { filter: `n == ${n}` }));
+    topic.publish({ n: 3 });
+    const answers = readers.map((reader) => reader.take());
+    expect(answers.filter(([answer]) => answer === 'LIMIT_EXCEEDED')).toHaveLength(20);
+    expect(answers[3]).toEqual(['null={"n":3}']);
+    expect(topic.reader('msgpack', { filter: '3 == n' }).take(), 'another text').toEqual(['LIMIT_EXCEEDED']);
+    expect(topic.reader('msgpack', { filter: 'n==7' }).take(), 'one that is there').toEqual([]);
+    expect(topic.reader('json').take(), 'a plain one').toEqual([]);
+  });
+});
+
 describe('wishes that make no sense', () => {
   it.each<[SubscribeOptions, string]>([
     [{ maxRate: 5, mode: 'every' }, 'BAD_REQUEST'],

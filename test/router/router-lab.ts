@@ -145,6 +145,7 @@ function coreOptions(options: RouterLabOptions): CoreOptions {
     topics: {
       autoCreate: true,
       maxTopics: 1000,
+      maxStreamsPerTopic: 20,
       maxHotTopics,
       defaults: DEFAULTS,
       rules: [],

@@ -25,8 +25,11 @@ import { LocalPublisher } from './local/local-publisher.js';
 import { LocalPublishing } from './local/local-publishing.js';
 import type { LocalHandlers } from './local/local-subscriber.js';
 import { subscribeLocally } from './local/local-subscribing.js';
+import { METHOD_MAX_BYTES } from './protocol/messages.js';
 import { topicNameProblem } from './protocol/topic-name.js';
+import { utf8Length } from './protocol/utf8.js';
 import type { Hooks } from './router/hooks.js';
+import type { RequestHandler } from './router/requests.js';
 import { createLoop } from './time/event-loop.js';
 
 export type EngineHooks = Hooks;
@@ -156,6 +159,19 @@ export class Engine extends EventEmitter<EngineEvents> {
     const { topics, delivery } = this.#core;
     const parts = { topics, delivery, loop: this.#loop };
     return subscribeLocally(parts, topic, options, onEvent, this.#listeners.fault);
+  }
+
+  /**
+   * Has REQUESTs for this method answered by a handler of the application, in the place of the one before; undefined: by none.
+   * Throws RingcastError BAD_REQUEST for what is no name or no function.
+   */
+  handle(method: string, handler: RequestHandler | undefined): void {
+    const bytes = typeof method === 'string' ? utf8Length(method) : 0;
+    if (bytes < 1 || bytes > METHOD_MAX_BYTES)
+      throw new RingcastError('BAD_REQUEST', `a method has 1 to ${METHOD_MAX_BYTES} bytes of UTF-8`);
+    if (handler !== undefined && typeof handler !== 'function')
+      throw new RingcastError('BAD_REQUEST', 'a handler must be a function');
+    this.#core.router.requests.handle(method, handler);
   }
 
   /**

@@ -25,9 +25,10 @@ export type {
   PublishResult,
 } from './local/api.js';
 export type { LocalPublisher } from './local/local-publisher.js';
-export type { LocalEvent, LocalGap } from './local/local-subscriber.js';
+export type { LocalEvent, LocalGap, LocalSnapshot, LocalSnapshotEntry } from './local/local-subscriber.js';
 export { encodeJson } from './protocol/json-to-msgpack.js';
 export { decode, encode } from './protocol/msgpack.js';
 export { decodeJson } from './protocol/msgpack-to-json.js';
 export { ExtensionValue } from './protocol/msgpack-types.js';
 export type { AuthorizeRequest, ConnectionInfo, ConnectRequest } from './router/hooks.js';
+export type { RequestHandler, RequestInfo } from './router/requests.js';

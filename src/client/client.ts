@@ -11,6 +11,7 @@ import type {
   HistoryEntry,
   HistoryOptions,
   ReadOptions,
+  RequestOptions,
   SnapshotEntry,
   Welcome,
 } from '../protocol/messages.js';
@@ -124,6 +125,8 @@ export interface KeyValue {
   readonly payload: unknown;
   readonly version?: number;
 }
+
+export interface ClientRequestOptions extends CallOptions, RequestOptions {}
 
 /** See PROTOCOL.md, HISTORY. */
 export interface ClientHistoryOptions extends CallOptions, HistoryOptions {}
@@ -280,6 +283,16 @@ export class Client {
   async update(topic: string, changes: ReadOptions, options?: CallOptions): Promise<void> {
     check(addressProblem(topic));
     return this.#connection.request({ type: 'update', topic, options: changes }, () => undefined, options);
+  }
+
+  /**
+   * Asks a handler of the server's application, and gives its answer. Rejects with what it refuses with; BAD_REQUEST where there is
+   * no such method, INTERNAL where it failed, TIMEOUT where it took too long.
+   */
+  async request(method: string, params?: unknown, options: ClientRequestOptions = {}): Promise<unknown> {
+    const { traceId, ...limits } = options;
+    const wire = traceId === undefined ? {} : { options: { traceId } };
+    return this.#connection.request({ type: 'request', method, params, ...wire }, ({ result }) => result, limits);
   }
 
   /** Round-trip time in milliseconds. */

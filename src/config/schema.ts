@@ -312,6 +312,14 @@ export const engineSchema = z.strictObject({
     default: 1000,
     reason: 'How often subscribers of the topic $stats get the figures of topics and lanes; 0: never.',
   }),
+  requestTimeoutMs: key(offOrDuration(10, 3_600_000), {
+    default: 10_000,
+    reason: 'How long a handler of requests may take to answer before its client is told TIMEOUT. 0: for ever.',
+  }),
+  maxRequestsPerConnection: key(count('requests', 1, 100_000), {
+    default: 100,
+    reason: 'Requests of a connection that may wait for their answers at a time.',
+  }),
   maxPayloadBytes: key(size(KIB, 64 * MIB), {
     default: MIB,
     reason: 'The largest WebSocket message that a client may send.',

@@ -13,6 +13,7 @@ export type Unit =
   | 'subscriptions'
   | 'topics'
   | 'streams'
+  | 'requests'
   | 'threads'
   | 'deliveries/s'
   | 'moves/s'

@@ -35,6 +35,8 @@ export function encodeClientFrame(message: ClientMessage): Uint8Array {
       return encodedPublish([OP.PUBLISH, id, message.topic], message.payloadBytes, message.options);
     case 'update':
       return frame([OP.UPDATE, id, message.topic], message.options);
+    case 'request':
+      return frame([OP.REQUEST, id, message.method, message.params ?? null], message.options);
     case 'ping':
       return encode([OP.PING, id]);
     case 'history':

@@ -11,14 +11,16 @@ import {
   type GapReason,
   type HistoryExtent,
   JSON_HISTORY_RESULT,
+  JSON_RESPONSE,
   type PublishedResult,
   type RequestId,
+  type RequestRef,
   type StreamRef,
   type SubscribedResult,
   type Welcome,
 } from './messages.js';
 import { encode } from './msgpack.js';
-import { msgpackToJson } from './msgpack-to-json.js';
+import { msgpackToJson, writeJson } from './msgpack-to-json.js';
 import { encodeUtf8 } from './utf8.js';
 
 /** camelCase keys become snake_case; in values that are plain objects too. */
@@ -51,6 +53,10 @@ function withId(id: RequestId): { request_id?: RequestId } {
 
 function bytesOf(type: string | null, fields: object): Uint8Array {
   return encodeUtf8(JSON.stringify({ type, ...fields }));
+}
+
+function asked({ method, traceId }: RequestRef): { action: string; trace_id?: string } {
+  return { action: method, ...(traceId === null ? {} : { trace_id: traceId }) };
 }
 
 const historyWriter = new JsonWriter();
@@ -111,6 +117,32 @@ export function createJsonEncoder(nowMs: () => number): FrameEncoder {
       writeHistory(writer, frames);
       writer.text(`],"ts":"${ts()}"}`);
       return writer.copy();
+    },
+    answered(id: RequestId, request: RequestRef, result: Uint8Array, timeMs: number): Uint8Array {
+      const head = JSON.stringify({ type: JSON_RESPONSE, ...withId(id), ...asked(request), success: true });
+      const writer = historyWriter.clear();
+      writer.text(`${head.slice(0, -1)},"payload":`);
+      writeJson(writer, result, 0, result.length);
+      writer.text(`,"server_time":"${isoTime(timeMs)}"}`);
+      return writer.copy();
+    },
+    unanswered(
+      id: RequestId,
+      request: RequestRef,
+      code: ErrorCode,
+      message: string,
+      details: unknown,
+      timeMs: number,
+    ): Uint8Array {
+      const known = sendableDetails(details);
+      const error = { code, message, ...(known === null ? {} : { details: known }) };
+      return bytesOf(JSON_RESPONSE, {
+        ...withId(id),
+        ...asked(request),
+        success: false,
+        error,
+        server_time: isoTime(timeMs),
+      });
     },
     pong(id: RequestId, timeMs: number): Uint8Array {
       return bytesOf(FRAMES.PONG.json, { ...withId(id), ts: isoTime(timeMs) });

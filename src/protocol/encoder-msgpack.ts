@@ -10,6 +10,7 @@ import {
   OP,
   type PublishedResult,
   type RequestId,
+  type RequestRef,
   type StreamRef,
   type SubscribedResult,
   type Welcome,
@@ -114,6 +115,14 @@ export const msgpackEncoder: FrameEncoder = {
     return ok(id, { seq, time: new Float64(timeMs), pressure, ...more });
   },
   history,
+  answered(id: RequestId, { traceId }: RequestRef, result: Uint8Array): Uint8Array {
+    // `result` is the last key and nil here: the one byte of the nil is replaced by what it is.
+    const head = ok(id, { ...(traceId === null ? {} : { traceId }), result: null });
+    return concat([head.subarray(0, -1), result]);
+  },
+  unanswered(id: RequestId, _request: RequestRef, code: ErrorCode, message: string, details: unknown): Uint8Array {
+    return withDetails([OP.ERROR, id, code, sendable(message)], details);
+  },
   pong(id: RequestId, timeMs: number): Uint8Array {
     return encode([OP.PONG, id, new Float64(timeMs)]);
   },

@@ -7,6 +7,7 @@ import type {
   HistoryExtent,
   PublishedResult,
   RequestId,
+  RequestRef,
   StreamRef,
   SubscribedResult,
   Welcome,
@@ -41,6 +42,17 @@ export interface FrameEncoder {
     pressure: number,
   ): Uint8Array;
   history(id: RequestId, extent: HistoryExtent, frames: readonly FrameRange[]): Uint8Array;
+  /** The OK to a REQUEST; `result` is MessagePack. */
+  answered(id: RequestId, request: RequestRef, result: Uint8Array, timeMs: number): Uint8Array;
+  /** The ERROR to one. */
+  unanswered(
+    id: RequestId,
+    request: RequestRef,
+    code: ErrorCode,
+    message: string,
+    details: unknown,
+    timeMs: number,
+  ): Uint8Array;
   pong(id: RequestId, timeMs: number): Uint8Array;
   error(id: RequestId, code: ErrorCode, message: string, details?: unknown): Uint8Array;
   /** The subscriber does not get the messages fromSeq … toSeq, both included. */

@@ -9,6 +9,7 @@ import {
   FRAMES,
   type FrameOptions,
   type FrameReader,
+  METHOD_MAX_BYTES,
   OP,
   OPTIONS,
   type OpName,
@@ -56,11 +57,13 @@ function shapeOf(name: OpName): JsonShape {
     if (spec.json !== null) options.set(spec.json, { name: key, spec });
   }
   const hasTopic = FRAMES[name].fields.some((field) => field.startsWith('topic'));
-  const own = [...(hasTopic ? ['topic'] : []), ...(name === 'PUBLISH' ? ['message'] : []), ...options.keys()];
+  const own = [...(hasTopic ? ['topic'] : []), ...(OWN_FIELDS[name] ?? []), ...options.keys()];
   return { name, hasTopic, options, fields: new Set(['type', 'request_id', ...own, CLIENT_ID_FIELD]) };
 }
 
-const CLIENT_OPS = ['CONNECT', 'SUBSCRIBE', 'UNSUBSCRIBE', 'PUBLISH', 'PING', 'UPDATE', 'HISTORY'] as const;
+const CLIENT_OPS = ['CONNECT', 'SUBSCRIBE', 'UNSUBSCRIBE', 'PUBLISH', 'PING', 'UPDATE', 'HISTORY', 'REQUEST'] as const;
+/** What some messages have beside topic and options. */
+const OWN_FIELDS: Partial<Record<OpName, readonly string[]>> = { PUBLISH: ['message'], REQUEST: ['action', 'payload'] };
 const SHAPES: ReadonlyMap<string, JsonShape> = new Map(CLIENT_OPS.map((name) => [FRAMES[name].json!, shapeOf(name)]));
 const CLIENT_ID_SPEC: OptionSpec = OPTIONS.CONNECT.clientId;
 
@@ -98,6 +101,7 @@ export class JsonReader implements FrameReader {
   topic: string | null = null;
   /** JSON addresses topics by name only. */
   readonly alias = -1;
+  method: string | null = null;
   payload: Uint8Array = EMPTY;
   readonly payloadStart = 0;
   payloadEnd = 0;
@@ -129,6 +133,7 @@ export class JsonReader implements FrameReader {
     this.op = 0;
     this.id = null;
     this.topic = null;
+    this.method = null;
     this.payload = EMPTY;
     this.payloadEnd = 0;
     this.options = null;
@@ -205,12 +210,22 @@ export class JsonReader implements FrameReader {
     }
     this.#fieldNames.put(name);
     if (this.#names.includes(name)) return this.#givenTwice(name);
+    if (name === 'payload') return this.#readParams();
     const isMessage = name === 'message' && this.#source.peek() === OPEN_BRACE;
     if (isMessage && !this.#readObject(this.#readMessageField)) return false;
     const value = isMessage ? MESSAGE : this.#readValue(STRUCTURED_FIELDS.has(name));
     this.#names.push(name);
     this.#values.push(value);
     return value !== FAILED;
+  }
+
+  /** What a REQUEST brings. */
+  #readParams(): boolean {
+    // Those of a message that has them twice, or has a message beside, are refused below.
+    if (this.#writer.offset > 0) return this.#givenTwice('payload');
+    this.#names.push('payload');
+    this.#values.push(OTHER);
+    return this.#source.value(PAYLOAD_NESTING_MAX);
   }
 
   #readMessageField(name: string): boolean {
@@ -268,7 +283,8 @@ export class JsonReader implements FrameReader {
     const problem =
       (shape.hasTopic ? this.#readTopic(this.#field('topic')) : null) ??
       this.#readOptions(shape, options) ??
-      (this.op === OP.PUBLISH ? this.#readMessage(this.#field('message'), options) : null);
+      (this.op === OP.PUBLISH ? this.#readMessage(this.#field('message'), options) : null) ??
+      (this.op === OP.REQUEST ? this.#readRequest(this.#field('action')) : null);
     if (problem !== null) return problem;
     if (Object.keys(options).length > 0) this.options = options;
     return null;
@@ -292,6 +308,16 @@ export class JsonReader implements FrameReader {
     const problem = addressProblem(topic);
     if (problem === null) this.topic = topic;
     return problem;
+  }
+
+  #readRequest(action: unknown): string | null {
+    const bytes = typeof action === 'string' ? utf8Length(action) : 0;
+    if (bytes < 1 || bytes > METHOD_MAX_BYTES) return `action must be a string of 1 to ${METHOD_MAX_BYTES} bytes`;
+    this.method = action as string;
+    if (this.#writer.offset === 0) this.#writer.nil();
+    this.payload = this.#writer.bytes;
+    this.payloadEnd = this.#writer.offset;
+    return null;
   }
 
   #readOptions(shape: JsonShape, options: Record<string, unknown>): string | null {

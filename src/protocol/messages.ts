@@ -51,7 +51,7 @@ export const FRAMES: Readonly<Record<OpName, FrameSpec>> = {
   UPDATE: { fields: ['id?', 'topic or alias', 'options'], json: 'update' },
   HISTORY: { fields: ['id?', 'topic', 'options?'], json: 'history' },
   PRESENCE: { fields: ['id?', 'topic'], json: null },
-  REQUEST: { fields: ['id?', 'method', 'params'], json: null },
+  REQUEST: { fields: ['id?', 'method', 'params?', 'options?'], json: 'request' },
   OK: { fields: ['id', 'result'], json: 'ack' },
   ERROR: { fields: ['id', 'code', 'message', 'details'], json: 'error' },
   EVENT: { fields: ['alias', 'seq', 'time', 'payload', 'key?', 'message id?', 'change?', 'version?'], json: 'event' },
@@ -66,10 +66,14 @@ export const FRAMES: Readonly<Record<OpName, FrameSpec>> = {
 
 /** JSON `type` of the OK to a HISTORY, which carries messages and therefore is not an `ack`. */
 export const JSON_HISTORY_RESULT = 'history';
+/** And of the answer to a REQUEST, an OK or an ERROR. */
+export const JSON_RESPONSE = 'response';
 
 export const REQUEST_ID_MAX_BYTES = 64;
 export const MESSAGE_ID_MAX_BYTES = 64;
 export const KEY_MAX_BYTES = 255;
+export const METHOD_MAX_BYTES = 255;
+export const TRACE_ID_MAX_BYTES = 128;
 export const FILTER_MAX_BYTES = 4096;
 export const FIELDS_MAX = 64;
 export const CLIENT_ID_MAX_BYTES = 128;
@@ -175,6 +179,11 @@ export interface PublishOptions {
   ifSeq?: number;
 }
 
+export interface RequestOptions {
+  /** What the request is a part of; handed to its handler, and back with the answer. */
+  traceId?: string;
+}
+
 export interface HistoryOptions {
   /** How many of the newest retained messages, oldest first; all of them when absent. */
   lastN?: number;
@@ -187,7 +196,13 @@ export interface HistoryOptions {
   reverse?: boolean;
 }
 
-export type FrameOptions = ConnectOptions | SubscribeOptions | ReadOptions | PublishOptions | HistoryOptions;
+export type FrameOptions =
+  | RequestOptions
+  | ConnectOptions
+  | SubscribeOptions
+  | ReadOptions
+  | PublishOptions
+  | HistoryOptions;
 
 /** What one option may be. `json` null: the option does not exist in the JSON dialect. */
 export type OptionSpec = { readonly json: string | null } & (
@@ -238,6 +253,7 @@ export const OPTIONS = {
     delete: { json: 'delete', kind: 'boolean' },
     ifSeq: { json: 'if_seq', ...SEQ },
   },
+  REQUEST: { traceId: { json: 'trace_id', kind: 'string', maxBytes: TRACE_ID_MAX_BYTES } },
   HISTORY: {
     lastN: LAST_N,
     fromSeq: { json: 'from_seq', ...SEQ },
@@ -263,6 +279,8 @@ export interface ClientFrame {
   topic: string | null;
   /** −1 when the frame has no topic or addresses it by name. */
   alias: number;
+  /** Of a REQUEST. */
+  method: string | null;
   /** The buffer that [payloadStart, payloadEnd) refers to: the payload as MessagePack. */
   payload: Uint8Array;
   payloadStart: number;
@@ -320,6 +338,12 @@ export interface ConnectedResult {
   readonly clientId: string | null;
 }
 
+/** What a request was for. */
+export interface RequestRef {
+  readonly method: string;
+  readonly traceId: string | null;
+}
+
 export interface WelcomeLimits {
   readonly maxPayloadBytes: number;
   readonly maxSubscriptionsPerConnection: number;
@@ -347,6 +371,7 @@ export type ClientMessage =
       options?: PublishOptions;
     }
   | { type: 'update'; id?: RequestId; topic: string | number; options: ReadOptions }
+  | { type: 'request'; id?: RequestId; method: string; params?: unknown; options?: RequestOptions }
   | { type: 'ping'; id?: RequestId }
   | { type: 'history'; id?: RequestId; topic: string; options?: HistoryOptions };
 

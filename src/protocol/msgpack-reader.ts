@@ -7,6 +7,7 @@ import {
   FRAMES,
   type FrameOptions,
   type FrameReader,
+  METHOD_MAX_BYTES,
   NESTING_MAX,
   OP,
   OPTIONS,
@@ -30,11 +31,14 @@ import { addressProblem } from './topic-name.js';
 
 const EMPTY = new Uint8Array(0);
 const NIL = 0xc0;
+/** Params that were left out. */
+const NIL_PARAMS = Uint8Array.of(NIL);
 const OPTION_NAME_MAX_BYTES = 255;
 const FIRST_SERVER_OP = 32;
 
 const NO_OPERATION = 'a frame is an array that starts with the operation number';
 const BAD_REQUEST_ID = `the request id must be nil, an integer from 0 to 2^53-1, or a string of at most ${REQUEST_ID_MAX_BYTES} bytes`;
+const BAD_METHOD = `the method must be a string of 1 to ${METHOD_MAX_BYTES} bytes`;
 const BAD_PAYLOAD = `the payload is nested deeper than ${PAYLOAD_NESTING_MAX}`; // or broken, and so the whole message
 
 /** Length of the array of each operation that clients can use, the operation number included. */
@@ -65,6 +69,7 @@ export class MsgpackReader implements FrameReader {
   id: RequestId = null;
   topic: string | null = null;
   alias = NONE;
+  method: string | null = null;
   payload: Uint8Array = EMPTY;
   payloadStart = 0;
   payloadEnd = 0;
@@ -97,6 +102,8 @@ export class MsgpackReader implements FrameReader {
     this.id = null;
     this.topic = null;
     this.alias = NONE;
+    this.method = null;
+    this.payload = cursor.bytes;
     this.payloadStart = start;
     this.payloadEnd = start;
     this.options = null;
@@ -120,6 +127,8 @@ export class MsgpackReader implements FrameReader {
         return this.#readPublish(cursor, shape, length);
       case OP.UNSUBSCRIBE:
         return this.#readAddress(cursor);
+      case OP.REQUEST:
+        return this.#readRequest(cursor, shape, length);
       case OP.UPDATE:
         return this.#readAddress(cursor) ?? this.#readOptions(cursor, shape);
       case OP.SUBSCRIBE:
@@ -160,6 +169,24 @@ export class MsgpackReader implements FrameReader {
     if (cursor.bytes[this.payloadStart] !== NIL) return 'with the option open the payload must be nil';
     this.payloadEnd = this.payloadStart;
     return null;
+  }
+
+  #readRequest(cursor: ByteCursor, shape: FrameShape, length: number): string | null {
+    const method = cursor.string(METHOD_MAX_BYTES);
+    if (method === undefined || method === '') return BAD_METHOD;
+    this.method = method;
+    if (length === 3) {
+      this.payload = NIL_PARAMS;
+      this.payloadStart = 0;
+      this.payloadEnd = NIL_PARAMS.length;
+      return null;
+    }
+    const paramsEnd = skipValue(cursor.bytes, cursor.offset, cursor.end, PAYLOAD_NESTING_MAX);
+    if (paramsEnd < 0) return BAD_PAYLOAD;
+    this.payloadStart = cursor.offset;
+    this.payloadEnd = paramsEnd;
+    cursor.offset = paramsEnd;
+    return length === 4 ? null : this.#readOptions(cursor, shape);
   }
 
   #readAddress(cursor: ByteCursor): string | null {

@@ -30,7 +30,8 @@ export interface ConnectRequest {
 }
 
 export interface AuthorizeRequest extends ConnectionInfo {
-  readonly action: 'subscribe' | 'publish';
+  readonly action: 'subscribe' | 'publish' | 'request';
+  /** Of a request its method. */
   readonly topic: string;
 }
 
@@ -42,7 +43,7 @@ export interface Hooks {
   onConnect?(request: ConnectRequest): MaybePromise<boolean | { readonly context?: unknown } | null | undefined>;
   /**
    * Whether the connection may subscribe to (and read the history of) or publish to a topic. Asked for each SUBSCRIBE and
-   * HISTORY, and once per connection and topic for publishing. The connection's later frames wait for the answer. Only
+   * HISTORY and REQUEST, and once per connection and topic for publishing. The connection's later frames wait for the answer. Only
    * `true` allows; `false`, `null` and `undefined` refuse (FORBIDDEN), and so does everything else, which is a fault too.
    */
   authorize?(request: AuthorizeRequest): MaybePromise<boolean | null | undefined>;

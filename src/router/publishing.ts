@@ -308,7 +308,7 @@ function describe(outgoing: OutgoingMessage, options: PublishOptions | null | un
 }
 
 function copyOf(frame: ClientFrame): ClientFrame {
-  const { op, id, topic, alias, options, problem, payloadStart, payloadEnd } = frame;
+  const { op, id, topic, alias, method, options, problem, payloadStart, payloadEnd } = frame;
   const payload = frame.payload.slice(payloadStart, payloadEnd);
-  return { op, id, topic, alias, options, problem, payload, payloadStart: 0, payloadEnd: payload.length };
+  return { op, id, topic, alias, method, options, problem, payload, payloadStart: 0, payloadEnd: payload.length };
 }

@@ -15,10 +15,11 @@ import { Batch } from './batch.js';
 import { HookCalls } from './hook-calls.js';
 import type { Hooks } from './hooks.js';
 import { Publishing, type PublishingOptions } from './publishing.js';
+import { Requests, type RequestsOptions } from './requests.js';
 import type { Session } from './session.js';
 import { Subscribing, type SubscribingOptions } from './subscribing.js';
 
-export interface RouterOptions extends PublishingOptions, SubscribingOptions {
+export interface RouterOptions extends PublishingOptions, SubscribingOptions, RequestsOptions {
   readonly hookTimeoutMs: number;
 }
 
@@ -38,6 +39,7 @@ export class Router {
   readonly hookCalls: HookCalls;
   readonly subscribing: Subscribing;
   readonly publishing: Publishing;
+  readonly requests: Requests;
   readonly #delivery: Delivery;
   readonly #hooks: Hooks;
   /** By operation. */
@@ -48,7 +50,7 @@ export class Router {
     topics: TopicDirectory,
     delivery: Delivery,
     hooks: Hooks,
-    clock: Pick<Loop, 'nowMs' | 'epochMs'>,
+    clock: Pick<Loop, 'nowMs' | 'epochMs' | 'after' | 'soon'>,
     events: RouterEvents,
   ) {
     this.#delivery = delivery;
@@ -60,6 +62,7 @@ export class Router {
     const { batch, hookCalls } = this;
     this.subscribing = new Subscribing(options, topics, delivery, authorisation, batch, hooks, hookCalls);
     this.publishing = new Publishing(options, topics, delivery, authorisation, batch, clock, onActive);
+    this.requests = new Requests(options, authorisation, batch, clock, events.onFault);
     this.#handlers = {
       [OP.CONNECT]: connect,
       [OP.SUBSCRIBE]: (session, frame) => this.subscribing.subscribe(session, frame),
@@ -67,6 +70,7 @@ export class Router {
       [OP.UPDATE]: (session, frame) => this.subscribing.update(session, frame),
       [OP.PUBLISH]: (session, frame) => this.publishing.publish(session, frame),
       [OP.PING]: (session, frame) => this.#ping(session, frame),
+      [OP.REQUEST]: (session, frame) => this.requests.request(session, frame),
       [OP.HISTORY]: (session, frame) => this.subscribing.history(session, frame),
     };
   }
@@ -81,6 +85,7 @@ export class Router {
   /** Frees what the session held. */
   end(session: Session, code: number, reason: string): void {
     this.#delivery.removeConsumer(session.consumer);
+    this.requests.end(session);
     session.grants?.release();
     session.grants = null;
     session.lastPublished = null;

@@ -54,6 +54,8 @@ describe('parseConfig', () => {
       maxTopics: 1_000_000,
       maxHotTopics: 1000,
       maxStreamsPerTopic: 1000,
+      requestTimeoutMs: 10_000,
+      maxRequestsPerConnection: 100,
       ringBytes: 4 * MIB,
       hotLogBytes: 4 * MIB,
       hotLogFrames: 16_384,

@@ -78,8 +78,6 @@ describe('a bad frame costs an ERROR with its id, and the frames behind it still
     ['an operation of the server', [35, 7, 1, 0, null]],
     ['a reserved operation, ACK', [6, 7, 1]],
     ['a reserved operation, PRESENCE', [9, 7, 'topic']],
-    ['a reserved operation, PRESENCE', [9, 7, 'topic']],
-    ['a reserved operation, REQUEST', [10, 7, 'method', {}]],
     ['a topic that is a number where none may be', [2, 7, 42]],
     ['a topic that is nil', [2, 7, null]],
     ['options that are no map', [2, 7, 'topic', 'lastN']],

@@ -77,9 +77,19 @@ describe('wrong types', () => {
     topic: ['string'],
     'topic or alias': ['string', 'unsigned'],
     payload: Object.keys(values),
+    method: ['string'],
+    params: Object.keys(values),
     options: ['nil', 'map'],
   };
-  const complete: Record<string, unknown> = { id: 1, topic: 't', 'topic or alias': 't', payload: 0, options: {} };
+  const complete: Record<string, unknown> = {
+    id: 1,
+    topic: 't',
+    'topic or alias': 't',
+    payload: 0,
+    method: 'm',
+    params: 0,
+    options: {},
+  };
   const inUse = (Object.keys(OP) as OpName[]).filter((name) => OP[name] < 32 && FRAMES[name].json !== null);
   const fieldsOf = (name: OpName) => FRAMES[name].fields.map((field) => field.replace('?', ''));
   const cases = inUse.flatMap((name) =>

@@ -12,12 +12,15 @@ import type {
   RequestId,
 } from '#src/protocol/messages.js';
 import { OP, READ_FRAME } from '#src/protocol/messages.js';
+import { decode } from '#src/protocol/msgpack.js';
 
 export interface ReadFields {
   op: number;
   id: RequestId;
   topic: string | null;
   alias: number;
+  /** Of a REQUEST. */
+  method?: string;
   payload: string;
   options: FrameOptions | null;
 }
@@ -101,8 +104,9 @@ export function seededRandom(seed: number): () => number {
 }
 
 export function fieldsOf(frame: ClientFrame): ReadFields {
-  const { op, id, topic, alias, options } = frame;
-  return { op, id, topic, alias, payload: toHex(frame.payload, frame.payloadStart, frame.payloadEnd), options };
+  const { op, id, topic, alias, method, options } = frame;
+  const payload = toHex(frame.payload, frame.payloadStart, frame.payloadEnd);
+  return { op, id, topic, alias, ...(method !== null && { method }), payload, options };
 }
 
 /** Reads exactly one frame. */
@@ -132,7 +136,7 @@ export function readAll(
 }
 
 /** What a client would have sent to be read as these fields, encoded again. */
-export function encodeAgain({ op, id, topic, alias, payload, options }: ReadFields): Uint8Array {
+export function encodeAgain({ op, id, topic, alias, method, payload, options }: ReadFields): Uint8Array {
   const given = options === null ? {} : { options: options as object };
   const name = topic ?? '';
   const address = topic ?? alias;
@@ -149,6 +153,14 @@ export function encodeAgain({ op, id, topic, alias, payload, options }: ReadFiel
     }
     case OP.UPDATE:
       return encodeClientFrame({ type: 'update', id, topic: address, options: (options ?? {}) as ReadOptions });
+    case OP.REQUEST:
+      return encodeClientFrame({
+        type: 'request',
+        id,
+        method: method ?? '',
+        params: decode(fromHex(payload)),
+        ...given,
+      });
     case OP.PING:
       return encodeClientFrame({ type: 'ping', id });
     case OP.HISTORY:

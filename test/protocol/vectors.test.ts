@@ -35,10 +35,12 @@ function messageOf({ message }: ClientVector): ClientMessage {
   return payloadHex === undefined ? rest : ({ ...rest, payloadBytes: fromHex(payloadHex) } as ClientMessage);
 }
 
-function call(encoder: FrameEncoder, { method, args, frames }: ServerVector): Uint8Array {
-  if (method === 'snapshot') return snapshot(encoder.codec, args as [StreamRef, number], frames ?? []);
+function call(encoder: FrameEncoder, { method, args: given, frames }: ServerVector): Uint8Array {
+  if (method === 'snapshot') return snapshot(encoder.codec, given as [StreamRef, number], frames ?? []);
+  let args = given;
   const ranges = frames?.map((hex) => ({ bytes: fromHex(hex), start: 0, end: fromHex(hex).length }));
   const encode = encoder[method as 'ok'] as (...all: unknown[]) => Uint8Array;
+  if (method === 'answered') args = args.map((each, index) => (index === 2 ? fromHex(each as string) : each));
   return encode(...args, ...(ranges === undefined ? [] : [ranges]));
 }
 
@@ -89,7 +91,8 @@ describe('server vectors', () => {
   it.each(vectors.server.filter(({ json }) => json !== null))('$name: JSON', (vector) => {
     const text = fromUtf8(call(jsonEncoder, vector));
     expect(text).toBe(vector.json);
-    const expectedType = vector.method === 'history' ? 'history' : FRAMES[vector.frame as keyof typeof FRAMES].json;
+    const ownTypes: Record<string, string> = { history: 'history', answered: 'response', unanswered: 'response' };
+    const expectedType = ownTypes[vector.method] ?? FRAMES[vector.frame as keyof typeof FRAMES].json;
     expect(JSON.parse(text).type).toBe(expectedType);
   });
 

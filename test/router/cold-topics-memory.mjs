@@ -61,7 +61,13 @@ const core = new Core(
     cold: logs,
     lanes: { lanes: 0, ringBytes: 0, stallMs: 1000, logSizes: { dataBytes: 2 ** 16, frames: 64 }, maxHotTopics: 0 },
     topics: limits,
-    router: { maxSubscriptionsPerConnection: 1, maxPayloadBytes: 2 ** 20, hookTimeoutMs: 0 },
+    router: {
+      maxSubscriptionsPerConnection: 1,
+      maxPayloadBytes: 2 ** 20,
+      hookTimeoutMs: 0,
+      requestTimeoutMs: 1000,
+      maxRequestsPerConnection: 3,
+    },
     homes: { hot, rebalance: { ratio: 0 } },
   },
   {

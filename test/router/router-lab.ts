@@ -152,7 +152,13 @@ function coreOptions(options: RouterLabOptions): CoreOptions {
       retention: RETENTION,
       ...registry,
     },
-    router: { maxSubscriptionsPerConnection, maxPayloadBytes, hookTimeoutMs: 0 },
+    router: {
+      maxSubscriptionsPerConnection,
+      maxPayloadBytes,
+      hookTimeoutMs: 0,
+      requestTimeoutMs: 1000,
+      maxRequestsPerConnection: 3,
+    },
     homes: {
       hot: { ...NEVER_MOVE, ...options.homes?.hot },
       rebalance: { ratio: options.homes?.rebalanceRatio ?? 0 },

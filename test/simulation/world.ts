@@ -64,7 +64,13 @@ function coreOptions(shape: Shape): CoreOptions {
       rules: shape.rules,
       retention: shape.cold.retention,
     },
-    router: { maxSubscriptionsPerConnection: 100, maxPayloadBytes: 2 ** 16, hookTimeoutMs: 0 },
+    router: {
+      maxSubscriptionsPerConnection: 100,
+      maxPayloadBytes: 2 ** 16,
+      hookTimeoutMs: 0,
+      requestTimeoutMs: 1000,
+      maxRequestsPerConnection: 3,
+    },
     homes: { hot: shape.hot, rebalance: { ratio: shape.rebalanceRatio } },
   };
 }

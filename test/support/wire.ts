@@ -68,6 +68,8 @@ function jsonMessage(message: ClientMessage): object {
       const { id, noEcho } = message.options ?? {};
       return { ...head, topic: message.topic, message: { id, payload }, no_echo: noEcho };
     }
+    case 'request':
+      return { ...head, action: message.method, payload: message.params, trace_id: message.options?.traceId };
     case 'update':
       return { ...head, topic: message.topic, mode: message.options.mode, max_rate: message.options.maxRate };
     case 'ping':

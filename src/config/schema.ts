@@ -8,7 +8,7 @@
 import { availableParallelism } from 'node:os';
 import { z } from 'zod';
 import { RETAIN_MS_DEFAULT } from '../limits.js';
-import { SLOW_CONSUMER_POLICIES, TOPIC_MAX_BYTES } from '../protocol/messages.js';
+import { SLOW_CONSUMER_POLICIES, TOPIC_MAX_BYTES, TTL_MAX_MS } from '../protocol/messages.js';
 import { topicNameProblem } from '../protocol/topic-name.js';
 import { problemOfPath } from '../variant/field-scan.js';
 import {
@@ -101,6 +101,7 @@ const matchSchema = z.custom<string>().superRefine((value, context) => {
 
 /** Only rules have these: what a topic does is not the engine's to say for all. */
 const ruleKeys = {
+  ttlMs: duration(1, TTL_MAX_MS).schema,
   keyed: z.boolean(),
   key: z.custom<string>(
     (value) => typeof value === 'string' && problemOfPath(value.split('.')) === null,

@@ -60,10 +60,11 @@ export interface EngineFigures {
   /** Messages × subscribers they were sent to, and the bytes of their frames. */
   readonly deliveries: number;
   readonly deliveredBytes: number;
-  /** Messages that subscribers were told they missed; those that newer ones took the place of, for whoever asked for that; and how
-   * often which was said. */
+  /** Messages that subscribers were told they missed; those that newer ones took the place of, for whoever asked for that; those
+   * that did not count any more; and how often which was said. */
   readonly lostMessages: number;
   readonly mergedMessages: number;
+  readonly expiredMessages: number;
   readonly gaps: GapCounts;
   /** Connections ended by the policy `disconnect`. */
   readonly slowDisconnects: number;
@@ -130,9 +131,11 @@ export interface TopicFigures {
   readonly lagMessages: number;
   readonly lagMs: number;
   readonly gaps: GapCounts;
-  /** Messages that subscribers were told they missed; and those that newer ones took the place of, for whoever asked for that. */
+  /** Messages that subscribers were told they missed; those that newer ones took the place of, for whoever asked for that; and those
+   * that did not count any more. */
   readonly lostMessages: number;
   readonly mergedMessages: number;
+  readonly expiredMessages: number;
   /** How often it changed its home. */
   readonly moves: number;
   /** Part of its lane's time that it takes, 0–1, by a sample of its messages; 0: it is cold. */

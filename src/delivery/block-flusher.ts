@@ -3,6 +3,7 @@
 import { SLICE_MAX_BYTES, TEXT_FRAMES_MAX, UNSWEPT_MAX_BYTES } from '../limits.js';
 import { EVICTED, type FrameLog } from '../log/frame-log.js';
 import { GAP_MARK } from '../log/layout.js';
+import type { GapReason } from '../protocol/messages.js';
 import type { Loop } from '../time/loop.js';
 import type { Block } from './block.js';
 import type { Cohorts } from './cohorts.js';
@@ -96,7 +97,7 @@ export class BlockFlusher {
         return true;
       }
       const isPublished =
-        stream.codec === 'json' && !stream.isLatest
+        stream.codec === 'json' && !stream.isThinned
           ? this.#publishTexts(block, stream, cohort, nowMs)
           : this.#publishSlice(block, stream, cohort, nowMs);
       if (isPublished) continue;
@@ -113,7 +114,7 @@ export class BlockFlusher {
   #publishSlice(block: Block, stream: Stream, cohort: number, nowMs: number): boolean {
     const { slice } = stream;
     const cursor = this.#table.cursor[cohort];
-    if (!stream.loadSlice(cursor, this.#inPlace)) return false;
+    if (!stream.loadSlice(cursor, this.#inPlace, nowMs)) return false;
     const { view, until, frames, latest } = slice;
     if (stream.codec === 'json') {
       let start = 0;
@@ -122,10 +123,10 @@ export class BlockFlusher {
         start = end;
       }
     } else block.transport.publish(cohort, view, false);
-    if (stream.isLatest && latest !== null && latest.merged > 0) {
-      const members = this.#table.askedUntil[cohort];
-      this.#counters.countGaps('merged', latest.gaps * members, latest.merged * members);
-      stream.counters.countGaps('merged', latest.gaps * members, latest.merged * members);
+    if (stream.isThinned && latest !== null) {
+      const { leftOut, gaps } = latest;
+      if (leftOut.merged > 0) this.#countGaps(stream, cohort, 'merged', gaps.merged, leftOut.merged);
+      if (leftOut.expired > 0) this.#countGaps(stream, cohort, 'expired', gaps.expired, leftOut.expired);
     }
     this.#published(block, stream, cohort, until, frames, view.length, nowMs);
     return true;
@@ -143,12 +144,16 @@ export class BlockFlusher {
       if (frame === null) return false;
       block.transport.publish(cohort, frame, true);
       this.#published(block, stream, cohort, next, isLeftOut ? 0 : 1, frame.length, nowMs);
-      if (!isLeftOut) continue;
-      const members = this.#table.askedUntil[cohort];
-      this.#counters.countGaps('too_large', members, members);
-      stream.counters.countGaps('too_large', members, members);
+      if (isLeftOut) this.#countGaps(stream, cohort, 'too_large', 1, 1);
     }
     return true;
+  }
+
+  /** What each of its members is told. */
+  #countGaps(stream: Stream, cohort: number, reason: GapReason, count: number, messages: number): void {
+    const members = this.#table.askedUntil[cohort];
+    this.#counters.countGaps(reason, count * members, messages * members);
+    stream.counters.countGaps(reason, count * members, messages * members);
   }
 
   /** Null: the writer has overwritten it, or it is larger than a slice. */

@@ -15,12 +15,15 @@ export class DeliveryCounters {
   /** Messages that subscribers were told they missed; and those that newer ones had taken the place of, as they had asked for. */
   lostMessages = 0;
   mergedMessages = 0;
+  /** Those that were too old by the time they could have been sent. */
+  expiredMessages = 0;
   /** How often they were told, by reason. Most topics never have a gap, and share the object that says so. */
   gaps = NO_GAPS;
 
   countGaps(reason: GapReason, count: number, messages: number): void {
     this.gaps = { ...this.gaps, [reason]: this.gaps[reason] + count };
     if (reason === 'merged') this.mergedMessages += messages;
+    else if (reason === 'expired') this.expiredMessages += messages;
     else this.lostMessages += messages;
   }
 }

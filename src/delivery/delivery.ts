@@ -259,8 +259,9 @@ export class Delivery {
     const row = this.#rowOf(consumer, stream);
     const delayMs = this.table.delayMs[row];
     const policy = SLOW_CONSUMER_POLICIES[this.table.policy(row)];
-    const mode = stream.isLatest || stream.options.successor?.isLatest === true ? 'latest' : 'every';
-    return { policy, mode, ...(delayMs === DELAY_OF_STREAM ? {} : { maxDelayMs: delayMs }) };
+    const { mode, maxAgeMs } = (stream.options.successor ?? stream).reading;
+    const ownAge = maxAgeMs === 0 ? {} : { maxAgeMs };
+    return { policy, mode, ...ownAge, ...(delayMs === DELAY_OF_STREAM ? {} : { maxDelayMs: delayMs }) };
   }
 
   /** Policy and delay of a subscription. */
@@ -339,6 +340,7 @@ export class Delivery {
   flushSome(): boolean {
     const deadlineMs = this.#loop.nowMs() + this.#budgetMs;
     this.#blockFlusher.beginTurn();
+    this.#flusher.nowMs = this.#loop.nowMs();
     if (this.#flushedSlots === 0) this.#events.beforeTurn();
     this.#news.mark(deadlineMs);
     if (this.#news.count > 0) return false;
@@ -420,6 +422,7 @@ export class Delivery {
     this.#events.beforeTurn();
     this.#removals.step();
     const startMs = this.#loop.nowMs();
+    this.#flusher.nowMs = startMs;
     this.autoDelay.update(startMs);
     const factor = this.#pace.next();
     const socketsMax = SOCKETS_PER_TURN * factor;

@@ -59,6 +59,8 @@ export class Flusher {
   /** Ends of the frames in the buffer, for consumers that get one message per frame. */
   readonly #ends: number[] = [];
 
+  /** When the turn began, on the monotonic clock. */
+  nowMs = 0;
   /** Slices that are looked at where they lie in their logs. */
   readonly inPlace: SliceCache[] = [];
 
@@ -92,7 +94,7 @@ export class Flusher {
       const stream = this.#streams[this.#table.stream[row]] as Stream;
       const from = this.#table.cursor[row];
       const isDue = from >= stream.floorSeq && from <= stream.log.headSeq;
-      if (isDue && stream.loadSlice(from, this.inPlace)) return this.#sendSlice(consumer, stream, row);
+      if (isDue && stream.loadSlice(from, this.inPlace, this.nowMs)) return this.#sendSlice(consumer, stream, row);
     }
     return this.#gatherAndSend(consumer);
   }
@@ -106,7 +108,7 @@ export class Flusher {
   /** Hot path. */
   #sendSlice(consumer: Consumer, stream: Stream, row: number): boolean {
     const { view, until, frames, latest } = stream.slice;
-    if (stream.isLatest && latest !== null) this.#countMerged(stream, latest);
+    if (stream.isThinned && latest !== null) this.#countLeftOut(stream, latest);
     this.#advance(consumer, stream, row, until, frames, view.length);
     return this.#sent(consumer, consumer.sink.send(view));
   }
@@ -159,15 +161,15 @@ export class Flusher {
 
   /** Appends as much of the row's slice as fits. False: the row stays pending, there is more of it. */
   #gather(consumer: Consumer, stream: Stream, row: number): boolean {
-    if (stream.isLatest) return this.#gatherLatest(consumer, stream, row);
+    if (stream.isThinned) return this.#gatherThinned(consumer, stream, row);
     if (consumer.publishesNoEcho) return this.#gatherFrames(consumer, stream, row);
     return consumer.encoder.isText
       ? this.#gatherTexts(consumer, stream, row)
       : this.#gatherSlice(consumer, stream, row);
   }
 
-  /** The newest of each key; a frame that is larger than a slice is sent like any other. */
-  #gatherLatest(consumer: Consumer, stream: Stream, row: number): boolean {
+  /** Those that count; a frame that is larger than a slice is sent like any other. */
+  #gatherThinned(consumer: Consumer, stream: Stream, row: number): boolean {
     const { log } = stream;
     const cursor = this.#table.cursor[row];
     if (cursor > log.headSeq) {
@@ -192,20 +194,25 @@ export class Flusher {
     this.#buffer.set(latest.view, this.#bufferBytes);
     for (const end of latest.ends) ends.push(this.#bufferBytes + end);
     this.#bufferBytes += latest.length;
-    this.#countMerged(stream, latest);
+    this.#countLeftOut(stream, latest);
     this.#advance(consumer, stream, row, latest.until, latest.messages, latest.length);
     return latest.until > log.headSeq;
   }
 
   /** Null: the log's writer was faster, or the frame at the cursor is larger than a slice. */
   #loadLatest(consumer: Consumer, stream: Stream, cursor: number): LatestSlice | null {
-    if (!consumer.publishesNoEcho) return stream.loadSlice(cursor, this.inPlace) ? stream.slice.latest : null;
+    if (!consumer.publishesNoEcho) {
+      return stream.loadSlice(cursor, this.inPlace, this.nowMs) ? stream.slice.latest : null;
+    }
     this.#own ??= new LatestSlice();
-    return cursor >= stream.log.tailSeq && this.#own.read(stream, cursor, consumer.number) ? this.#own : null;
+    return cursor >= stream.log.tailSeq && this.#own.read(stream, cursor, this.nowMs, consumer.number)
+      ? this.#own
+      : null;
   }
 
-  #countMerged(stream: Stream, { merged, gaps }: LatestSlice): void {
-    if (merged > 0) this.#countGaps(stream, 'merged', gaps, merged);
+  #countLeftOut(stream: Stream, { leftOut, gaps }: LatestSlice): void {
+    if (leftOut.merged > 0) this.#countGaps(stream, 'merged', gaps.merged, leftOut.merged);
+    if (leftOut.expired > 0) this.#countGaps(stream, 'expired', gaps.expired, leftOut.expired);
   }
 
   #gatherSlice(consumer: Consumer, stream: Stream, row: number): boolean {

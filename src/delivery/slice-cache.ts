@@ -21,20 +21,23 @@ export class SliceCache {
   latest: LatestSlice | null = null;
   #from = 0;
   #headSeq = 0;
+  #expiryMs = 0;
   /** Copies of slices that cannot be looked at in place; as large as the largest of them. */
   #buffer = NOTHING;
 
   /** The same for readers that want the newest of each key only: `latest` says the rest of it. */
-  loadLatest(source: LatestSource, from: number): boolean {
+  loadLatest(source: LatestSource, from: number, nowMs: number): boolean {
     const { log } = source;
-    if (this.#from === from && this.#headSeq === log.headSeq && this.view !== NOTHING) return true;
+    const isSame = this.#from === from && this.#headSeq === log.headSeq && nowMs < this.#expiryMs;
+    if (isSame && this.view !== NOTHING) return true;
     this.view = NOTHING;
     if (from < log.tailSeq) return false;
     this.latest ??= new LatestSlice();
-    if (!this.latest.read(source, from)) return false;
+    if (!this.latest.read(source, from, nowMs)) return false;
     this.view = this.latest.view;
     this.frames = this.latest.messages;
     this.until = this.latest.until;
+    this.#expiryMs = this.latest.expiryMs;
     this.#from = from;
     this.#headSeq = log.headSeq;
     return true;

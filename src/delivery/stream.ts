@@ -3,13 +3,22 @@
 import type { FrameLog } from '../log/frame-log.js';
 import { PlainLog } from '../log/plain-log.js';
 import type { ReadMode, StreamRef } from '../protocol/messages.js';
-import { needsPast, type StreamSpec } from '../variant/stream-spec.js';
+import { isChained, needsPast, type StreamSpec } from '../variant/stream-spec.js';
 import { DeliveryCounters } from './delivery-counters.js';
 import { SliceCache } from './slice-cache.js';
 import { NONE } from './subscription-table.js';
 
 /** Delay that means "as `AutoDelay` says". */
 export const DELAY_AUTO = -1;
+
+/** Which messages of a log its readers get. */
+export interface LogReading {
+  readonly mode: ReadMode;
+  /** Those that are younger (ms); 0: of any age. */
+  readonly maxAgeMs: number;
+}
+
+export const READ_ALL: LogReading = { mode: 'every', maxAgeMs: 0 };
 
 export interface StreamOptions {
   readonly alias: number;
@@ -26,8 +35,10 @@ export interface StreamOptions {
   readonly maxLagMs: number;
   /** Shared by all streams of a topic; by default its own. */
   readonly counters?: DeliveryCounters;
-  /** Which of its messages subscribers get; default: all. */
-  readonly mode?: ReadMode;
+  /** Default: READ_ALL. */
+  readonly reading?: LogReading;
+  /** There are messages with a time to live. */
+  readonly hasTtl?: boolean;
   /** Where messages are marked that are not the newest of their key; null: the topic is not keyed. */
   readonly marks?: FrameLog | null;
   /** Subscribers go on with that stream when they have had all of this one, which is one snapshot. */
@@ -50,6 +61,9 @@ export class Stream {
 
   readonly counters: DeliveryCounters;
   readonly isLatest: boolean;
+  readonly maxAgeMs: number;
+  /** Not every message is for its subscribers. */
+  isThinned: boolean;
   /** Who has missed something goes on with a snapshot: what follows is no use without what was before. */
   readonly catchesUp: boolean;
   marks: FrameLog | null;
@@ -76,8 +90,12 @@ export class Stream {
     this.log = options.log;
     this.isHot = options.isHot;
     this.counters = options.counters ?? new DeliveryCounters();
-    this.isLatest = options.mode === 'latest';
+    const { mode, maxAgeMs } = this.reading;
+    this.isLatest = mode === 'latest';
     this.marks = options.marks ?? null;
+    this.maxAgeMs = maxAgeMs;
+    this.isThinned = this.isLatest || this.maxAgeMs > 0;
+    if (options.hasTtl === true) this.letExpire();
     this.catchesUp = needsPast(options.spec) || (this.isLatest && this.marks !== null);
     this.floorSeq = options.log.tailSeq;
   }
@@ -86,13 +104,22 @@ export class Stream {
     return this.options;
   }
 
+  get reading(): LogReading {
+    return this.options.reading ?? READ_ALL;
+  }
+
   get codec(): StreamSpec['codec'] {
     return this.options.spec.codec;
   }
 
   /** Hot path: per subscriber and flush. Makes `slice` hold what follows at `cursor`: see SliceCache. */
-  loadSlice(cursor: number, inPlace: SliceCache[]): boolean {
-    return this.isLatest ? this.slice.loadLatest(this, cursor) : this.slice.load(this.log, cursor, inPlace);
+  loadSlice(cursor: number, inPlace: SliceCache[], nowMs: number): boolean {
+    return this.isThinned ? this.slice.loadLatest(this, cursor, nowMs) : this.slice.load(this.log, cursor, inPlace);
+  }
+
+  /** From here on there may be messages with a time to live. What depends on those before is sent all the same. */
+  letExpire(): void {
+    if (!isChained(this.options.spec)) this.isThinned = true;
   }
 
   /** Nobody reads it, or is about to. */

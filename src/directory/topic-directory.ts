@@ -4,12 +4,12 @@ import { randomBytes } from 'node:crypto';
 import type { Consumer } from '../delivery/consumer.js';
 import type { Delivery } from '../delivery/delivery.js';
 import { DeliveryCounters } from '../delivery/delivery-counters.js';
-import { DELAY_AUTO, ENDED_LOG, type Stream } from '../delivery/stream.js';
+import { DELAY_AUTO, ENDED_LOG, type LogReading, READ_ALL, type Stream } from '../delivery/stream.js';
 import { RingcastError } from '../errors.js';
 import type { Homes } from '../home/homes.js';
 import { COLD, type Home, laneOf } from '../home/placement.js';
 import type { FrameLog } from '../log/frame-log.js';
-import { EPOCH_MAX_BYTES, type ReadMode } from '../protocol/messages.js';
+import { EPOCH_MAX_BYTES } from '../protocol/messages.js';
 import { STATS_TOPIC, topicNameProblem } from '../protocol/topic-name.js';
 import { globMatcher } from '../protocol/topic-pattern.js';
 import { utf8Length } from '../protocol/utf8.js';
@@ -78,6 +78,8 @@ export class TopicDirectory {
   readonly #snapshots: Snapshots;
   /** Topics that were published to while nobody used them, with their number of messages at the last sweep. */
   readonly #unattended = new Map<TopicEntry, number>();
+  /** Topics with messages that do not count for ever. A field of each topic would cost all the others. */
+  readonly #withTtl = new WeakSet<TopicEntry>();
   /** Derived streams that have lost their last subscriber, and whether a sweep has seen them so. */
   readonly #idleStreams = new Map<Stream, boolean>();
   /** Those that the sweep under way has seen. */
@@ -202,20 +204,21 @@ export class TopicDirectory {
   }
 
   /**
-   * The stream with this spec and mode; started on first use, with what history offers, or from `cursor` on if that is earlier.
-   * A log serves all modes. Throws LIMIT_EXCEEDED.
+   * The stream with this spec, read so; started on first use, with what history offers, or from `cursor` on if that is earlier.
+   * A log serves all readings. Throws LIMIT_EXCEEDED.
    */
   streamOf(
     entry: TopicEntry,
     streamSpec: StreamSpec,
-    mode: ReadMode = 'every',
+    reading: LogReading = READ_ALL,
     cursor = Number.POSITIVE_INFINITY,
   ): Stream {
-    const existing = entry.streamOf(streamSpec.key, mode);
+    const existing = entry.streamOf(streamSpec.key, reading);
     if (existing !== undefined) return existing;
     const { spec, settings } = entry;
     const { maxStreamsPerTopic } = this.#options;
-    if (streamSpec.kind === 'view' && entry.streams.length >= maxStreamsPerTopic) {
+    const isPlain = streamSpec.kind !== 'view' && reading.maxAgeMs === 0;
+    if (!isPlain && entry.streams.length >= maxStreamsPerTopic) {
       const message = `no more than ${maxStreamsPerTopic} different streams of a topic (maxStreamsPerTopic)`;
       throw new RingcastError('LIMIT_EXCEEDED', message, { limit: maxStreamsPerTopic });
     }
@@ -231,7 +234,8 @@ export class TopicDirectory {
       maxLagMessages: settings.maxLagMessages,
       maxLagMs: settings.maxLagMs,
       counters: entry.counters,
-      mode,
+      reading,
+      hasTtl: this.#withTtl.has(entry),
       marks: entry.spec.keys === undefined ? null : marksOf(streamSpec, log, entry.log),
     });
     entry.streams = [...entry.streams, stream];
@@ -277,6 +281,13 @@ export class TopicDirectory {
     const entry = this.#byAlias.get(alias);
     // Unknown: the topic was closed after the lane had reported.
     if (entry !== undefined) this.headMoved(entry);
+  }
+
+  /** A message comes that does not count for ever. */
+  letExpire(entry: TopicEntry): void {
+    if (this.#withTtl.has(entry)) return;
+    this.#withTtl.add(entry);
+    for (const stream of entry.streams) stream.letExpire();
   }
 
   /** A connection keeps the topic's alias for publishing, until `release`. */

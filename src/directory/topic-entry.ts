@@ -1,11 +1,11 @@
 /** Topic entry: all that the accept thread knows of one topic: what it is, where it lives, who reads it. */
 
 import type { DeliveryCounters } from '../delivery/delivery-counters.js';
-import type { Stream } from '../delivery/stream.js';
+import { type LogReading, READ_ALL, type Stream } from '../delivery/stream.js';
 import { RingcastError } from '../errors.js';
 import type { HomeLink, TopicLink } from '../home/link.js';
 import { COLD, type Home } from '../home/placement.js';
-import type { Position, ReadMode, SlowConsumerPolicy } from '../protocol/messages.js';
+import type { Position, SlowConsumerPolicy } from '../protocol/messages.js';
 import type { DedupWindow } from '../topic/deduplication.js';
 import { cursorSince, historyCursor } from '../topic/history.js';
 import type { KeySpec } from '../topic/key-table.js';
@@ -19,6 +19,8 @@ export interface TopicSettings {
   /** Undefined: as its home says. */
   readonly retention?: Retention | undefined;
   readonly maxDelayMs: number | 'auto';
+  /** How long messages count that do not say it themselves (ms); undefined: for ever. */
+  readonly ttlMs?: number | undefined;
   readonly keys?: KeySpec | undefined;
   readonly dedup?: DedupWindow | undefined;
   readonly slowConsumerPolicy: SlowConsumerPolicy;
@@ -115,9 +117,11 @@ export class TopicEntry {
     return count;
   }
 
-  /** The stream with this key and mode, if somebody subscribes to it. */
-  streamOf(key: string, mode: ReadMode = 'every'): Stream | undefined {
-    return this.streams.find(({ options }) => options.spec.key === key && (options.mode ?? 'every') === mode);
+  /** The stream with this key, read so, if somebody subscribes to it. */
+  streamOf(key: string, { mode, maxAgeMs }: LogReading = READ_ALL): Stream | undefined {
+    return this.streams.find(
+      ({ options, reading }) => options.spec.key === key && reading.mode === mode && reading.maxAgeMs === maxAgeMs,
+    );
   }
 
   /** The cursor of a new subscriber: it gets the next message first, or up to `lastN` retained ones before it. */

@@ -75,6 +75,7 @@ export class Figures {
       deliveredBytes: counters.deliveredBytes,
       lostMessages: counters.lostMessages,
       mergedMessages: counters.mergedMessages,
+      expiredMessages: counters.expiredMessages,
       gaps: counters.gaps,
       slowDisconnects: counters.slowDisconnects,
       badFrames: gateway.badFrames,
@@ -142,6 +143,7 @@ export class Figures {
       gaps: counters?.gaps ?? NO_GAPS,
       lostMessages: counters?.lostMessages ?? 0,
       mergedMessages: counters?.mergedMessages ?? 0,
+      expiredMessages: counters?.expiredMessages ?? 0,
       moves: entry.moves,
       laneShare: this.#laneTimes.get(entry)?.share ?? 0,
     };

@@ -22,6 +22,7 @@ export interface OutgoingMessage extends TopicMessage {
   tailElements: number;
   inlineTailBytes: number;
   ifSeq: number;
+  ttlMs: number;
   timeMs: number;
   monotonicMs: number;
   origin: number;
@@ -43,6 +44,7 @@ export function blankMessage(): OutgoingMessage {
     tailElements: 0,
     inlineTailBytes: 0,
     ifSeq: ANY_SEQ,
+    ttlMs: 0,
     timeMs: 0,
     monotonicMs: 0,
     origin: 0,

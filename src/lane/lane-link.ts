@@ -311,7 +311,7 @@ export class LaneLink implements HomeLink {
     const ring = this.#requests;
     const payloadBytes = end - start;
     const tailBytes = tail === null ? message.inlineTailBytes : tail.length;
-    const hasTerms = message.ifSeq !== ANY_SEQ;
+    const hasTerms = message.ifSeq !== ANY_SEQ || message.ttlMs > 0;
     const appendedBytes = tail === null ? payloadBytes : payloadBytes + tail.length;
     const totalBytes = hasTerms ? appendedBytes + TERMS_BYTES : appendedBytes;
     const waitingBytes = ring.waitingBytes(this.#fairShare.countFromBytes);
@@ -328,7 +328,7 @@ export class LaneLink implements HomeLink {
     }
     copyBytes(bytes, start, end, ring.bytes, at);
     if (tail !== null) ring.bytes.set(tail, at + payloadBytes);
-    if (hasTerms) writeTerms(ring.bytes, at + appendedBytes, message.ifSeq);
+    if (hasTerms) writeTerms(ring.bytes, at + appendedBytes, message);
     const flags = flagsOf(message.tailElements, tailBytes, hasTerms);
     const ticks = ticksOf(message.monotonicMs);
     ring.writeHeader(REQUEST_PUBLISH, flags, alias, message.origin, message.request, ticks, message.timeMs);

@@ -255,9 +255,10 @@ export class Lane {
     message.tailElements = tailElementsOf(flags);
     message.inlineTailBytes = tailBytesOf(flags);
     message.ifSeq = ANY_SEQ;
+    message.ttlMs = 0;
     if (hasTerms(flags)) {
       message.end = payloadEnd - TERMS_BYTES;
-      message.ifSeq = readTerms(requests.bytes, message.end);
+      readTerms(requests.bytes, message.end, message);
     }
     message.timeMs = requests.time;
     message.monotonicMs = monotonicMsOf(requests.aux, this.#batchMs);

@@ -6,7 +6,7 @@
  *   OPEN          alias, request = parcel: the topic's spec and the memory of its log
  *   PUBLISH       alias, origin = the connection's number (noEcho) or 0, request = number for the ACK or 0,
  *                 time = ms since the epoch, aux = the same moment on the monotonic clock (see `ticksOf`),
- *                 payload = the message's payload, then its tail (see `eventTail`), then f64 ifSeq if it HAS_TERMS
+ *                 payload = the message's payload, then its tail (see `eventTail`), then f64 ifSeq and f64 ttlMs if it HAS_TERMS
  *                 flags = number of the tail's elements, HAS_TERMS, and the tail's bytes (see `flagsOf`)
  *   OPEN_STREAM   alias, request = parcel: the spec of a derived stream and the memory of its log
  *   CLOSE_STREAM  alias, request = the parcel that OPEN_STREAM brought
@@ -26,6 +26,9 @@
  * After a lane died its successor sees requests again that had an effect already. So any event may come twice, and the
  * second one must change nothing: request numbers and parcel numbers are not used again.
  */
+
+import type { OutgoingMessage } from '../home/link.js';
+import type { TopicMessage } from '../topic/message.js';
 
 export const REQUEST_OPEN = 1;
 export const REQUEST_PUBLISH = 2;
@@ -50,7 +53,7 @@ const TAIL_ELEMENTS_MASK = 7;
 const HAS_TERMS = 8;
 const TAIL_BYTES_SHIFT = 4;
 /** What follows the tail of a message that HAS_TERMS. */
-export const TERMS_BYTES = 8;
+export const TERMS_BYTES = 16;
 
 export function flagsOf(tailElements: number, tailBytes: number, hasTerms: boolean): number {
   return (tailBytes << TAIL_BYTES_SHIFT) | (hasTerms ? HAS_TERMS : 0) | tailElements;
@@ -68,18 +71,20 @@ export function hasTerms(flags: number): boolean {
   return (flags & HAS_TERMS) !== 0;
 }
 
-const terms = new Float64Array(1);
+/** ifSeq, ttlMs */
+const terms = new Float64Array(2);
 const termsBytes = new Uint8Array(terms.buffer);
 
-export function writeTerms(bytes: Uint8Array, at: number, ifSeq: number): void {
+export function writeTerms(bytes: Uint8Array, at: number, { ifSeq, ttlMs }: TopicMessage): void {
   terms[0] = ifSeq;
+  terms[1] = ttlMs;
   bytes.set(termsBytes, at);
 }
 
-/** Returns ifSeq. */
-export function readTerms(bytes: Uint8Array, at: number): number {
+export function readTerms(bytes: Uint8Array, at: number, message: OutgoingMessage): void {
   for (let index = 0; index < TERMS_BYTES; index++) termsBytes[index] = bytes[at + index];
-  return terms[0];
+  message.ifSeq = terms[0];
+  message.ttlMs = terms[1];
 }
 
 /** So that waits of some microseconds can be told. */

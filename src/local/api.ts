@@ -11,6 +11,8 @@ export interface LocalPublishOptions {
   readonly key?: string;
   /** Of the value: an older one than the key has is not taken (`stale`). */
   readonly version?: number;
+  /** How long the message counts (ms): then nobody gets it any more, and its key has no value. */
+  readonly ttlMs?: number;
   /** The key is no more; the value should be null. */
   readonly delete?: boolean;
   /** Take it only behind this message: the key's last one, or the topic's without a key (0: the first); else CONFLICT. */

@@ -85,7 +85,7 @@ export class LocalPublishing {
   }
 }
 
-const OPTION_NAMES = ['id', 'key', 'version', 'delete', 'ifSeq'] as const;
+const OPTION_NAMES = ['id', 'key', 'version', 'ttlMs', 'delete', 'ifSeq'] as const;
 
 /** The options, each read once: they may be getters. Throws RingcastError BAD_REQUEST for what is none. */
 export function readOptions(options: LocalPublishOptions | undefined): PublishOptions | undefined {

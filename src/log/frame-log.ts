@@ -22,6 +22,7 @@ import {
   POSITION_FIELD,
   SUPERSEDED,
   TIME_FIELD,
+  ttlOf,
 } from './layout.js';
 import { copyFrames, type LogMemory } from './log-memory.js';
 import { sizesFor } from './log-sizes.js';
@@ -125,7 +126,7 @@ export abstract class FrameLog {
   /**
    * Hot path: per message. Makes room for the next frame, `frameBytes` long.
    * @param timeMs when the message was accepted, on the monotonic clock. @param ingressPosition the ring position of its record, 0 when there is none.
-   * @param origin connection number that must not get the frame (noEcho), 0 for none.
+   * @param origin connection number that must not get the frame (noEcho), 0 for none; `withTtl` if its message does not count for ever.
    */
   begin(frameBytes: number, timeMs: number, ingressPosition: number, origin: number): void {
     if (!this.canHold(frameBytes)) throw new RangeError(`frame of ${frameBytes} bytes: ask canHold() first`);
@@ -185,8 +186,8 @@ export abstract class FrameLog {
   markSuperseded(seq: number): void {
     if (seq < this.tailSeq) return;
     const index = this.indexOf(seq);
-    const at = this.entryOf(index) + ORIGIN_FIELD;
-    if (this.index[at] < SUPERSEDED && this.seqAt(index) === seq) this.index[at] += SUPERSEDED;
+    if (!this.isSupersededAt(index) && this.seqAt(index) === seq)
+      this.index[this.entryOf(index) + ORIGIN_FIELD] += SUPERSEDED;
   }
 
   /** Where frame `next` will start, in bytes and in seqs. */
@@ -333,7 +334,24 @@ export abstract class FrameLog {
 
   /** Whether a later message has the key of frame `index`. */
   isSupersededAt(index: number): boolean {
-    return this.index[this.entryOf(index) + ORIGIN_FIELD] >= SUPERSEDED;
+    return Math.floor(this.index[this.entryOf(index) + ORIGIN_FIELD] / SUPERSEDED) % 2 === 1;
+  }
+
+  /** Its origin, as `begin` takes it for another frame of the same message. */
+  originWithTtlAt(index: number): number {
+    const origin = this.index[this.entryOf(index) + ORIGIN_FIELD];
+    return this.isSupersededAt(index) ? origin - SUPERSEDED : origin;
+  }
+
+  /** How long the message of frame `index` counts (ms); 0: for ever. */
+  ttlMsAt(index: number): number {
+    return ttlOf(this.index[this.entryOf(index) + ORIGIN_FIELD]);
+  }
+
+  /** From when on the message of frame `index` does not count any more, on the monotonic clock (ms); Infinity: never. */
+  expiryMsAt(index: number): number {
+    const ttlMs = this.ttlMsAt(index);
+    return ttlMs === 0 ? Number.POSITIVE_INFINITY : this.timeAt(index) + ttlMs;
   }
 
   /** Bytes of the frames `from … until − 1`. */

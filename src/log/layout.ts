@@ -10,8 +10,10 @@
  * Index entry of frame `index`, at slot `index mod framesCapacity`, five f64:
  *
  *   +------------------+-----------+-------------------+--------------------------+---------------------------+
- *   | position (bytes) | first seq | time (monotonic)  | ingress position (bytes) | origin connection (0: –)  |
+ *   | position (bytes) | first seq | time (monotonic)  | ingress position (bytes) | origin, and marks         |
  *   +------------------+-----------+-------------------+--------------------------+---------------------------+
+ *
+ * Origin, and marks: the connection's number (0: none) + SUPERSEDED, once it is + TTL_UNIT × time to live (see `withTtl`).
  *
  * First seq: the smallest cursor that gets this frame next, one more than the seq of the frame before. So a frame's own seq
  * stands in the entry behind it, and what is lost with an evicted frame can still be told from the tail's entry.
@@ -65,6 +67,9 @@ export const GAP_MARK = -1;
 export const MERGED_MARK = -2;
 /** Added to the origin of a frame whose key has a newer message. */
 export const SUPERSEDED = 2 ** 32;
+/** 20 bits above it say how long a message counts: in milliseconds, or, from half of their range on, in seconds. */
+const TTL_UNIT = 2 ** 33;
+const TTL_IN_SECONDS = 2 ** 19;
 /** More attempts at one frame are not told apart. */
 export const ATTEMPTS_MAX = 7;
 
@@ -76,6 +81,18 @@ export const LOG_MIN_BYTES = DATA_MIN_BYTES + FRAMES_MIN * ENTRY_BYTES;
 
 /** 2^30: positions and slots are masked with 32-bit integer operations. */
 export const CAPACITY_MAX = 1 << 30;
+
+/** The origin of a frame whose message counts for `ttlMs`, to the next larger second if that is long; 0: for ever. */
+export function withTtl(origin: number, ttlMs: number): number {
+  const code = ttlMs < TTL_IN_SECONDS ? Math.ceil(ttlMs) : TTL_IN_SECONDS + Math.ceil(ttlMs / 1000);
+  return origin + code * TTL_UNIT;
+}
+
+/** The time to live that such an origin says (ms). */
+export function ttlOf(origin: number): number {
+  const code = Math.floor(origin / TTL_UNIT);
+  return code < TTL_IN_SECONDS ? code : (code - TTL_IN_SECONDS) * 1000;
+}
 
 export function isPowerOfTwo(value: number): boolean {
   return Number.isInteger(value) && value > 0 && value <= CAPACITY_MAX && (value & (value - 1)) === 0;

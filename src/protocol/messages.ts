@@ -82,6 +82,8 @@ export const TOPIC_MAX_BYTES = 255;
 export const EPOCH_MAX_BYTES = 64;
 /** What a Date can be (ECMAScript, "Time Values and Time Range"). */
 export const TIME_MAX_MS = 8.64e15;
+/** Six days. */
+export const TTL_MAX_MS = 524_287_000;
 export const ALIAS_MAX = 0xffff_ffff;
 /** Arrays and maps inside each other in a payload. Below NESTING_MAX, because frames and histories enclose payloads. */
 export const PAYLOAD_NESTING_MAX = 100;
@@ -97,9 +99,9 @@ export type SlowConsumerPolicy = (typeof SLOW_CONSUMER_POLICIES)[number];
 
 /**
  * Why a subscriber misses messages: the retained frames moved past it · they got too old for it · too many for it ·
- * newer ones have taken their place, as it has asked for · the message's form in the stream exceeds what that can hold.
+ * newer ones have taken their place, as it has asked for · they do not count any more · the message's form in the stream exceeds what that can hold.
  */
-export const GAP_REASONS = ['lapped', 'max_lag_ms', 'max_lag_messages', 'merged', 'too_large'] as const;
+export const GAP_REASONS = ['lapped', 'max_lag_ms', 'max_lag_messages', 'merged', 'expired', 'too_large'] as const;
 export type GapReason = (typeof GAP_REASONS)[number];
 
 /** What a subscriber gets that asks for a position which is gone: what is left · the newest message of each key · an error. */
@@ -136,6 +138,8 @@ export interface ReadOptions {
   mode?: ReadMode;
   /** Messages per second and key, at most; the newest. */
   maxRate?: number;
+  /** No message that has been waiting for longer. */
+  maxAgeMs?: number;
 }
 
 export interface SubscribeOptions extends ReadOptions {
@@ -173,6 +177,8 @@ export interface PublishOptions {
   key?: string;
   /** Of the value: an older one than the key has is not taken. */
   version?: number;
+  /** How long the message counts: then nobody gets it any more, and its key has no value. */
+  ttlMs?: number;
   /** The key is no more. The payload is nil. */
   delete?: boolean;
   /** Take it only behind this message: the key's last one, or the topic's where there is no key; 0: the first. */
@@ -224,6 +230,7 @@ const READ_OPTIONS = {
   maxDelayMs: { json: 'max_delay_ms', kind: 'number', max: 1000 },
   mode: { json: 'mode', kind: 'choice', choices: READ_MODES },
   maxRate: { json: 'max_rate', kind: 'number', min: 0.01, max: 1000 },
+  maxAgeMs: { json: 'max_age_ms', kind: 'number', min: 1, max: 3_600_000 },
 } as const satisfies OptionTable;
 
 /** The options of each operation that takes any. In PUBLISH's JSON form the id is a field of `message`. */
@@ -250,6 +257,7 @@ export const OPTIONS = {
     open: { json: null, kind: 'boolean' },
     key: { json: 'key', kind: 'string', maxBytes: KEY_MAX_BYTES },
     version: { json: 'version', ...SEQ },
+    ttlMs: { json: 'ttl_ms', kind: 'number', min: 1, max: TTL_MAX_MS },
     delete: { json: 'delete', kind: 'boolean' },
     ifSeq: { json: 'if_seq', ...SEQ },
   },

@@ -158,6 +158,7 @@ export class Publishing implements Omit<LinkEvents, 'onHead'> {
     outgoing.start = frame.payloadStart;
     outgoing.end = frame.payloadEnd;
     describe(outgoing, options);
+    this.#limitLife(entry, outgoing, options);
     outgoing.timeMs = this.#batch.timeMs;
     outgoing.monotonicMs = this.#batch.monotonicMs;
     outgoing.origin = 0;
@@ -210,7 +211,9 @@ export class Publishing implements Omit<LinkEvents, 'onHead'> {
     nowMs: number,
     onAck: AckCallback | null,
   ): boolean {
-    const isAccepted = this.#send(entry, this.#ownMessage(payload, options, nowMs), onAck);
+    const outgoing = this.#ownMessage(payload, options, nowMs);
+    this.#limitLife(entry, outgoing, options);
+    const isAccepted = this.#send(entry, outgoing, onAck);
     this.#topics.publishedUnheld(entry);
     if (!isAccepted) this.overloadedMessages++;
     return isAccepted;
@@ -219,6 +222,7 @@ export class Publishing implements Omit<LinkEvents, 'onHead'> {
   /** The same to a server topic: it counts as nobody's message or load. Its link gives numbers at once. */
   publishOwn(entry: TopicEntry, payload: Uint8Array, nowMs: number): boolean {
     const outgoing = this.#ownMessage(payload, undefined, nowMs);
+    outgoing.ttlMs = 0;
     outgoing.request = 0;
     outgoing.mayWaitMs = 0;
     if (this.#hand(entry, outgoing) === PUBLISH_FULL) return false;
@@ -236,6 +240,12 @@ export class Publishing implements Omit<LinkEvents, 'onHead'> {
     outgoing.monotonicMs = nowMs;
     outgoing.origin = 0;
     return outgoing;
+  }
+
+  /** Hot path. How long the message counts, by itself or by its topic's rule. */
+  #limitLife(entry: TopicEntry, outgoing: OutgoingMessage, options: PublishOptions | null | undefined): void {
+    outgoing.ttlMs = options?.ttlMs ?? entry.settings.ttlMs ?? 0;
+    if (outgoing.ttlMs > 0) this.#topics.letExpire(entry);
   }
 
   /** Hot path: per message. Hands the message to its topic's home. False: the home's ring is full. */

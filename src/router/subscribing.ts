@@ -140,12 +140,12 @@ export class Subscribing {
     // A rate is a mode, and the other way round.
     if (changes.mode !== undefined && changes.maxRate === undefined) delete wishes.maxRate;
     if (changes.maxRate !== undefined && changes.mode === undefined) delete wishes.mode;
-    const { spec, mode, policy, delayMs } = readingOf(entry, consumer.spec, wishes);
+    const { spec, reading, policy, delayMs } = readingOf(entry, consumer.spec, wishes);
     const isAtSnapshot = current !== live;
     // One that waits for a snapshot has had no more than what is to be in that.
     const newest = current.successorCursor > 0 ? current.successorCursor : entry.log.headSeq + 1;
     const cursor = isAtSnapshot ? newest : delivery.cursorOf(consumer, current);
-    const to = this.#topics.streamOf(entry, spec, mode, cursor);
+    const to = this.#topics.streamOf(entry, spec, reading, cursor);
     if (to === live) {
       delivery.change(consumer, current, { policy, delayMs });
       return;
@@ -190,7 +190,7 @@ export class Subscribing {
         return;
       }
       if (id === null) return;
-      const { frames, seq, isTruncated } = readHistory(entry.log, entry.spec, query);
+      const { frames, seq, isTruncated } = readHistory(entry.log, entry.spec, query, this.#batch.monotonicMs);
       const { epoch } = entry.spec;
       session.reply(session.consumer.encoder.history(id, { topic, epoch, seq, isTruncated }, frames));
     });

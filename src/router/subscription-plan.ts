@@ -2,20 +2,20 @@
 
 import type { SubscriptionOptions } from '../delivery/rows.js';
 import { policyNumber } from '../delivery/slow-consumer.js';
-import type { Stream } from '../delivery/stream.js';
+import type { LogReading, Stream } from '../delivery/stream.js';
 import { DELAY_OF_STREAM } from '../delivery/subscription-table.js';
 import type { TopicDirectory } from '../directory/topic-directory.js';
 import type { Recovery, TopicEntry } from '../directory/topic-entry.js';
 import { RingcastError } from '../errors.js';
-import type { ReadMode, ReadOptions, SubscribeOptions } from '../protocol/messages.js';
+import type { ReadOptions, SubscribeOptions } from '../protocol/messages.js';
 import { parsePath } from '../variant/field-scan.js';
 import { compileFilter } from '../variant/filter.js';
-import { needsBase, type StreamSpec, type ViewWishes, viewSpec } from '../variant/stream-spec.js';
+import { isChained, needsBase, type StreamSpec, type ViewWishes, viewSpec } from '../variant/stream-spec.js';
 import { unrecoverable } from './refusals.js';
 
 export interface SubscriptionPlan {
   readonly spec: StreamSpec;
-  readonly mode: ReadMode;
+  readonly reading: LogReading;
   readonly policy: number;
   /** DELAY_OF_STREAM or ms. */
   readonly delayMs: number;
@@ -28,7 +28,7 @@ export interface SubscriptionPlan {
 }
 
 /** What of a plan an UPDATE changes. */
-export type Reading = Pick<SubscriptionPlan, 'spec' | 'mode' | 'policy' | 'delayMs'>;
+export type Reading = Pick<SubscriptionPlan, 'spec' | 'reading' | 'policy' | 'delayMs'>;
 
 /** When it is asked: on the monotonic clock, and as subscribers know the time. */
 export interface Moment {
@@ -67,9 +67,9 @@ export interface Start {
 }
 
 export function beginOf(topics: TopicDirectory, entry: TopicEntry, plan: SubscriptionPlan): Start {
-  const { spec, mode, policy, delayMs, cursor, isSnapshot } = plan;
+  const { spec, reading, policy, delayMs, cursor, isSnapshot } = plan;
   const { log } = entry;
-  const live = topics.streamOf(entry, spec, mode, Math.max(cursor, log.tailSeq));
+  const live = topics.streamOf(entry, spec, reading, Math.max(cursor, log.tailSeq));
   const askedUntil = log.headSeq;
   if (isSnapshot) {
     const stream = topics.snapshotFor(live, plan.recovered === undefined ? 0 : cursor);
@@ -87,7 +87,7 @@ export function beginOf(topics: TopicDirectory, entry: TopicEntry, plan: Subscri
 export function readingOf(entry: TopicEntry, plain: StreamSpec, options: Wishes): Reading {
   const { settings } = entry;
   const policy = options.policy ?? settings.slowConsumerPolicy;
-  const { maxRate } = options;
+  const { maxRate, maxAgeMs = 0 } = options;
   if (maxRate !== undefined && options.mode === 'every')
     throw new RingcastError('BAD_REQUEST', 'maxRate leaves messages out, which the mode every does not');
   const isLatest =
@@ -96,15 +96,17 @@ export function readingOf(entry: TopicEntry, plain: StreamSpec, options: Wishes)
     throw new RingcastError('BAD_REQUEST', 'a delta follows the one before: it goes with the mode every');
   const view = viewOf(entry, plain.codec, options, isLatest);
   const spec = Object.keys(view).length === 1 ? plain : viewSpec(view);
+  if (maxAgeMs > 0 && isChained(spec))
+    throw new RingcastError('BAD_REQUEST', 'maxAgeMs leaves messages out, on which deltas, fields and track build');
   const delayMs = options.maxDelayMs ?? DELAY_OF_STREAM;
-  return { spec, mode: isLatest ? 'latest' : 'every', policy: policyNumber(policy), delayMs };
+  return { spec, reading: { mode: isLatest ? 'latest' : 'every', maxAgeMs }, policy: policyNumber(policy), delayMs };
 }
 
 /** What makes a stream, and how it is read. */
 type Wishes = ReadOptions & Pick<SubscribeOptions, 'filter' | 'track' | 'fields' | 'delta' | 'deltaFullEvery'>;
 
 function viewOf(entry: TopicEntry, codec: 'msgpack' | 'json', options: Wishes, isLatest: boolean): ViewWishes {
-  const { filter, fields, track, delta, deltaFullEvery, maxRate } = options;
+  const { filter, fields, track, delta, deltaFullEvery, maxRate, maxAgeMs } = options;
   if (track === true && filter === undefined) throw new RingcastError('BAD_REQUEST', 'track goes with a filter');
   if (deltaFullEvery !== undefined && delta !== true)
     throw new RingcastError('BAD_REQUEST', 'deltaFullEvery goes with delta');
@@ -118,7 +120,8 @@ function viewOf(entry: TopicEntry, codec: 'msgpack' | 'json', options: Wishes, i
     ...(maxRate === undefined ? {} : { intervalMs: 1000 / maxRate }),
   };
   // Who does not get all that is published gets values: parts of them say nothing.
-  const needsValues = entry.spec.keys?.merges === true && (isLatest || Object.keys(view).length > 1);
+  const needsValues =
+    entry.spec.keys?.merges === true && (isLatest || maxAgeMs !== undefined || Object.keys(view).length > 1);
   return needsValues ? { ...view, isMerged: true } : view;
 }
 

@@ -66,12 +66,13 @@ export interface RetainedHistory {
 
 /**
  * What history offers of the range that is asked for: at most `limit` messages and `maxBytes`, but at least one: the oldest
- * of the range; its newest with `lastN` or `reverse`. A shared log may lose some to its writer meanwhile: then it is read again.
+ * of the range; its newest with `lastN` or `reverse`. What has expired is left out. A shared log may lose some to its writer meanwhile: then it is read again.
  */
 export function readHistory(
   log: FrameLog,
   spec: HistoryLimits,
   query: HistoryOptions,
+  nowMs: number,
   maxBytes = HISTORY_ANSWER_MAX_BYTES,
 ): RetainedHistory {
   const { lastN, fromSeq = 0, toSeq = Number.POSITIVE_INFINITY, limit = lastN ?? Number.POSITIVE_INFINITY } = query;
@@ -90,11 +91,13 @@ export function readHistory(
     const until = takesNewest || isEmpty ? wantedUntil : Math.min(wantedUntil, log.fit(from, maxBytes));
     const bytes = new Uint8Array(Math.max(0, log.sliceBytes(from, until)));
     const start = log.positionAt(from);
-    const ends: number[] = [];
-    for (let next = from + 1; next <= until; next++) ends.push(log.positionAt(next) - start);
+    const frames: FrameRange[] = [];
+    for (let index = from; index < until; index++) {
+      if (log.expiryMsAt(index) <= nowMs) continue;
+      frames.push({ bytes, start: log.positionAt(index) - start, end: log.positionAt(index + 1) - start });
+    }
     const { headSeq: seq } = log;
     if (from < until && log.copy(from, until, bytes, 0) === EVICTED) continue;
-    const frames = ends.map((end, index) => ({ bytes, start: index === 0 ? 0 : ends[index - 1], end }));
     if (query.reverse === true) frames.reverse();
     const wanted = lastN === undefined ? end - first : Math.min(lastN, end - first);
     return { frames, seq, isTruncated: until - from < wanted };

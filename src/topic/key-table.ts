@@ -8,6 +8,7 @@
  */
 
 import type { FrameLog, LogSizes } from '../log/frame-log.js';
+import { withTtl } from '../log/layout.js';
 import { EventView } from '../protocol/event.js';
 
 /** What a topic keeps by key. */
@@ -102,12 +103,15 @@ export class KeyTable {
     return this.#holds(key, frameBytes);
   }
 
-  /** Keeps a message, whose frame is an EVENT with this key. @param timeMs of its acceptance, on the monotonic clock */
-  put(frame: Uint8Array, timeMs: number): void {
+  /**
+   * Keeps a message, whose frame is an EVENT with this key.
+   * @param timeMs of its acceptance, on the monotonic clock. @param ttlMs how long it counts; 0: for ever
+   */
+  put(frame: Uint8Array, timeMs: number, ttlMs: number): void {
     if (!this.#view.read(frame, 0, frame.length)) throw new Error('a state frame is an EVENT');
     const { seq } = this.#view;
     this.#tidy(frame.length);
-    this.#append(frame, timeMs, Math.max(seq, this.log.headSeq));
+    this.#append(frame, timeMs, withTtl(0, ttlMs), Math.max(seq, this.log.headSeq));
     this.#note(this.log.head, frame);
   }
 
@@ -122,7 +126,8 @@ export class KeyTable {
 
   #isExpired({ index }: KeyEntry, nowMs: number): boolean {
     const { ttlMs } = this.spec;
-    return ttlMs > 0 && this.log.timeAt(index) + ttlMs <= nowMs;
+    const isOld = ttlMs > 0 && this.log.timeAt(index) + ttlMs <= nowMs;
+    return isOld || this.log.expiryMsAt(index) <= nowMs;
   }
 
   #holds(key: string, frameBytes: number): boolean {
@@ -169,15 +174,15 @@ export class KeyTable {
     this.#view.read(frame, 0, frame.length);
     const entry = this.#byKey.get(this.#view.key ?? '');
     if (entry?.index === index) {
-      this.#append(frame, log.timeAt(index), log.headSeq);
+      this.#append(frame, log.timeAt(index), log.originWithTtlAt(index), log.headSeq);
       entry.index = log.head;
     }
     log.forgetBefore(index + 1);
   }
 
-  #append(frame: Uint8Array, timeMs: number, seq: number): void {
+  #append(frame: Uint8Array, timeMs: number, origin: number, seq: number): void {
     const { log } = this;
-    log.begin(frame.length, timeMs, 0, 0);
+    log.begin(frame.length, timeMs, 0, origin);
     log.write(frame, 0, frame.length);
     log.commit(seq);
   }

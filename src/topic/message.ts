@@ -20,6 +20,8 @@ export interface TopicMessage {
   readonly timeMs: number;
   /** The same moment on the monotonic clock (ms): for lags, delays and retention, which a wall clock that is set must not touch. */
   readonly monotonicMs: number;
+  /** How long it counts (ms); 0: for ever. */
+  readonly ttlMs: number;
   /** Connection number that must not get the message; 0: everyone gets it. */
   readonly origin: number;
 }

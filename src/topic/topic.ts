@@ -8,7 +8,7 @@
 
 import { SLICE_MAX_BYTES } from '../limits.js';
 import type { FrameLog } from '../log/frame-log.js';
-import { GAP_MARK } from '../log/layout.js';
+import { GAP_MARK, withTtl } from '../log/layout.js';
 import { EventHead, EventView } from '../protocol/event.js';
 import { SnapshotParts } from '../protocol/snapshot.js';
 import { CANONICAL, intervalOf, isMerged, STATE, type StreamSpec } from '../variant/stream-spec.js';
@@ -191,7 +191,8 @@ export class Topic<Log extends FrameLog = FrameLog> {
     const seq = log.headSeq + 1;
     const headBytes = eventHead.write(this.spec.alias, seq, message.timeMs, tailElements);
     const frameBytes = headBytes + (end - start) + (tail === null ? 0 : tail.length);
-    log.begin(frameBytes, message.monotonicMs, ingressPosition, message.origin);
+    const origin = message.ttlMs === 0 ? message.origin : withTtl(message.origin, message.ttlMs);
+    log.begin(frameBytes, message.monotonicMs, ingressPosition, origin);
     log.write(eventHead.bytes, 0, headBytes);
     log.write(bytes, start, end);
     if (tail !== null) log.write(tail, 0, tail.length);
@@ -206,7 +207,7 @@ export class Topic<Log extends FrameLog = FrameLog> {
     const before = keys.get(key, timeMs);
     const frame = this.#frameAt(index);
     const base = before === undefined || !keys.spec.merges ? null : keys.frameOf(before);
-    keys.put(base === null ? frame : mergedEvent(base, frame), timeMs);
+    keys.put(base === null ? frame : mergedEvent(base, frame), timeMs, log.ttlMsAt(index));
     if (before !== undefined) log.markSuperseded(before.seq);
     this.#more?.timed?.noteDeleted(frame);
   }
@@ -225,7 +226,7 @@ export class Topic<Log extends FrameLog = FrameLog> {
       if (entry !== null) writer.add(entry);
     };
     if (keys !== null) for (const entry of keys.changedSince(0, nowMs)) add(keys.frameOf(entry));
-    else if (log.retainedFrames > 0) add(this.#frameAt(log.head));
+    else if (log.retainedFrames > 0 && log.expiryMsAt(log.head) > nowMs) add(this.#frameAt(log.head));
     return { seq, parts: writer.finish() };
   }
 
@@ -329,7 +330,7 @@ export class Topic<Log extends FrameLog = FrameLog> {
       log.skipTo(seq + 1);
       return;
     }
-    log.begin(bytes.length, canonical.timeAt(index), isWhole ? 0 : GAP_MARK, canonical.originAt(index));
+    log.begin(bytes.length, canonical.timeAt(index), isWhole ? 0 : GAP_MARK, canonical.originWithTtlAt(index));
     log.write(bytes, 0, bytes.length);
     log.commit(seq);
     if (variant.superseded !== undefined && variant.superseded > 0) log.markSuperseded(variant.superseded);

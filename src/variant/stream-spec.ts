@@ -55,11 +55,19 @@ export function isMerged({ kind, options }: StreamSpec): boolean {
   return kind === 'view' && (options as ViewWishes).isMerged === true;
 }
 
-/** Whether its frames depend on those before: it cannot begin in the past, and who has missed something needs a snapshot. */
-export function needsPast({ kind, options }: StreamSpec): boolean {
+/** Whether what it says is understood by who has got all of it only: it tells changes. */
+export function isChained({ kind, options }: StreamSpec): boolean {
   if (kind !== 'view') return false;
-  const { delta, fields, track, isMerged: hasValues, intervalMs } = options as ViewWishes;
-  return [delta, fields, track, hasValues, intervalMs].some((wish) => wish !== undefined);
+  const { delta, fields, track } = options as ViewWishes;
+  return [delta, fields, track].some((wish) => wish !== undefined);
+}
+
+/** Whether its frames depend on those before: it cannot begin in the past, and who has missed something needs a snapshot. */
+export function needsPast(spec: StreamSpec): boolean {
+  const { kind, options } = spec;
+  if (kind !== 'view') return false;
+  const { isMerged: hasValues, intervalMs } = options as ViewWishes;
+  return isChained(spec) || hasValues === true || intervalMs !== undefined;
 }
 
 /**

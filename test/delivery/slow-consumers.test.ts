@@ -4,10 +4,11 @@ import { describe, expect, it } from 'vitest';
 import { NO_GAPS } from '#src/delivery/delivery-counters.js';
 import { SEND_BLOCKED, SEND_OK } from '#src/delivery/sink.js';
 import { POLICY_DISCONNECT, policyNumber } from '#src/delivery/slow-consumer.js';
-import type { Stream } from '#src/delivery/stream.js';
+import { type LogReading, READ_ALL, type Stream } from '#src/delivery/stream.js';
 import { DeliveryLab, type LabStreamOptions } from './delivery-lab.js';
 
 const DROP_OLDEST = policyNumber('drop_oldest');
+const LATEST: LogReading = { mode: 'latest', maxAgeMs: 0 };
 const SMALL = { dataBytes: 4096, frames: 8 };
 
 /** One subscriber that is blocked after its first message. */
@@ -59,7 +60,7 @@ describe('a lapped subscriber', () => {
   });
 
   it('in the mode latest gets the newest message', () => {
-    const { lab, topic, one, drain } = blockedSubscriber({ shared: SMALL, mode: 'latest' }, DROP_OLDEST);
+    const { lab, topic, one, drain } = blockedSubscriber({ shared: SMALL, reading: LATEST }, DROP_OLDEST);
     for (let i = 0; i < 20; i++) topic.publish(i);
     drain();
     expect(one.takeMessages()).toEqual([['1:gap 2-20 merged', '1:21']]);
@@ -207,7 +208,7 @@ describe('limits', () => {
   });
 
   it.each([{ maxLagMessages: 3 }, { maxLagMs: 1000 }])('%o mean nothing in the mode latest', (limits) => {
-    const { lab, topic, one, drain } = blockedSubscriber({ ...limits, mode: 'latest' }, DROP_OLDEST);
+    const { lab, topic, one, drain } = blockedSubscriber({ ...limits, reading: LATEST }, DROP_OLDEST);
     for (let i = 0; i < 10; i++) topic.publish(i);
     lab.scheduler.advance(5000);
     drain();
@@ -238,8 +239,8 @@ describe('a subscriber that never drains', () => {
   });
 
   it('stays, and is left alone, with drop_oldest and in the mode latest', () => {
-    for (const mode of ['every', 'latest'] as const) {
-      const { lab, topic, one } = blockedSubscriber({ shared: SMALL, maxLagMs: 10, mode }, DROP_OLDEST);
+    for (const reading of [READ_ALL, LATEST]) {
+      const { lab, topic, one } = blockedSubscriber({ shared: SMALL, maxLagMs: 10, reading }, DROP_OLDEST);
       for (let i = 0; i < 20; i++) topic.publish(i);
       lab.scheduler.advance(5000);
       expect(one.sink.ends).toEqual([]);

@@ -375,7 +375,7 @@ export class Client implements GroupSink {
     const following = this.#following(topic, `a gap from ${fromSeq}`);
     const { entry } = following.record;
     const { key } = this.session.consumer.spec;
-    const stream = entry.streamOf(key) ?? entry.streamOf(key, 'latest');
+    const stream = entry.streamOf(key) ?? entry.streamOf(key, { mode: 'latest', maxAgeMs: 0 });
     this.#world.trace(() => `${this.name}: gap ${fromSeq}–${toSeq} of ${topic} (${reason})`);
     this.#world.checker.gap(following, this.number, fromSeq, toSeq, reason, stream?.log ?? entry.log);
   }

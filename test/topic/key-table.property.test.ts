@@ -72,7 +72,7 @@ describe.each([
           full++;
           continue;
         }
-        table.put(bytes, seq);
+        table.put(bytes, seq, 0);
         model.delete(key);
         if (!isDelete) model.set(key, { seq, bytes: bytes.length, timeMs: seq });
         // Those that had to go are the ones that have not changed for longest.

@@ -155,10 +155,10 @@ export function describeMoving(openLab: OpenLab): void {
       const past = pastOf(lab, spec, kind, 40);
       const bytesOf = ({ frames }: ReturnType<typeof readHistory>): Uint8Array[] =>
         frames.map(({ bytes, start, end }) => bytes.slice(start, end));
-      const before = readHistory(past.log, spec, { lastN: 100 });
+      const before = readHistory(past.log, spec, { lastN: 100 }, 0);
       const { log } = lab.home.link.adoptTopic(spec, past);
       await lab.home.settle();
-      const after = readHistory(log, spec, { lastN: 100 });
+      const after = readHistory(log, spec, { lastN: 100 }, 0);
       expect([after.seq, after.frames.length]).toEqual([40, 10]);
       expect(bytesOf(after)).toEqual(bytesOf(before));
     });

@@ -105,7 +105,7 @@ function describeMessages(openLab: OpenLab): void {
 function describeHistory(openLab: OpenLab): void {
   const seqsOf = (log: Parameters<typeof readHistory>[0], spec: Parameters<typeof readHistory>[1], lastN: number) => {
     const view = new EventView();
-    const { frames, seq } = readHistory(log, spec, { lastN });
+    const { frames, seq } = readHistory(log, spec, { lastN }, 0);
     const seqs = frames.map(({ bytes, start, end }) => {
       expect(view.read(bytes, start, end)).toBe(true);
       return view.seq;

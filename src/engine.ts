@@ -3,7 +3,7 @@
 import { EventEmitter } from 'node:events';
 import { availableParallelism } from 'node:os';
 import { configWarnings, type EngineConfig, type EngineOptions, openFilesMax, parseConfig } from './config.js';
-import type { TopicStart } from './directory/topic-directory.js';
+import type { TopicStart } from './directory/topic-start.js';
 import type { EngineEvents, EngineStats, LaneEvent, TopicStats } from './engine/api.js';
 import { Core, type CoreOptions } from './engine/core.js';
 import { Figures } from './engine/figures.js';

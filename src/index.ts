@@ -12,7 +12,7 @@ export type {
   WaitFigures,
 } from './counters/report.js';
 export { StatsBoardReader } from './counters/stats-board.js';
-export type { TopicStart } from './directory/topic-directory.js';
+export type { TopicStart } from './directory/topic-start.js';
 export type { EngineStats, LaneEvent, PoisonEvent, TopicStats } from './engine/api.js';
 export { createEngine, Engine, type EngineHooks, type EngineInput } from './engine.js';
 export { ERROR_TABLE, type ErrorCode, RingcastError } from './errors.js';

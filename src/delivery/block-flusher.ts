@@ -114,7 +114,7 @@ export class BlockFlusher {
   #publishSlice(block: Block, stream: Stream, cohort: number, nowMs: number): boolean {
     const { slice } = stream;
     const cursor = this.#table.cursor[cohort];
-    if (!stream.loadSlice(cursor, this.#inPlace, nowMs)) return false;
+    if (!stream.loadSlice(cursor, this.#inPlace, this.#loop)) return false;
     const { view, until, frames, latest } = slice;
     if (stream.codec === 'json') {
       let start = 0;

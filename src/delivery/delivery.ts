@@ -93,7 +93,7 @@ export class Delivery {
       this.counters.slowDisconnects++;
       this.#end(consumer, `${options.topic}: ${reason}`);
     };
-    this.#flusher = new Flusher(this.table, this.#streams, {
+    this.#flusher = new Flusher(this.table, this.#streams, loop, {
       onSlow,
       onRefused: (consumer) => this.#end(consumer, 'send buffer limit'),
       mayJoin: (consumer, row) => this.#cohorts.mayJoin(consumer, row),
@@ -340,7 +340,6 @@ export class Delivery {
   flushSome(): boolean {
     const deadlineMs = this.#loop.nowMs() + this.#budgetMs;
     this.#blockFlusher.beginTurn();
-    this.#flusher.nowMs = this.#loop.nowMs();
     if (this.#flushedSlots === 0) this.#events.beforeTurn();
     this.#news.mark(deadlineMs);
     if (this.#news.count > 0) return false;
@@ -422,7 +421,6 @@ export class Delivery {
     this.#events.beforeTurn();
     this.#removals.step();
     const startMs = this.#loop.nowMs();
-    this.#flusher.nowMs = startMs;
     this.autoDelay.update(startMs);
     const factor = this.#pace.next();
     const socketsMax = SOCKETS_PER_TURN * factor;

@@ -9,6 +9,7 @@ import { SLICE_MAX_BYTES, TEXT_FRAMES_MAX } from '../limits.js';
 import { EVICTED, type FrameLog } from '../log/frame-log.js';
 import { GAP_MARK } from '../log/layout.js';
 import type { GapReason } from '../protocol/messages.js';
+import type { Clock } from '../time/loop.js';
 import { BLOCKED, CLOSED, type Consumer } from './consumer.js';
 import { DeliveryCounters } from './delivery-counters.js';
 import { LatestSlice } from './latest.js';
@@ -49,6 +50,7 @@ export class Flusher {
 
   readonly #table: SubscriptionTable;
   readonly #streams: readonly (Stream | null)[];
+  readonly #clock: Clock;
   readonly #verdicts: FlushVerdicts;
   readonly #mayJoin: (consumer: Consumer, row: number) => void;
 
@@ -59,14 +61,13 @@ export class Flusher {
   /** Ends of the frames in the buffer, for consumers that get one message per frame. */
   readonly #ends: number[] = [];
 
-  /** When the turn began, on the monotonic clock. */
-  nowMs = 0;
   /** Slices that are looked at where they lie in their logs. */
   readonly inPlace: SliceCache[] = [];
 
-  constructor(table: SubscriptionTable, streams: readonly (Stream | null)[], verdicts: FlushVerdicts) {
+  constructor(table: SubscriptionTable, streams: readonly (Stream | null)[], clock: Clock, verdicts: FlushVerdicts) {
     this.#table = table;
     this.#streams = streams;
+    this.#clock = clock;
     this.#verdicts = verdicts;
     this.#mayJoin = verdicts.mayJoin;
   }
@@ -94,7 +95,7 @@ export class Flusher {
       const stream = this.#streams[this.#table.stream[row]] as Stream;
       const from = this.#table.cursor[row];
       const isDue = from >= stream.floorSeq && from <= stream.log.headSeq;
-      if (isDue && stream.loadSlice(from, this.inPlace, this.nowMs)) return this.#sendSlice(consumer, stream, row);
+      if (isDue && stream.loadSlice(from, this.inPlace, this.#clock)) return this.#sendSlice(consumer, stream, row);
     }
     return this.#gatherAndSend(consumer);
   }
@@ -202,10 +203,10 @@ export class Flusher {
   /** Null: the log's writer was faster, or the frame at the cursor is larger than a slice. */
   #loadLatest(consumer: Consumer, stream: Stream, cursor: number): LatestSlice | null {
     if (!consumer.publishesNoEcho) {
-      return stream.loadSlice(cursor, this.inPlace, this.nowMs) ? stream.slice.latest : null;
+      return stream.loadSlice(cursor, this.inPlace, this.#clock) ? stream.slice.latest : null;
     }
     this.#own ??= new LatestSlice();
-    return cursor >= stream.log.tailSeq && this.#own.read(stream, cursor, this.nowMs, consumer.number)
+    return cursor >= stream.log.tailSeq && this.#own.read(stream, cursor, this.#clock.nowMs(), consumer.number)
       ? this.#own
       : null;
   }

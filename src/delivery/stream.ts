@@ -3,6 +3,7 @@
 import type { FrameLog } from '../log/frame-log.js';
 import { PlainLog } from '../log/plain-log.js';
 import type { ReadMode, StreamRef } from '../protocol/messages.js';
+import type { Clock } from '../time/loop.js';
 import { isChained, needsPast, type StreamSpec } from '../variant/stream-spec.js';
 import { DeliveryCounters } from './delivery-counters.js';
 import { SliceCache } from './slice-cache.js';
@@ -113,8 +114,10 @@ export class Stream {
   }
 
   /** Hot path: per subscriber and flush. Makes `slice` hold what follows at `cursor`: see SliceCache. */
-  loadSlice(cursor: number, inPlace: SliceCache[], nowMs: number): boolean {
-    return this.isThinned ? this.slice.loadLatest(this, cursor, nowMs) : this.slice.load(this.log, cursor, inPlace);
+  loadSlice(cursor: number, inPlace: SliceCache[], clock: Clock): boolean {
+    return this.isThinned
+      ? this.slice.loadLatest(this, cursor, clock.nowMs())
+      : this.slice.load(this.log, cursor, inPlace);
   }
 
   /** From here on there may be messages with a time to live. What depends on those before is sent all the same. */

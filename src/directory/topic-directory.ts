@@ -1,6 +1,5 @@
 /** Topic directory: which topics exist, where each lives, and when one ceases to be. */
 
-import { randomBytes } from 'node:crypto';
 import type { Consumer } from '../delivery/consumer.js';
 import type { Delivery } from '../delivery/delivery.js';
 import { DeliveryCounters } from '../delivery/delivery-counters.js';
@@ -9,10 +8,8 @@ import { RingcastError } from '../errors.js';
 import type { Homes } from '../home/homes.js';
 import { COLD, type Home, laneOf } from '../home/placement.js';
 import type { FrameLog } from '../log/frame-log.js';
-import { EPOCH_MAX_BYTES } from '../protocol/messages.js';
 import { STATS_TOPIC, topicNameProblem } from '../protocol/topic-name.js';
 import { globMatcher } from '../protocol/topic-pattern.js';
-import { utf8Length } from '../protocol/utf8.js';
 import type { Clock } from '../time/loop.js';
 import type { DedupWindow } from '../topic/deduplication.js';
 import { historyCursor } from '../topic/history.js';
@@ -21,6 +18,7 @@ import { CANONICAL, marksOf, needsPast, type StreamSpec } from '../variant/strea
 import { type KeyRule, keySpecOf } from './key-rule.js';
 import { Snapshots } from './snapshots.js';
 import { TopicEntry, type TopicOpening, type TopicSettings } from './topic-entry.js';
+import { newStart, startProblem, type TopicStart } from './topic-start.js';
 
 export interface PlacementRule extends Partial<Omit<TopicSettings, 'keys' | 'dedup' | 'retention'>>, KeyRule {
   readonly match: string;
@@ -43,18 +41,8 @@ export interface DirectoryOptions {
   readonly retention: Retention;
 }
 
-/** Where a topic goes on that had messages before: in another process, say. */
-export interface TopicStart {
-  /** Names the life that it continues, 1–64 bytes of UTF-8. */
-  readonly epoch: string;
-  /** Number of the first message from here on, 1 to 2^49. */
-  readonly firstSeq: number;
-}
-
 type TopicPlace = Pick<TopicOpening, 'lane' | 'home' | 'isDeclared'>;
 
-/** Far enough from 2^53 for all that will ever come, and for logs that note attempts beside a seq (`log/layout.ts`). */
-const FIRST_SEQ_MAX = 2 ** 49;
 /** What `sweep` looks at in one step. */
 const TOPICS_PER_STEP = 500;
 /** A topic that nobody uses makes room for a new one when nothing has come for so long (ms). */
@@ -482,18 +470,6 @@ function isUsed({ streams, holders }: TopicEntry): boolean {
 
 function isNeeded(entry: TopicEntry): boolean {
   return isUsed(entry) || (entry.acceptedMessages > 0 && entry.settings.historyMessages > 0);
-}
-
-/** A life of its own. 48 random bits: enough that none is ever taken for another, short enough for 100,000 topics. */
-function newStart(): TopicStart {
-  return { epoch: randomBytes(6).toString('base64url'), firstSeq: 1 };
-}
-
-function startProblem({ epoch, firstSeq }: TopicStart): string | null {
-  const epochBytes = typeof epoch === 'string' ? utf8Length(epoch) : 0;
-  if (epochBytes < 1 || epochBytes > EPOCH_MAX_BYTES) return `an epoch has 1 to ${EPOCH_MAX_BYTES} bytes of UTF-8`;
-  const isSeq = Number.isSafeInteger(firstSeq) && firstSeq >= 1 && firstSeq <= FIRST_SEQ_MAX;
-  return isSeq ? null : 'firstSeq must be a whole number from 1 to 2^49';
 }
 
 /** Undefined: the rule says nothing of it. */

@@ -26,7 +26,8 @@ const REAL = [
 export default defineConfig({
   test: {
     root: new URL('..', import.meta.url).pathname,
-    testTimeout: 30_000,
+    // Against hangs, not for speed: on a busy machine a test takes several times as long.
+    testTimeout: 120_000,
     hookTimeout: 30_000,
     pool: 'forks',
     maxWorkers: 3,

@@ -27,6 +27,9 @@ import {
   type Unit,
 } from './values.js';
 
+const PUBLISH_RATE = offOrNumber(0.01, 100_000_000);
+const PUBLISH_BURST = count('messages', 0, 1_000_000_000);
+
 const DEDUP_MESSAGES_DEFAULT = 10_000;
 const DEDUP_MS_DEFAULT = 120_000;
 
@@ -102,6 +105,8 @@ const matchSchema = z.custom<string>().superRefine((value, context) => {
 /** Only rules have these: what a topic does is not the engine's to say for all. */
 const ruleKeys = {
   ttlMs: duration(1, TTL_MAX_MS).schema,
+  maxPublishRate: PUBLISH_RATE.schema,
+  maxPublishBurst: PUBLISH_BURST.schema,
   keyed: z.boolean(),
   key: z.custom<string>(
     (value) => typeof value === 'string' && problemOfPath(value.split('.')) === null,
@@ -320,6 +325,14 @@ export const engineSchema = z.strictObject({
   maxRequestsPerConnection: key(count('requests', 1, 100_000), {
     default: 100,
     reason: 'Requests of a connection that may wait for their answers at a time.',
+  }),
+  maxPublishRatePerConnection: key(PUBLISH_RATE, {
+    default: 0,
+    reason: 'Messages per second that a connection may publish; beyond it they are RATE_LIMITED. 0: as many as it can.',
+  }),
+  maxPublishBurstPerConnection: key(PUBLISH_BURST, {
+    default: 0,
+    reason: 'How many of them may come at once, after a silence; 0: as many as a second may bring.',
   }),
   maxPayloadBytes: key(size(KIB, 64 * MIB), {
     default: MIB,

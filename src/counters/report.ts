@@ -50,9 +50,10 @@ export interface EngineFigures {
   readonly deliveriesPerSecond: number;
   /** Bytes of the frames that were delivered. */
   readonly deliveredBytesPerSecond: number;
-  /** Messages accepted, and messages refused with OVERLOADED. */
+  /** Messages accepted, and messages refused with OVERLOADED and with RATE_LIMITED. */
   readonly messages: number;
   readonly overloadedMessages: number;
+  readonly rateLimitedMessages: number;
   /** Messages of this process that were refused, for whatever reason: by `send`, or by a promise that may have been left alone. */
   readonly refusedPublishes: number;
   /** Publishers that wait for a lane to number their message. */

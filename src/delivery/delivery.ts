@@ -259,9 +259,8 @@ export class Delivery {
     const row = this.#rowOf(consumer, stream);
     const delayMs = this.table.delayMs[row];
     const policy = SLOW_CONSUMER_POLICIES[this.table.policy(row)];
-    const { mode, maxAgeMs } = (stream.options.successor ?? stream).reading;
-    const ownAge = maxAgeMs === 0 ? {} : { maxAgeMs };
-    return { policy, mode, ...ownAge, ...(delayMs === DELAY_OF_STREAM ? {} : { maxDelayMs: delayMs }) };
+    const { reading } = stream.options.successor ?? stream;
+    return { policy, ...reading, ...(delayMs === DELAY_OF_STREAM ? {} : { maxDelayMs: delayMs }) };
   }
 
   /** Policy and delay of a subscription. */

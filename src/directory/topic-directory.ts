@@ -20,13 +20,17 @@ import { Snapshots } from './snapshots.js';
 import { TopicEntry, type TopicOpening, type TopicSettings } from './topic-entry.js';
 import { newStart, startProblem, type TopicStart } from './topic-start.js';
 
-export interface PlacementRule extends Partial<Omit<TopicSettings, 'keys' | 'dedup' | 'retention'>>, KeyRule {
+export interface PlacementRule
+  extends Partial<Omit<TopicSettings, 'keys' | 'dedup' | 'retention' | 'publishRate'>>,
+    KeyRule {
   readonly match: string;
   readonly home: Home;
   readonly retainMs?: number | undefined;
   readonly retainMessages?: number | undefined;
   readonly retainBytes?: number | undefined;
   readonly dedupWindow?: DedupWindow | undefined;
+  readonly maxPublishRate?: number | undefined;
+  readonly maxPublishBurst?: number | undefined;
 }
 
 export interface DirectoryOptions {
@@ -90,7 +94,9 @@ export class TopicDirectory {
     this.#rules = options.rules.map(({ match, home, dedupWindow: dedup, ...rule }) => {
       const keys = keySpecOf(rule);
       const retention = retentionOf(rule, options.retention);
-      const settings = { ...options.defaults, ...definedOnly(rule), retention, keys, dedup };
+      const { maxPublishRate = 0, maxPublishBurst = 0 } = rule;
+      const publishRate = maxPublishRate === 0 ? undefined : { maxPublishRate, maxPublishBurst };
+      const settings = { ...options.defaults, ...definedOnly(rule), retention, keys, dedup, publishRate };
       return { matches: globMatcher(match), home, settings };
     });
   }

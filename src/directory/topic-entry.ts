@@ -12,6 +12,12 @@ import type { KeySpec } from '../topic/key-table.js';
 import type { Retention, TopicSpec } from '../topic/topic.js';
 import { STATE } from '../variant/stream-spec.js';
 
+/** So many messages per second, 0: any number; and so many at once, 0: what a second brings. */
+export interface PublishRate {
+  readonly maxPublishRate: number;
+  readonly maxPublishBurst: number;
+}
+
 /** What configuration says about a topic. */
 export interface TopicSettings {
   readonly historyMessages: number;
@@ -21,6 +27,8 @@ export interface TopicSettings {
   readonly maxDelayMs: number | 'auto';
   /** How long messages count that do not say it themselves (ms); undefined: for ever. */
   readonly ttlMs?: number | undefined;
+  /** How fast all its publishers together may publish; undefined: as fast as it goes. */
+  readonly publishRate?: PublishRate | undefined;
   readonly keys?: KeySpec | undefined;
   readonly dedup?: DedupWindow | undefined;
   readonly slowConsumerPolicy: SlowConsumerPolicy;

@@ -69,6 +69,7 @@ export class Figures {
       ...this.#rates,
       messages: publishing.acceptedMessages,
       overloadedMessages: publishing.overloadedMessages,
+      rateLimitedMessages: publishing.rateLimitedMessages,
       refusedPublishes: local.refusedMessages,
       pendingAcks: publishing.pendingAcks.count,
       deliveries: counters.deliveries,

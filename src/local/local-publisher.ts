@@ -6,8 +6,7 @@ import { RingcastError, refusalOf } from '../errors.js';
 import { EVENT_HEAD_MAX_BYTES, EVENT_TAIL_MAX_BYTES } from '../protocol/event.js';
 import { encode } from '../protocol/msgpack.js';
 import type { AckCallback } from '../router/pending-acks.js';
-import { pressureOf } from '../router/publishing.js';
-import { overloaded } from '../router/refusals.js';
+import { pressureOf, TAKEN_LOCALLY } from '../router/publishing.js';
 import type { LocalPublishOptions, PublisherOptions } from './api.js';
 import { type LocalPublishing, readOptions } from './local-publishing.js';
 
@@ -122,10 +121,11 @@ export class LocalPublisher {
     const entry = this.#entry;
     publishing.check(payload);
     const onAck = entry.isSelective || given?.ifSeq !== undefined ? this.#onOutcome : null;
-    if (publishing.parts.publishing.publishLocally(entry, payload, given, loop.nowMs(), onAck)) return true;
+    const result = publishing.parts.publishing.publishLocally(entry, payload, given, loop.nowMs(), onAck);
+    if (result === TAKEN_LOCALLY) return true;
     this.#refusedBytes = payload.length + EVENT_HEAD_MAX_BYTES + EVENT_TAIL_MAX_BYTES;
     // An error is dear, and after the first one of a turn nobody reads it.
-    return this.#refuse(this.#untold === 0 ? overloaded(entry) : null);
+    return this.#refuse(this.#untold === 0 ? publishing.parts.publishing.refusalOf(entry, result) : null);
   }
 
   /** @param error null: as the one before */

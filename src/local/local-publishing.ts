@@ -7,8 +7,7 @@ import { OPTIONS, type PublishOptions } from '../protocol/messages.js';
 import { assertPayload, encode } from '../protocol/msgpack.js';
 import { optionProblem } from '../protocol/options.js';
 import { topicNameProblem } from '../protocol/topic-name.js';
-import { type Publishing, pressureOf } from '../router/publishing.js';
-import { overloaded } from '../router/refusals.js';
+import { type Publishing, pressureOf, TAKEN_LOCALLY } from '../router/publishing.js';
 import type { Loop } from '../time/loop.js';
 import type { LocalPublishOptions, PublishResult } from './api.js';
 
@@ -71,11 +70,11 @@ export class LocalPublishing {
       this.check(payload);
       const nowMs = loop.nowMs();
       const time = loop.epochMs(nowMs);
-      const isTaken = publishing.publishLocally(entry, payload, given, nowMs, (outcome) => {
+      const result = publishing.publishLocally(entry, payload, given, nowMs, (outcome) => {
         if (outcome instanceof RingcastError) reject(outcome);
         else resolve({ ...outcome, time, pressure: pressureOf(entry) });
       });
-      if (!isTaken) throw overloaded(entry);
+      if (result !== TAKEN_LOCALLY) throw publishing.refusalOf(entry, result);
     });
     // Counted, and handled: a refusal that nobody waits for must not end the process. Who waits is told all the same.
     result.catch(() => {

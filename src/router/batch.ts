@@ -1,4 +1,4 @@
-/** Batch: the frames of one WebSocket message. They were accepted together, and a full home is told once for all of them. */
+/** Batch: the frames of one WebSocket message. They were accepted together, and what of them was not is told once. */
 
 import type { Loop } from '../time/loop.js';
 import type { Session } from './session.js';
@@ -21,13 +21,14 @@ export class Batch {
     this.timeMs = this.#clock.epochMs(this.monotonicMs);
   }
 
-  /** Tells a publisher what a full home refused, once per batch and not once per message. */
+  /** Tells a publisher that waits for no answers what was refused, once per batch and not once per message. */
   end(session: Session): void {
     session.overloadedTopics = null;
-    if (session.overload === null) return;
-    const { count, topic } = session.overload;
-    session.overload = null;
-    const message = `${count} messages were not accepted, their topic’s home is full; the first was to ${topic}`;
-    session.reply(session.consumer.encoder.error(null, 'OVERLOADED', message, { topic, count }));
+    if (session.untold === null) return;
+    const { count, first } = session.untold;
+    session.untold = null;
+    const details = { ...(first.details as object), count };
+    const message = `${count} messages were not accepted; of the first: ${first.message}`;
+    session.reply(session.consumer.encoder.error(null, first.code, message, details));
   }
 }

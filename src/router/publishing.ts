@@ -14,8 +14,13 @@ import type { Authorisation } from './authorisation.js';
 import type { Batch } from './batch.js';
 import { type AckCallback, PendingAcks } from './pending-acks.js';
 import { PublishGrants } from './publish-grants.js';
-import { answerTo, overloaded, tooLarge, tooManyHeld } from './refusals.js';
+import type { PublishRates } from './publish-rates.js';
+import { answerTo, overloaded, rateLimited, tooLarge, tooManyHeld } from './refusals.js';
 import type { Session } from './session.js';
+
+/** What `publishLocally` says; anything else is in how many milliseconds it may be tried again. */
+export const TAKEN_LOCALLY = 0;
+const HOME_FULL = -1;
 
 export interface PublishingOptions {
   readonly maxSubscriptionsPerConnection: number;
@@ -28,12 +33,14 @@ export class Publishing implements Omit<LinkEvents, 'onHead'> {
   readonly pendingAcks = new PendingAcks();
   acceptedMessages = 0;
   overloadedMessages = 0;
+  rateLimitedMessages = 0;
 
   readonly #options: PublishingOptions;
   readonly #topics: TopicDirectory;
   readonly #delivery: Delivery;
   readonly #authorisation: Authorisation;
   readonly #batch: Batch;
+  readonly #rates: PublishRates;
   readonly #clock: Pick<Loop, 'epochMs'>;
   readonly #onActive: (entry: TopicEntry) => void;
   /** Filled for each message and handed to its home, which copies what it keeps. */
@@ -46,6 +53,7 @@ export class Publishing implements Omit<LinkEvents, 'onHead'> {
     delivery: Delivery,
     authorisation: Authorisation,
     batch: Batch,
+    rates: PublishRates,
     clock: Pick<Loop, 'epochMs'>,
     onActive: (entry: TopicEntry) => void,
   ) {
@@ -54,6 +62,7 @@ export class Publishing implements Omit<LinkEvents, 'onHead'> {
     this.#delivery = delivery;
     this.#authorisation = authorisation;
     this.#batch = batch;
+    this.#rates = rates;
     this.#clock = clock;
     this.#onActive = onActive;
   }
@@ -170,16 +179,26 @@ export class Publishing implements Omit<LinkEvents, 'onHead'> {
     const isAcked = id !== null || entry.isSelective || outgoing.ifSeq !== ANY_SEQ;
     const onAck = isAcked ? this.#acknowledger(session, entry, id, this.#batch.timeMs) : null;
     const isRefused = session.overloadedTopics?.has(entry) === true;
-    if (!isRefused && this.#send(entry, outgoing, onAck)) return;
-    session.overloadedTopics ??= new Set();
-    session.overloadedTopics.add(entry);
-    this.overloadedMessages++;
-    if (id !== null) {
-      session.refuse(id, overloaded(entry));
-    } else {
-      session.overload ??= { count: 0, topic: entry.spec.topic };
-      session.overload.count++;
+    const waitMs = isRefused ? 0 : this.#rates.admit(session, entry, this.#batch.monotonicMs);
+    if (!isRefused && waitMs === 0 && this.#send(entry, outgoing, onAck)) return;
+    this.#refuse(session, id, entry, waitMs);
+  }
+
+  /** @param waitMs until its publisher may publish again; 0: its topic's home is full */
+  #refuse(session: Session, id: ClientFrame['id'], entry: TopicEntry, waitMs: number): void {
+    if (waitMs > 0) this.rateLimitedMessages++;
+    else {
+      session.overloadedTopics ??= new Set();
+      session.overloadedTopics.add(entry);
+      this.overloadedMessages++;
     }
+    if (id === null && session.untold !== null) {
+      session.untold.count++;
+      return;
+    }
+    const refusal = waitMs > 0 ? rateLimited(entry, waitMs) : overloaded(entry);
+    if (id === null) session.untold = { count: 1, first: refusal };
+    else session.refuse(id, refusal);
   }
 
   #acknowledger(session: Session, entry: TopicEntry, id: ClientFrame['id'], timeMs: number): AckCallback {
@@ -202,7 +221,7 @@ export class Publishing implements Omit<LinkEvents, 'onHead'> {
 
   /**
    * Hot path: per message that this process publishes, to a topic that is not closed. The payload is MessagePack.
-   * False: its home is full, see `overloaded`.
+   * @returns TAKEN_LOCALLY; or why it is not, for `refusalOf`
    */
   publishLocally(
     entry: TopicEntry,
@@ -210,13 +229,24 @@ export class Publishing implements Omit<LinkEvents, 'onHead'> {
     options: PublishOptions | undefined,
     nowMs: number,
     onAck: AckCallback | null,
-  ): boolean {
+  ): number {
+    const waitMs = this.#rates.admit(null, entry, nowMs);
+    if (waitMs > 0) {
+      this.rateLimitedMessages++;
+      return waitMs;
+    }
     const outgoing = this.#ownMessage(payload, options, nowMs);
     this.#limitLife(entry, outgoing, options);
     const isAccepted = this.#send(entry, outgoing, onAck);
     this.#topics.publishedUnheld(entry);
-    if (!isAccepted) this.overloadedMessages++;
-    return isAccepted;
+    if (isAccepted) return TAKEN_LOCALLY;
+    this.overloadedMessages++;
+    return HOME_FULL;
+  }
+
+  /** Why `publishLocally` has not taken a message. */
+  refusalOf(entry: TopicEntry, result: number): RingcastError {
+    return result === HOME_FULL ? overloaded(entry) : rateLimited(entry, result);
   }
 
   /** The same to a server topic: it counts as nobody's message or load. Its link gives numbers at once. */

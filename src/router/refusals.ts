@@ -20,6 +20,13 @@ export function overloaded(entry: TopicEntry): RingcastError {
   return new RingcastError('OVERLOADED', message, { topic: entry.spec.topic });
 }
 
+/** @param waitMs in how long one message may come */
+export function rateLimited(entry: TopicEntry, waitMs: number): RingcastError {
+  const { topic } = entry.spec;
+  const message = `${topic}: more messages per second than this connection, or all publishers of the topic, may publish`;
+  return new RingcastError('RATE_LIMITED', message, { topic, retryAfterMs: waitMs });
+}
+
 export function tooManyHeld(limit: number): RingcastError {
   const message = `no more than ${limit} topics per connection can be published to by alias`;
   return new RingcastError('LIMIT_EXCEEDED', message, { limit });

@@ -14,12 +14,13 @@ import { Authorisation } from './authorisation.js';
 import { Batch } from './batch.js';
 import { HookCalls } from './hook-calls.js';
 import type { Hooks } from './hooks.js';
+import { PublishRates, type PublishRatesOptions } from './publish-rates.js';
 import { Publishing, type PublishingOptions } from './publishing.js';
 import { Requests, type RequestsOptions } from './requests.js';
 import type { Session } from './session.js';
 import { Subscribing, type SubscribingOptions } from './subscribing.js';
 
-export interface RouterOptions extends PublishingOptions, SubscribingOptions, RequestsOptions {
+export interface RouterOptions extends PublishingOptions, PublishRatesOptions, SubscribingOptions, RequestsOptions {
   readonly hookTimeoutMs: number;
 }
 
@@ -61,7 +62,8 @@ export class Router {
     const { onActive } = events;
     const { batch, hookCalls } = this;
     this.subscribing = new Subscribing(options, topics, delivery, authorisation, batch, hooks, hookCalls);
-    this.publishing = new Publishing(options, topics, delivery, authorisation, batch, clock, onActive);
+    const rates = new PublishRates(options);
+    this.publishing = new Publishing(options, topics, delivery, authorisation, batch, rates, clock, onActive);
     this.requests = new Requests(options, authorisation, batch, clock, events.onFault);
     this.#handlers = {
       [OP.CONNECT]: connect,

@@ -27,8 +27,8 @@ export class Session {
    * when there is room again meanwhile: none may overtake the one that the publisher has to send again.
    */
   overloadedTopics: Set<TopicEntry> | null = null;
-  /** Messages without a request id that a full ring refused in this batch, and the topic of the first; null: none. */
-  overload: { count: number; readonly topic: string } | null = null;
+  /** Messages without a request id that were refused in this batch, and why the first of them was; null: none. */
+  untold: { count: number; readonly first: RingcastError } | null = null;
 
   constructor(connectionId: string, consumer: Consumer, context: unknown) {
     this.connectionId = connectionId;

@@ -106,7 +106,7 @@ export function readingOf(entry: TopicEntry, plain: StreamSpec, options: Wishes)
 type Wishes = ReadOptions & Pick<SubscribeOptions, 'filter' | 'track' | 'fields' | 'delta' | 'deltaFullEvery'>;
 
 function viewOf(entry: TopicEntry, codec: 'msgpack' | 'json', options: Wishes, isLatest: boolean): ViewWishes {
-  const { filter, fields, track, delta, deltaFullEvery, maxRate, maxAgeMs } = options;
+  const { filter, fields, track, delta, deltaFullEvery, maxRate, maxAgeMs = 0 } = options;
   if (track === true && filter === undefined) throw new RingcastError('BAD_REQUEST', 'track goes with a filter');
   if (deltaFullEvery !== undefined && delta !== true)
     throw new RingcastError('BAD_REQUEST', 'deltaFullEvery goes with delta');
@@ -120,8 +120,7 @@ function viewOf(entry: TopicEntry, codec: 'msgpack' | 'json', options: Wishes, i
     ...(maxRate === undefined ? {} : { intervalMs: 1000 / maxRate }),
   };
   // Who does not get all that is published gets values: parts of them say nothing.
-  const needsValues =
-    entry.spec.keys?.merges === true && (isLatest || maxAgeMs !== undefined || Object.keys(view).length > 1);
+  const needsValues = entry.spec.keys?.merges === true && (isLatest || maxAgeMs > 0 || Object.keys(view).length > 1);
   return needsValues ? { ...view, isMerged: true } : view;
 }
 

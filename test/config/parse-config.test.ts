@@ -56,6 +56,8 @@ describe('parseConfig', () => {
       maxStreamsPerTopic: 1000,
       requestTimeoutMs: 10_000,
       maxRequestsPerConnection: 100,
+      maxPublishRatePerConnection: 0,
+      maxPublishBurstPerConnection: 0,
       ringBytes: 4 * MIB,
       hotLogBytes: 4 * MIB,
       hotLogFrames: 16_384,

@@ -67,6 +67,8 @@ const core = new Core(
       hookTimeoutMs: 0,
       requestTimeoutMs: 1000,
       maxRequestsPerConnection: 3,
+      maxPublishRatePerConnection: 0,
+      maxPublishBurstPerConnection: 0,
     },
     homes: { hot, rebalance: { ratio: 0 } },
   },

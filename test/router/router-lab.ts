@@ -20,6 +20,7 @@ import {
 import { MsgpackReader } from '#src/protocol/msgpack-reader.js';
 import type { Hooks } from '#src/router/hooks.js';
 import type { AckCallback } from '#src/router/pending-acks.js';
+import { TAKEN_LOCALLY } from '#src/router/publishing.js';
 import { Session } from '#src/router/session.js';
 import type { Clock } from '#src/time/loop.js';
 import { CoreParts } from '../support/core-parts.js';
@@ -32,6 +33,8 @@ export interface RouterLabOptions {
   readonly registry?: Partial<DirectoryOptions>;
   readonly maxSubscriptionsPerConnection?: number;
   readonly maxPayloadBytes?: number;
+  readonly maxPublishRatePerConnection?: number;
+  readonly maxPublishBurstPerConnection?: number;
   /** Bytes of the ring of each lane; without it there is none. */
   readonly laneRingBytes?: number;
   /** How many there are (default 1). */
@@ -131,6 +134,7 @@ export class RouterLab extends CoreParts {
 function coreOptions(options: RouterLabOptions): CoreOptions {
   const { registry = {}, laneRingBytes, stallMs = 60_000, coldLogsMaxBytes = 2 ** 30 } = options;
   const { maxSubscriptionsPerConnection = 100, maxPayloadBytes = 2 ** 18 } = options;
+  const { maxPublishRatePerConnection = 0, maxPublishBurstPerConnection = 0 } = options;
   const lanes = laneRingBytes === undefined ? 0 : (options.lanes ?? 1);
   const maxHotTopics = registry.maxHotTopics ?? 100;
   return {
@@ -158,6 +162,8 @@ function coreOptions(options: RouterLabOptions): CoreOptions {
       hookTimeoutMs: 0,
       requestTimeoutMs: 1000,
       maxRequestsPerConnection: 3,
+      maxPublishRatePerConnection,
+      maxPublishBurstPerConnection,
     },
     homes: {
       hot: { ...NEVER_MOVE, ...options.homes?.hot },
@@ -262,7 +268,7 @@ export class RouterClient {
   }
 }
 
-/** Publishes as the process itself does. False: the topic's home is full. */
+/** Publishes as the process itself does. False: it was not taken. */
 export function publishLocally(
   { router, topics, scheduler }: RouterLab,
   topic: string,
@@ -272,5 +278,5 @@ export function publishLocally(
 ): boolean {
   const entry = topics.obtain(topic);
   if (entry instanceof RingcastError) throw entry;
-  return router.publishing.publishLocally(entry, payload, options, scheduler.nowMs(), onAck);
+  return router.publishing.publishLocally(entry, payload, options, scheduler.nowMs(), onAck) === TAKEN_LOCALLY;
 }

@@ -70,6 +70,8 @@ function coreOptions(shape: Shape): CoreOptions {
       hookTimeoutMs: 0,
       requestTimeoutMs: 1000,
       maxRequestsPerConnection: 3,
+      maxPublishRatePerConnection: 0,
+      maxPublishBurstPerConnection: 0,
     },
     homes: { hot: shape.hot, rebalance: { ratio: shape.rebalanceRatio } },
   };

@@ -20,7 +20,16 @@ import { type CallOptions, limited } from './call.js';
 import { ClientConnection, type ClosedInfo, type PushedMessage } from './connection.js';
 import { Emitter } from './emitter.js';
 import { checkFields } from './fields.js';
-import { type ClientPublishOptions, type Published, Publisher, toPublished, wireOptions } from './publisher.js';
+import {
+  type ClientBatchMessage,
+  type ClientPublishOptions,
+  type Published,
+  type PublishedBatch,
+  Publisher,
+  toPublished,
+  toPublishedBatch,
+  wireOptions,
+} from './publisher.js';
 import { type WebSocketConstructor, webSocketConstructor } from './socket.js';
 import {
   type ClientSubscribeOptions,
@@ -39,7 +48,14 @@ export { ExtensionValue } from '../protocol/msgpack-types.js';
 export { STATS_TOPIC } from '../protocol/topic-name.js';
 export type { CallOptions } from './call.js';
 export type { ClosedInfo } from './connection.js';
-export type { ClientPublishOptions, Published, Publisher, SendOptions } from './publisher.js';
+export type {
+  ClientBatchMessage,
+  ClientPublishOptions,
+  Published,
+  PublishedBatch,
+  Publisher,
+  SendOptions,
+} from './publisher.js';
 export type { WebSocketConstructor, WebSocketLike } from './socket.js';
 export type { ClientSubscribeOptions, EventHandler, Subscription, TopicEvent } from './subscriptions.js';
 
@@ -246,6 +262,23 @@ export class Client {
       toPublished,
       options,
     );
+  }
+
+  /**
+   * Publishes many messages to one topic, and waits until all of them are accepted. Rejects with the first refusal, whose `details` say the
+   * index of that message, of all that were `refused`, and what was taken: see PROTOCOL.md, PUBLISH_BATCH.
+   */
+  async publishBatch(
+    topic: string,
+    messages: readonly ClientBatchMessage[],
+    limits?: CallOptions,
+  ): Promise<PublishedBatch> {
+    checkForPublish(topic);
+    const wire = messages.map(({ payload, ...options }) => {
+      const given = wireOptions(options);
+      return given === undefined ? ([payload] as const) : ([payload, given] as const);
+    });
+    return this.#connection.request({ type: 'publish_batch', topic, messages: wire }, toPublishedBatch, limits);
   }
 
   /** Opens a topic for publishing by alias: for feeds. The topic is created if it does not exist. */

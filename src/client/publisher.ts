@@ -1,21 +1,22 @@
 /** Publishing to one topic by its alias: the way for feeds, which have many messages for few topics. */
 
-import type { PublishOptions } from '../protocol/messages.js';
+import { MESSAGE_OPTIONS, type MessageOptions } from '../protocol/messages.js';
 import type { CallOptions } from './call.js';
 import type { ClientConnection } from './connection.js';
 import { checkFields } from './fields.js';
 
-export interface SendOptions {
-  /** Message id of at most 64 bytes, handed on to the subscribers. */
-  id?: string;
-  /** This client, if it is subscribed too, does not get the message. */
-  noEcho?: boolean;
-}
+/** See PROTOCOL.md, PUBLISH. */
+export interface SendOptions extends MessageOptions {}
 
 export interface ClientPublishOptions extends SendOptions, CallOptions {}
 
 export interface Published {
+  /** Of the message; of a duplicate that of the first one, of a stale one that of its key's newest. */
   readonly seq: number;
+  /** The message has been published before, by its id, and is not published again. */
+  readonly duplicate?: boolean;
+  /** Its key has a newer version: it is not published. */
+  readonly stale?: boolean;
   /** When the server accepted it: milliseconds since 1970. */
   readonly time: number;
   /**
@@ -100,18 +101,42 @@ export class Publisher {
   }
 }
 
+const OPTION_NAMES = Object.keys(MESSAGE_OPTIONS) as (keyof MessageOptions)[];
+
 /** Undefined where there is nothing to say: a PUBLISH without options is the server's fast path. */
-export function wireOptions(options: SendOptions | undefined): PublishOptions | undefined {
-  if (options === undefined || (options.id === undefined && options.noEcho !== true)) return undefined;
-  const wire: PublishOptions = {};
-  if (options.id !== undefined) wire.id = options.id;
-  if (options.noEcho === true) wire.noEcho = true;
-  return wire;
+export function wireOptions(options: SendOptions | undefined): MessageOptions | undefined {
+  if (options === undefined) return undefined;
+  const given = OPTION_NAMES.filter((name) => options[name] !== undefined && options[name] !== false);
+  return given.length === 0 ? undefined : Object.fromEntries(given.map((name) => [name, options[name]]));
 }
 
 const PUBLISHED_FIELDS = { seq: 'number', time: 'number', pressure: 'number' } as const;
 
 export function toPublished(result: Record<string, unknown>): Published {
   checkFields(result, PUBLISHED_FIELDS);
-  return { seq: result.seq as number, time: result.time as number, pressure: result.pressure as number };
+  const { seq, time, pressure, duplicate, stale } = result as Record<string, unknown> & Published;
+  const why = { ...(duplicate === true && { duplicate }), ...(stale === true && { stale }) };
+  return { seq, time, pressure, ...why };
+}
+
+/** One message of a batch. */
+export interface ClientBatchMessage extends SendOptions {
+  readonly payload: unknown;
+}
+
+export interface PublishedBatch {
+  /** Of the last message that was taken. */
+  readonly seq: number;
+  /** Of the first one; absent: none was. */
+  readonly first?: number;
+  /** How many were taken: the others were duplicates, or stale. */
+  readonly count: number;
+  readonly time: number;
+  readonly pressure: number;
+}
+
+export function toPublishedBatch(result: Record<string, unknown>): PublishedBatch {
+  checkFields(result, { ...PUBLISHED_FIELDS, count: 'number' });
+  const { seq, time, pressure, count, first } = result as Record<string, unknown> & PublishedBatch;
+  return { seq, time, pressure, count, ...(first !== undefined && { first }) };
 }

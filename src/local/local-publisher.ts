@@ -6,7 +6,7 @@ import { RingcastError, refusalOf } from '../errors.js';
 import { EVENT_HEAD_MAX_BYTES, EVENT_TAIL_MAX_BYTES } from '../protocol/event.js';
 import { encode } from '../protocol/msgpack.js';
 import type { AckCallback } from '../router/pending-acks.js';
-import { pressureOf, TAKEN_LOCALLY } from '../router/publishing.js';
+import { HANDED_OVER, pressureOf } from '../router/publishing.js';
 import type { LocalPublishOptions, PublisherOptions } from './api.js';
 import { type LocalPublishing, readOptions } from './local-publishing.js';
 
@@ -122,7 +122,7 @@ export class LocalPublisher {
     publishing.check(payload);
     const onAck = entry.isSelective || given?.ifSeq !== undefined ? this.#onOutcome : null;
     const result = publishing.parts.publishing.publishLocally(entry, payload, given, loop.nowMs(), onAck);
-    if (result === TAKEN_LOCALLY) return true;
+    if (result === HANDED_OVER) return true;
     this.#refusedBytes = payload.length + EVENT_HEAD_MAX_BYTES + EVENT_TAIL_MAX_BYTES;
     // An error is dear, and after the first one of a turn nobody reads it.
     return this.#refuse(this.#untold === 0 ? publishing.parts.publishing.refusalOf(entry, result) : null);

@@ -7,7 +7,7 @@ import { OPTIONS, type PublishOptions } from '../protocol/messages.js';
 import { assertPayload, encode } from '../protocol/msgpack.js';
 import { optionProblem } from '../protocol/options.js';
 import { topicNameProblem } from '../protocol/topic-name.js';
-import { type Publishing, pressureOf, TAKEN_LOCALLY } from '../router/publishing.js';
+import { HANDED_OVER, type Publishing, pressureOf } from '../router/publishing.js';
 import type { Loop } from '../time/loop.js';
 import type { LocalPublishOptions, PublishResult } from './api.js';
 
@@ -74,7 +74,7 @@ export class LocalPublishing {
         if (outcome instanceof RingcastError) reject(outcome);
         else resolve({ ...outcome, time, pressure: pressureOf(entry) });
       });
-      if (result !== TAKEN_LOCALLY) throw publishing.refusalOf(entry, result);
+      if (result !== HANDED_OVER) throw publishing.refusalOf(entry, result);
     });
     // Counted, and handled: a refusal that nobody waits for must not end the process. Who waits is told all the same.
     result.catch(() => {

@@ -33,6 +33,9 @@ export function encodeClientFrame(message: ClientMessage): Uint8Array {
     case 'publish':
       if (!('payloadBytes' in message)) return frame([OP.PUBLISH, id, message.topic, message.payload], message.options);
       return encodedPublish([OP.PUBLISH, id, message.topic], message.payloadBytes, message.options);
+    case 'publish_batch':
+      // Two arrays more around each payload.
+      return encode([OP.PUBLISH_BATCH, id, message.topic, message.messages], PAYLOAD_NESTING_MAX + 3);
     case 'update':
       return frame([OP.UPDATE, id, message.topic], message.options);
     case 'request':

@@ -6,10 +6,14 @@
 
 import { JsonSource, NOT_JSON } from './json-to-msgpack.js';
 import {
+  BATCH_MESSAGES_MAX,
+  type BatchMessage,
   FRAMES,
   type FrameOptions,
   type FrameReader,
+  MESSAGE_OPTIONS,
   METHOD_MAX_BYTES,
+  type MessageOptions,
   OP,
   OPTIONS,
   type OpName,
@@ -61,9 +65,29 @@ function shapeOf(name: OpName): JsonShape {
   return { name, hasTopic, options, fields: new Set(['type', 'request_id', ...own, CLIENT_ID_FIELD]) };
 }
 
-const CLIENT_OPS = ['CONNECT', 'SUBSCRIBE', 'UNSUBSCRIBE', 'PUBLISH', 'PING', 'UPDATE', 'HISTORY', 'REQUEST'] as const;
+const CLIENT_OPS = [
+  ...([
+    'CONNECT',
+    'SUBSCRIBE',
+    'UNSUBSCRIBE',
+    'PUBLISH',
+    'PUBLISH_BATCH',
+    'PING',
+    'UPDATE',
+    'HISTORY',
+    'REQUEST',
+  ] as const),
+];
 /** What some messages have beside topic and options. */
-const OWN_FIELDS: Partial<Record<OpName, readonly string[]>> = { PUBLISH: ['message'], REQUEST: ['action', 'payload'] };
+const OWN_FIELDS: Partial<Record<OpName, readonly string[]>> = {
+  PUBLISH: ['message'],
+  PUBLISH_BATCH: ['messages'],
+  REQUEST: ['action', 'payload'],
+};
+/** What a message of a batch may have. */
+const BATCH_FIELDS: ReadonlyMap<string, JsonOption> = new Map(
+  Object.entries(MESSAGE_OPTIONS).map(([name, spec]): [string, JsonOption] => [spec.json ?? name, { name, spec }]),
+);
 const SHAPES: ReadonlyMap<string, JsonShape> = new Map(CLIENT_OPS.map((name) => [FRAMES[name].json!, shapeOf(name)]));
 const CLIENT_ID_SPEC: OptionSpec = OPTIONS.CONNECT.clientId;
 
@@ -76,8 +100,9 @@ const STRUCTURED_FIELDS: ReadonlySet<string> = new Set(
     .filter(([, { spec }]) => spec.kind === 'position' || spec.kind === 'strings')
     .map(([field]) => field),
 );
-/** Stands for an array or object: the one that `message` has to be, or one that no field takes. */
+/** Stands for an array or object: the one that `message` or `messages` has to be, or one that no field takes. */
 const MESSAGE = {};
+const MESSAGES = {};
 const OTHER = {};
 /** The text ended, or something in it was wrong: see the source's problem. */
 const FAILED = {};
@@ -87,6 +112,7 @@ const QUOTE = 0x22;
 const COMMA = 0x2c;
 const COLON = 0x3a;
 const OPEN_BRACKET = 0x5b;
+const CLOSE_BRACKET = 0x5d;
 const OPEN_BRACE = 0x7b;
 const CLOSE_BRACE = 0x7d;
 
@@ -105,6 +131,7 @@ export class JsonReader implements FrameReader {
   payload: Uint8Array = EMPTY;
   readonly payloadStart = 0;
   payloadEnd = 0;
+  messages: BatchMessage[] | null = null;
   options: FrameOptions | null = null;
   problem = '';
   offset = 0;
@@ -121,6 +148,11 @@ export class JsonReader implements FrameReader {
   /** The same of what is in `message`. The payload is the only thing in the writer. */
   #messageId: unknown;
   #unknownMessageName: string | null = null;
+  /** The messages of a batch so far, what the one that is read has beside its payload, and what is wrong with the first bad one. */
+  #batch: BatchMessage[] = [];
+  #element: Record<string, unknown> = {};
+  #elementStart = -1;
+  #batchProblem: string | null = null;
 
   reset(bytes: Uint8Array, start: number, end: number): void {
     this.#bytes = bytes;
@@ -136,6 +168,7 @@ export class JsonReader implements FrameReader {
     this.method = null;
     this.payload = EMPTY;
     this.payloadEnd = 0;
+    this.messages = null;
     this.options = null;
     const start = this.offset;
     if (start >= this.#end) return READ_END;
@@ -185,6 +218,7 @@ export class JsonReader implements FrameReader {
     this.#unknownName = null;
     this.#messageId = undefined;
     this.#unknownMessageName = null;
+    this.#batchProblem = null;
     const source = this.#source;
     if (source.peek() !== OPEN_BRACE) return source.fail(NO_OBJECT);
     if (!this.#readObject(this.#readField)) return false;
@@ -211,6 +245,7 @@ export class JsonReader implements FrameReader {
     this.#fieldNames.put(name);
     if (this.#names.includes(name)) return this.#givenTwice(name);
     if (name === 'payload') return this.#readParams();
+    if (name === 'messages' && this.#source.peek() === OPEN_BRACKET) return this.#readBatch();
     const isMessage = name === 'message' && this.#source.peek() === OPEN_BRACE;
     if (isMessage && !this.#readObject(this.#readMessageField)) return false;
     const value = isMessage ? MESSAGE : this.#readValue(STRUCTURED_FIELDS.has(name));
@@ -240,6 +275,57 @@ export class JsonReader implements FrameReader {
     else if (this.#messageId !== undefined) return this.#givenTwice('message.id');
     else this.#messageId = value;
     return true;
+  }
+
+  #readBatch(): boolean {
+    const source = this.#source;
+    if (this.#writer.offset > 0) return this.#givenTwice('payload');
+    this.#names.push('messages');
+    this.#values.push(MESSAGES);
+    this.#batch = [];
+    source.take(OPEN_BRACKET);
+    if (source.take(CLOSE_BRACKET)) return true;
+    do if (!this.#readBatchMessage()) return false;
+    while (source.take(COMMA));
+    return source.take(CLOSE_BRACKET) || source.fail(NOT_JSON);
+  }
+
+  #readBatchMessage(): boolean {
+    this.#element = {};
+    this.#elementStart = -1;
+    const isObject = this.#source.peek() === OPEN_BRACE;
+    if (isObject ? !this.#readObject(this.#readBatchField) : this.#readValue() === FAILED) return false;
+    if (this.#elementStart < 0) this.#noteBatchProblem('must be an object with a payload');
+    const options = Object.keys(this.#element).length === 0 ? null : (this.#element as MessageOptions);
+    this.#batch.push({ payloadStart: this.#elementStart, payloadEnd: this.#writer.offset, options });
+    return true;
+  }
+
+  #readBatchField(name: string): boolean {
+    if (name === 'payload') {
+      this.#fieldNames.put(name);
+      if (this.#elementStart >= 0) return this.#givenTwice('payload');
+      this.#elementStart = this.#writer.offset;
+      return this.#source.value(PAYLOAD_NESTING_MAX);
+    }
+    const value = this.#readValue();
+    if (value === FAILED) return false;
+    const option = BATCH_FIELDS.get(name);
+    if (option === undefined) {
+      this.#noteBatchProblem(unknownOptionProblem(name, 'a message', [...BATCH_FIELDS.keys(), 'payload']));
+      return true;
+    }
+    this.#fieldNames.put(name);
+    if (Object.hasOwn(this.#element, option.name)) return this.#givenTwice(name);
+    if (isAbsent(value)) return true;
+    const problem = optionProblem(name, option.spec, value);
+    if (problem !== null) this.#noteBatchProblem(problem);
+    this.#element[option.name] = value;
+    return true;
+  }
+
+  #noteBatchProblem(problem: string): void {
+    this.#batchProblem ??= `messages[${this.#batch.length}]: ${problem}`;
   }
 
   #givenTwice(name: string): false {
@@ -284,6 +370,7 @@ export class JsonReader implements FrameReader {
       (shape.hasTopic ? this.#readTopic(this.#field('topic')) : null) ??
       this.#readOptions(shape, options) ??
       (this.op === OP.PUBLISH ? this.#readMessage(this.#field('message'), options) : null) ??
+      (this.op === OP.PUBLISH_BATCH ? this.#readMessages(this.#field('messages')) : null) ??
       (this.op === OP.REQUEST ? this.#readRequest(this.#field('action')) : null);
     if (problem !== null) return problem;
     if (Object.keys(options).length > 0) this.options = options;
@@ -336,6 +423,17 @@ export class JsonReader implements FrameReader {
       if (problem !== null) return problem;
       if (option !== undefined) options[option.name] = value;
     }
+    return null;
+  }
+
+  #readMessages(messages: unknown): string | null {
+    const count = this.#batch.length;
+    if (messages !== MESSAGES || count < 1 || count > BATCH_MESSAGES_MAX)
+      return `messages must be an array of 1 to ${BATCH_MESSAGES_MAX} objects with a payload`;
+    if (this.#batchProblem !== null) return this.#batchProblem;
+    this.messages = this.#batch;
+    this.payload = this.#writer.bytes;
+    this.payloadEnd = this.#writer.offset;
     return null;
   }
 

@@ -20,6 +20,7 @@ export const OP = {
   HISTORY: 8,
   PRESENCE: 9,
   REQUEST: 10,
+  PUBLISH_BATCH: 11,
   OK: 33,
   ERROR: 34,
   EVENT: 35,
@@ -52,6 +53,7 @@ export const FRAMES: Readonly<Record<OpName, FrameSpec>> = {
   HISTORY: { fields: ['id?', 'topic', 'options?'], json: 'history' },
   PRESENCE: { fields: ['id?', 'topic'], json: null },
   REQUEST: { fields: ['id?', 'method', 'params?', 'options?'], json: 'request' },
+  PUBLISH_BATCH: { fields: ['id?', 'topic or alias', 'messages'], json: 'publish_batch' },
   OK: { fields: ['id', 'result'], json: 'ack' },
   ERROR: { fields: ['id', 'code', 'message', 'details'], json: 'error' },
   EVENT: { fields: ['alias', 'seq', 'time', 'payload', 'key?', 'message id?', 'change?', 'version?'], json: 'event' },
@@ -72,6 +74,8 @@ export const JSON_RESPONSE = 'response';
 export const REQUEST_ID_MAX_BYTES = 64;
 export const MESSAGE_ID_MAX_BYTES = 64;
 export const KEY_MAX_BYTES = 255;
+/** Of one PUBLISH_BATCH. */
+export const BATCH_MESSAGES_MAX = 10_000;
 export const METHOD_MAX_BYTES = 255;
 export const TRACE_ID_MAX_BYTES = 128;
 export const FILTER_MAX_BYTES = 4096;
@@ -166,13 +170,12 @@ export interface SubscribeOptions extends ReadOptions {
   clientId?: string;
 }
 
-export interface PublishOptions {
+/** What a message is beside its payload. */
+export interface MessageOptions {
   /** The publishing connection does not get the message. */
   noEcho?: boolean;
   /** Message id, handed on to the subscribers. */
   id?: string;
-  /** Publish nothing; answer with the topic's alias. The payload is nil. */
-  open?: boolean;
   /** What the message is the newest value of. */
   key?: string;
   /** Of the value: an older one than the key has is not taken. */
@@ -183,6 +186,11 @@ export interface PublishOptions {
   delete?: boolean;
   /** Take it only behind this message: the key's last one, or the topic's where there is no key; 0: the first. */
   ifSeq?: number;
+}
+
+export interface PublishOptions extends MessageOptions {
+  /** Publish nothing; answer with the topic's alias. The payload is nil. */
+  open?: boolean;
 }
 
 export interface RequestOptions {
@@ -233,6 +241,16 @@ const READ_OPTIONS = {
   maxAgeMs: { json: 'max_age_ms', kind: 'number', min: 1, max: 3_600_000 },
 } as const satisfies OptionTable;
 
+export const MESSAGE_OPTIONS = {
+  noEcho: { json: 'no_echo', kind: 'boolean' },
+  id: { json: null, kind: 'string', maxBytes: MESSAGE_ID_MAX_BYTES },
+  key: { json: 'key', kind: 'string', maxBytes: KEY_MAX_BYTES },
+  version: { json: 'version', ...SEQ },
+  ttlMs: { json: 'ttl_ms', kind: 'number', min: 1, max: TTL_MAX_MS },
+  delete: { json: 'delete', kind: 'boolean' },
+  ifSeq: { json: 'if_seq', ...SEQ },
+} as const satisfies OptionTable;
+
 /** The options of each operation that takes any. In PUBLISH's JSON form the id is a field of `message`. */
 export const OPTIONS = {
   CONNECT: { token: { json: 'token', kind: 'string', maxBytes: TOKEN_MAX_BYTES }, clientId: CLIENT_ID },
@@ -251,16 +269,7 @@ export const OPTIONS = {
     clientId: CLIENT_ID,
   },
   UPDATE: READ_OPTIONS,
-  PUBLISH: {
-    noEcho: { json: 'no_echo', kind: 'boolean' },
-    id: { json: null, kind: 'string', maxBytes: MESSAGE_ID_MAX_BYTES },
-    open: { json: null, kind: 'boolean' },
-    key: { json: 'key', kind: 'string', maxBytes: KEY_MAX_BYTES },
-    version: { json: 'version', ...SEQ },
-    ttlMs: { json: 'ttl_ms', kind: 'number', min: 1, max: TTL_MAX_MS },
-    delete: { json: 'delete', kind: 'boolean' },
-    ifSeq: { json: 'if_seq', ...SEQ },
-  },
+  PUBLISH: { ...MESSAGE_OPTIONS, open: { json: null, kind: 'boolean' } },
   REQUEST: { traceId: { json: 'trace_id', kind: 'string', maxBytes: TRACE_ID_MAX_BYTES } },
   HISTORY: {
     lastN: LAST_N,
@@ -279,6 +288,14 @@ export const READ_INVALID = 2;
 /** The bytes cannot be parsed: the connection is lost. */
 export const READ_MALFORMED = 3;
 
+/** A message of a PUBLISH_BATCH; its payload lies in the frame's. */
+export interface BatchMessage {
+  readonly payloadStart: number;
+  readonly payloadEnd: number;
+  /** Checked against MESSAGE_OPTIONS. */
+  readonly options: MessageOptions | null;
+}
+
 /** What a reader exposes after next() returned READ_FRAME. Overwritten by the following next(). */
 export interface ClientFrame {
   op: number;
@@ -294,6 +311,8 @@ export interface ClientFrame {
   payloadStart: number;
   /** Equal to payloadStart: there is no payload (also a PUBLISH with `open`). */
   payloadEnd: number;
+  /** Of a PUBLISH_BATCH. */
+  messages: readonly BatchMessage[] | null;
   /** Checked against OPTIONS for `op`; null when absent. */
   options: FrameOptions | null;
   /** After READ_INVALID or READ_MALFORMED: what is wrong. `op` and `id` are set as far as they were readable. */
@@ -333,8 +352,11 @@ export interface SubscribedResult extends TopicPosition {
 }
 
 export interface PublishedResult {
-  /** Of the message; of a duplicate that of the first one, of a stale one that of the newest. */
+  /** Of the message, or the last one of a batch; of a duplicate that of the first one, of a stale one that of the newest. */
   readonly seq: number;
+  /** Of a batch: the first one of those that were taken, and how many they are; the others were duplicates or stale. */
+  readonly first?: number;
+  readonly count?: number;
   /** The message has been published before, by its id. */
   readonly duplicate?: boolean;
   /** Its key has a newer version. */
@@ -377,6 +399,12 @@ export type ClientMessage =
       /** The payload, already MessagePack. */
       payloadBytes: Uint8Array;
       options?: PublishOptions;
+    }
+  | {
+      type: 'publish_batch';
+      id?: RequestId;
+      topic: string | number;
+      messages: readonly (readonly [payload: unknown, options?: MessageOptions])[];
     }
   | { type: 'update'; id?: RequestId; topic: string | number; options: ReadOptions }
   | { type: 'request'; id?: RequestId; method: string; params?: unknown; options?: RequestOptions }

@@ -4,10 +4,14 @@ import { ByteCursor, NONE } from './byte-cursor.js';
 import {
   ALIAS_MAX,
   BAD_FRAMES_PER_MESSAGE_MAX,
+  BATCH_MESSAGES_MAX,
+  type BatchMessage,
   FRAMES,
   type FrameOptions,
   type FrameReader,
+  MESSAGE_OPTIONS,
   METHOD_MAX_BYTES,
+  type MessageOptions,
   NESTING_MAX,
   OP,
   OPTIONS,
@@ -39,6 +43,7 @@ const FIRST_SERVER_OP = 32;
 const NO_OPERATION = 'a frame is an array that starts with the operation number';
 const BAD_REQUEST_ID = `the request id must be nil, an integer from 0 to 2^53-1, or a string of at most ${REQUEST_ID_MAX_BYTES} bytes`;
 const BAD_METHOD = `the method must be a string of 1 to ${METHOD_MAX_BYTES} bytes`;
+const BAD_BATCH = `messages must be an array of 1 to ${BATCH_MESSAGES_MAX} arrays of a payload and, if there are any, options`;
 const BAD_PAYLOAD = `the payload is nested deeper than ${PAYLOAD_NESTING_MAX}`; // or broken, and so the whole message
 
 /** Length of the array of each operation that clients can use, the operation number included. */
@@ -48,6 +53,9 @@ interface FrameShape {
   readonly maxLength: number;
   readonly options: OptionTable | null;
 }
+
+/** What a message of a batch has beside its payload. */
+const BATCH_MESSAGE = { name: 'a message of PUBLISH_BATCH', options: MESSAGE_OPTIONS } as const;
 
 function shapesByOp(): (FrameShape | undefined)[] {
   const shapes: (FrameShape | undefined)[] = new Array<FrameShape | undefined>(FIRST_SERVER_OP).fill(undefined);
@@ -73,6 +81,7 @@ export class MsgpackReader implements FrameReader {
   payload: Uint8Array = EMPTY;
   payloadStart = 0;
   payloadEnd = 0;
+  messages: BatchMessage[] | null = null;
   options: FrameOptions | null = null;
   problem = '';
 
@@ -106,6 +115,7 @@ export class MsgpackReader implements FrameReader {
     this.payload = cursor.bytes;
     this.payloadStart = start;
     this.payloadEnd = start;
+    this.messages = null;
     this.options = null;
     const problem = this.#readFrame(cursor);
     return problem === null ? READ_FRAME : this.#skipBadFrame(cursor, start, problem);
@@ -125,6 +135,8 @@ export class MsgpackReader implements FrameReader {
     switch (op) {
       case OP.PUBLISH:
         return this.#readPublish(cursor, shape, length);
+      case OP.PUBLISH_BATCH:
+        return this.#readBatch(cursor);
       case OP.UNSUBSCRIBE:
         return this.#readAddress(cursor);
       case OP.REQUEST:
@@ -169,6 +181,35 @@ export class MsgpackReader implements FrameReader {
     if (cursor.bytes[this.payloadStart] !== NIL) return 'with the option open the payload must be nil';
     this.payloadEnd = this.payloadStart;
     return null;
+  }
+
+  #readBatch(cursor: ByteCursor): string | null {
+    const problem = this.#readAddress(cursor);
+    if (problem !== null) return problem;
+    const count = cursor.arrayLength();
+    if (count < 1 || count > BATCH_MESSAGES_MAX) return BAD_BATCH;
+    this.payloadStart = cursor.offset;
+    const messages: BatchMessage[] = [];
+    for (let index = 0; index < count; index++) {
+      const messageProblem = this.#readBatchMessage(cursor, messages);
+      if (messageProblem !== null) return `messages[${index}]: ${messageProblem}`;
+    }
+    this.payloadEnd = cursor.offset;
+    this.messages = messages;
+    return null;
+  }
+
+  #readBatchMessage(cursor: ByteCursor, messages: BatchMessage[]): string | null {
+    const length = cursor.arrayLength();
+    if (length < 1 || length > 2) return 'must be an array of a payload and, if there are any, options';
+    const payloadStart = cursor.offset;
+    const payloadEnd = skipValue(cursor.bytes, payloadStart, cursor.end, PAYLOAD_NESTING_MAX);
+    if (payloadEnd < 0) return BAD_PAYLOAD;
+    cursor.offset = payloadEnd;
+    const problem = length === 1 ? null : this.#readOptions(cursor, BATCH_MESSAGE);
+    messages.push({ payloadStart, payloadEnd, options: this.options as MessageOptions | null });
+    this.options = null;
+    return problem;
   }
 
   #readRequest(cursor: ByteCursor, shape: FrameShape, length: number): string | null {
@@ -221,7 +262,10 @@ export class MsgpackReader implements FrameReader {
     return null;
   }
 
-  #readOptions(cursor: ByteCursor, shape: FrameShape): string | null {
+  #readOptions(
+    cursor: ByteCursor,
+    shape: { readonly name: string; readonly options: OptionTable | null },
+  ): string | null {
     if (cursor.nil()) return null;
     const count = cursor.mapLength();
     if (count === NONE || shape.options === null) return 'the options must be a map';

@@ -6,21 +6,23 @@ import { NO_ROW, type TopicEntry } from '../directory/topic-entry.js';
 import { RingcastError } from '../errors.js';
 import { blankMessage, type LinkEvents, type OutgoingMessage, PUBLISH_ACCEPTED, PUBLISH_FULL } from '../home/link.js';
 import { eventTail, tailElements } from '../protocol/event.js';
-import type { ClientFrame, PublishOptions } from '../protocol/messages.js';
+import type { BatchMessage, ClientFrame, MessageOptions, PublishOptions } from '../protocol/messages.js';
 import type { Loop } from '../time/loop.js';
 import { ANY_SEQ } from '../topic/message.js';
 import { TAKEN } from '../topic/selection.js';
 import type { Authorisation } from './authorisation.js';
 import type { Batch } from './batch.js';
+import { BatchAck } from './batch-ack.js';
 import { type AckCallback, PendingAcks } from './pending-acks.js';
 import { PublishGrants } from './publish-grants.js';
 import type { PublishRates } from './publish-rates.js';
 import { answerTo, overloaded, rateLimited, tooLarge, tooManyHeld } from './refusals.js';
 import type { Session } from './session.js';
 
-/** What `publishLocally` says; anything else is in how many milliseconds it may be tried again. */
-export const TAKEN_LOCALLY = 0;
+/** What becomes of a message that is offered; anything else is in how many milliseconds it may be offered again. */
+export const HANDED_OVER = 0;
 const HOME_FULL = -1;
+const TOO_LARGE = -2;
 
 export interface PublishingOptions {
   readonly maxSubscriptionsPerConnection: number;
@@ -79,7 +81,12 @@ export class Publishing implements Omit<LinkEvents, 'onHead'> {
     return this.#publishFirst(session, frame);
   }
 
-  /** A PUBLISH to another topic than the one before, or with options. */
+  /** PUBLISH_BATCH. */
+  publishBatch(session: Session, frame: ClientFrame): Promise<void> | undefined {
+    return this.#publishFirst(session, frame);
+  }
+
+  /** A PUBLISH to another topic than the one before, or with options; a PUBLISH_BATCH. */
   #publishFirst(session: Session, frame: ClientFrame): Promise<void> | undefined {
     const options = frame.options as PublishOptions | null;
     const { grants } = session;
@@ -146,7 +153,8 @@ export class Publishing implements Omit<LinkEvents, 'onHead'> {
 
   #finishPublish(session: Session, entry: TopicEntry, frame: ClientFrame, options: PublishOptions | null): void {
     if (options?.open !== true) {
-      this.#publishFrame(session, entry, frame, options);
+      if (frame.messages === null) this.#publishFrame(session, entry, frame, options);
+      else this.#publishMessages(session, entry, frame, frame.messages);
       return;
     }
     if (frame.id === null) return;
@@ -156,16 +164,57 @@ export class Publishing implements Omit<LinkEvents, 'onHead'> {
   }
 
   /** Hot path: per PUBLISH frame. */
-  #publishFrame(session: Session, entry: TopicEntry, frame: ClientFrame, options: PublishOptions | null): void {
+  #publishFrame(session: Session, entry: TopicEntry, frame: ClientFrame, options: MessageOptions | null): void {
     const { id } = frame;
-    if (frame.payloadEnd - frame.payloadStart > this.#options.maxPayloadBytes) {
-      session.refuse(id, tooLarge(frame.payloadEnd - frame.payloadStart, this.#options.maxPayloadBytes));
-      return;
+    // A message that may be refused is acknowledged to be told of that, if not its publisher.
+    const isAcked = id !== null || entry.isSelective || options?.ifSeq !== undefined;
+    const onAck = isAcked ? this.#acknowledger(session, entry, id, this.#batch.timeMs) : null;
+    const { payload, payloadStart, payloadEnd } = frame;
+    const result = this.#offer(session, entry, payload, payloadStart, payloadEnd, options, onAck);
+    if (result === HANDED_OVER) return;
+    if (id !== null) session.refuse(id, this.refusalOf(entry, result));
+    else if (session.untold !== null) session.untold.count++;
+    else session.untold = { count: 1, first: this.refusalOf(entry, result) };
+  }
+
+  /** One after the other, each judged by itself; what a full home, or a rate, refuses is all that follows, so nothing overtakes. */
+  #publishMessages(
+    session: Session,
+    entry: TopicEntry,
+    { id, payload }: ClientFrame,
+    messages: readonly BatchMessage[],
+  ): void {
+    const { topic, epoch } = entry.spec;
+    const { encoder } = session.consumer;
+    const { timeMs } = this.#batch;
+    const ack = new BatchAck(messages.length, (outcome) => {
+      if ('error' in outcome) {
+        const { error, details } = outcome;
+        session.reply(encoder.error(id, error.code, error.message, details));
+      } else if (id !== null) session.reply(encoder.published(id, topic, outcome, epoch, timeMs, pressureOf(entry)));
+    });
+    for (const [index, { payloadStart, payloadEnd, options }] of messages.entries()) {
+      const onAck = ack.of(index);
+      const result = this.#offer(session, entry, payload, payloadStart, payloadEnd, options, onAck);
+      if (result !== HANDED_OVER) onAck(this.refusalOf(entry, result));
     }
+  }
+
+  /** Hot path: per message of a client. @returns HANDED_OVER; or why it is not, for `refusalOf` */
+  #offer(
+    session: Session,
+    entry: TopicEntry,
+    payload: Uint8Array,
+    start: number,
+    end: number,
+    options: MessageOptions | null,
+    onAck: AckCallback | null,
+  ): number {
+    if (end - start > this.#options.maxPayloadBytes) return TOO_LARGE;
     const outgoing = this.#outgoing;
-    outgoing.bytes = frame.payload;
-    outgoing.start = frame.payloadStart;
-    outgoing.end = frame.payloadEnd;
+    outgoing.bytes = payload;
+    outgoing.start = start;
+    outgoing.end = end;
     describe(outgoing, options);
     this.#limitLife(entry, outgoing, options);
     outgoing.timeMs = this.#batch.timeMs;
@@ -175,30 +224,17 @@ export class Publishing implements Omit<LinkEvents, 'onHead'> {
       outgoing.origin = session.consumer.number;
       this.#delivery.servesNoEcho(session.consumer);
     }
-    // A message that may be refused is acknowledged to be told of that, if not its publisher.
-    const isAcked = id !== null || entry.isSelective || outgoing.ifSeq !== ANY_SEQ;
-    const onAck = isAcked ? this.#acknowledger(session, entry, id, this.#batch.timeMs) : null;
     const isRefused = session.overloadedTopics?.has(entry) === true;
     const waitMs = isRefused ? 0 : this.#rates.admit(session, entry, this.#batch.monotonicMs);
-    if (!isRefused && waitMs === 0 && this.#send(entry, outgoing, onAck)) return;
-    this.#refuse(session, id, entry, waitMs);
-  }
-
-  /** @param waitMs until its publisher may publish again; 0: its topic's home is full */
-  #refuse(session: Session, id: ClientFrame['id'], entry: TopicEntry, waitMs: number): void {
-    if (waitMs > 0) this.rateLimitedMessages++;
-    else {
-      session.overloadedTopics ??= new Set();
-      session.overloadedTopics.add(entry);
-      this.overloadedMessages++;
+    if (waitMs > 0) {
+      this.rateLimitedMessages++;
+      return waitMs;
     }
-    if (id === null && session.untold !== null) {
-      session.untold.count++;
-      return;
-    }
-    const refusal = waitMs > 0 ? rateLimited(entry, waitMs) : overloaded(entry);
-    if (id === null) session.untold = { count: 1, first: refusal };
-    else session.refuse(id, refusal);
+    if (!isRefused && this.#send(entry, outgoing, onAck)) return HANDED_OVER;
+    session.overloadedTopics ??= new Set();
+    session.overloadedTopics.add(entry);
+    this.overloadedMessages++;
+    return HOME_FULL;
   }
 
   #acknowledger(session: Session, entry: TopicEntry, id: ClientFrame['id'], timeMs: number): AckCallback {
@@ -221,7 +257,7 @@ export class Publishing implements Omit<LinkEvents, 'onHead'> {
 
   /**
    * Hot path: per message that this process publishes, to a topic that is not closed. The payload is MessagePack.
-   * @returns TAKEN_LOCALLY; or why it is not, for `refusalOf`
+   * @returns HANDED_OVER; or why it is not, for `refusalOf`
    */
   publishLocally(
     entry: TopicEntry,
@@ -239,13 +275,14 @@ export class Publishing implements Omit<LinkEvents, 'onHead'> {
     this.#limitLife(entry, outgoing, options);
     const isAccepted = this.#send(entry, outgoing, onAck);
     this.#topics.publishedUnheld(entry);
-    if (isAccepted) return TAKEN_LOCALLY;
+    if (isAccepted) return HANDED_OVER;
     this.overloadedMessages++;
     return HOME_FULL;
   }
 
-  /** Why `publishLocally` has not taken a message. */
+  /** Why a message was not handed over. */
   refusalOf(entry: TopicEntry, result: number): RingcastError {
+    if (result === TOO_LARGE) return tooLarge(this.#options.maxPayloadBytes);
     return result === HOME_FULL ? overloaded(entry) : rateLimited(entry, result);
   }
 
@@ -350,5 +387,10 @@ function describe(outgoing: OutgoingMessage, options: PublishOptions | null | un
 function copyOf(frame: ClientFrame): ClientFrame {
   const { op, id, topic, alias, method, options, problem, payloadStart, payloadEnd } = frame;
   const payload = frame.payload.slice(payloadStart, payloadEnd);
-  return { op, id, topic, alias, method, options, problem, payload, payloadStart: 0, payloadEnd: payload.length };
+  const moved = ({ payloadStart: start, payloadEnd: end, options: its }: BatchMessage): BatchMessage => {
+    return { payloadStart: start - payloadStart, payloadEnd: end - payloadStart, options: its };
+  };
+  const messages = frame.messages?.map(moved) ?? null;
+  const rest = { op, id, topic, alias, method, messages, options, problem };
+  return { ...rest, payload, payloadStart: 0, payloadEnd: payload.length };
 }

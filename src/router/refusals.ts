@@ -9,8 +9,8 @@ export function tooManySubscriptions(limit: number): RingcastError {
   return new RingcastError('LIMIT_EXCEEDED', `no more than ${limit} subscriptions per connection`, { limit });
 }
 
-export function tooLarge(payloadBytes: number, limit: number): RingcastError {
-  const message = `the payload takes ${payloadBytes} bytes as MessagePack; the limit is ${limit} (maxPayloadBytes)`;
+export function tooLarge(limit: number): RingcastError {
+  const message = `the payload takes more bytes as MessagePack than the limit, ${limit} (maxPayloadBytes)`;
   return new RingcastError('TOO_LARGE', message);
 }
 

@@ -71,6 +71,7 @@ export class Router {
       [OP.UNSUBSCRIBE]: (session, frame) => this.subscribing.unsubscribe(session, frame),
       [OP.UPDATE]: (session, frame) => this.subscribing.update(session, frame),
       [OP.PUBLISH]: (session, frame) => this.publishing.publish(session, frame),
+      [OP.PUBLISH_BATCH]: (session, frame) => this.publishing.publishBatch(session, frame),
       [OP.PING]: (session, frame) => this.#ping(session, frame),
       [OP.REQUEST]: (session, frame) => this.requests.request(session, frame),
       [OP.HISTORY]: (session, frame) => this.subscribing.history(session, frame),

@@ -12,7 +12,11 @@ beforeAll(async () => {
     port: 0,
     lanes: 1,
     maxPayloadBytes: 64 * 1024,
-    topics: [{ match: 'hot:*', home: 'hot' }],
+    topics: [
+      { match: 'cold:keyed', keyed: true },
+      { match: 'hot:keyed', home: 'hot', keyed: true },
+      { match: 'hot:*', home: 'hot' },
+    ],
     onConnect: ({ headers }) => headers['x-refuse'] === undefined,
     authorize: ({ action, topic, token }) => topic !== 'secret' || (action === 'subscribe' && token === 'key'),
   });
@@ -75,6 +79,23 @@ describe.each(['cold:', 'hot:'])('topics of home %s', (home) => {
     await have(5000);
     expect(events.map(({ seq }) => seq)).toEqual(Array.from({ length: 5000 }, (_, n) => n + 1));
     expect(events.every(({ seq, payload }) => seq === payload)).toBe(true);
+  });
+
+  it('take batches, versions, and what is sent only behind another message', async () => {
+    const client = await open();
+    const topic = `${home}keyed`;
+    expect(
+      await client.publishBatch(topic, [
+        { payload: 1, key: 'a', version: 5 },
+        { payload: 2, key: 'b' },
+      ]),
+    ).toMatchObject({ first: 1, seq: 2, count: 2 });
+    expect(await client.publish(topic, 0, { key: 'a', version: 4 })).toMatchObject({ seq: 1, stale: true });
+    await expect(client.publish(topic, 0, { key: 'a', ifSeq: 0 })).rejects.toMatchObject({ code: 'CONFLICT' });
+    await expect(client.publishBatch(topic, [{ payload: 3 }, { payload: 4, key: 'c' }])).rejects.toMatchObject({
+      code: 'BAD_REQUEST',
+      details: { index: 0, refused: [0], first: 3, seq: 3, count: 1 },
+    });
   });
 
   it('begin with the last messages on request, and tell their history', async () => {

@@ -8,11 +8,12 @@ import type {
   EventChange,
   FrameOptions,
   FrameReader,
+  MessageOptions,
   ReadOptions,
   RequestId,
 } from '#src/protocol/messages.js';
 import { OP, READ_FRAME } from '#src/protocol/messages.js';
-import { decode } from '#src/protocol/msgpack.js';
+import { encode } from '#src/protocol/msgpack.js';
 
 export interface ReadFields {
   op: number;
@@ -21,6 +22,8 @@ export interface ReadFields {
   alias: number;
   /** Of a REQUEST. */
   method?: string;
+  /** Of a PUBLISH_BATCH, whose payload says nothing by itself. */
+  messages?: { payload: string; options: MessageOptions | null }[];
   payload: string;
   options: FrameOptions | null;
 }
@@ -105,7 +108,12 @@ export function seededRandom(seed: number): () => number {
 
 export function fieldsOf(frame: ClientFrame): ReadFields {
   const { op, id, topic, alias, method, options } = frame;
-  const payload = toHex(frame.payload, frame.payloadStart, frame.payloadEnd);
+  const hexOf = (start: number, end: number): string => toHex(frame.payload, start, end);
+  const messages = frame.messages?.map(({ payloadStart, payloadEnd, options: its }) => {
+    return { payload: hexOf(payloadStart, payloadEnd), options: its };
+  });
+  if (messages !== undefined) return { op, id, topic, alias, messages, payload: '', options };
+  const payload = hexOf(frame.payloadStart, frame.payloadEnd);
   return { op, id, topic, alias, ...(method !== null && { method }), payload, options };
 }
 
@@ -135,8 +143,13 @@ export function readAll(
   }
 }
 
+/** A MessagePack array of fewer than 16 of these values. */
+function arrayOf(...values: Uint8Array[]): Uint8Array {
+  return concat(Uint8Array.of(0x90 + values.length), ...values);
+}
+
 /** What a client would have sent to be read as these fields, encoded again. */
-export function encodeAgain({ op, id, topic, alias, method, payload, options }: ReadFields): Uint8Array {
+export function encodeAgain({ op, id, topic, alias, method, messages, payload, options }: ReadFields): Uint8Array {
   const given = options === null ? {} : { options: options as object };
   const name = topic ?? '';
   const address = topic ?? alias;
@@ -151,16 +164,22 @@ export function encodeAgain({ op, id, topic, alias, method, payload, options }: 
       const payloadBytes = fromHex(payload === '' ? 'c0' : payload);
       return encodeClientFrame({ type: 'publish', id, topic: address, payloadBytes, ...given });
     }
+    case OP.PUBLISH_BATCH: {
+      const again = (messages ?? []).map(({ payload: hex, options: its }) =>
+        arrayOf(fromHex(hex), ...(its === null ? [] : [encode(its)])),
+      );
+      return arrayOf(encode(op), encode(id), encode(address), arrayOf(...again));
+    }
     case OP.UPDATE:
       return encodeClientFrame({ type: 'update', id, topic: address, options: (options ?? {}) as ReadOptions });
     case OP.REQUEST:
-      return encodeClientFrame({
-        type: 'request',
-        id,
-        method: method ?? '',
-        params: decode(fromHex(payload)),
-        ...given,
-      });
+      return arrayOf(
+        encode(op),
+        encode(id),
+        encode(method),
+        fromHex(payload),
+        ...(options === null ? [] : [encode(options)]),
+      );
     case OP.PING:
       return encodeClientFrame({ type: 'ping', id });
     case OP.HISTORY:

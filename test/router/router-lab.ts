@@ -20,7 +20,7 @@ import {
 import { MsgpackReader } from '#src/protocol/msgpack-reader.js';
 import type { Hooks } from '#src/router/hooks.js';
 import type { AckCallback } from '#src/router/pending-acks.js';
-import { TAKEN_LOCALLY } from '#src/router/publishing.js';
+import { HANDED_OVER } from '#src/router/publishing.js';
 import { Session } from '#src/router/session.js';
 import type { Clock } from '#src/time/loop.js';
 import { CoreParts } from '../support/core-parts.js';
@@ -198,7 +198,11 @@ export class RouterClient {
   }
 
   sendJson(message: object): void {
-    this.sendBytes(encoder.encode(JSON.stringify(message)));
+    this.sendText(JSON.stringify(message));
+  }
+
+  sendText(text: string): void {
+    this.sendBytes(encoder.encode(text));
   }
 
   sendBytes(bytes: Uint8Array): void {
@@ -278,5 +282,5 @@ export function publishLocally(
 ): boolean {
   const entry = topics.obtain(topic);
   if (entry instanceof RingcastError) throw entry;
-  return router.publishing.publishLocally(entry, payload, options, scheduler.nowMs(), onAck) === TAKEN_LOCALLY;
+  return router.publishing.publishLocally(entry, payload, options, scheduler.nowMs(), onAck) === HANDED_OVER;
 }

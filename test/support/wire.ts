@@ -68,6 +68,12 @@ function jsonMessage(message: ClientMessage): object {
       const { id, noEcho } = message.options ?? {};
       return { ...head, topic: message.topic, message: { id, payload }, no_echo: noEcho };
     }
+    case 'publish_batch': {
+      const messages = message.messages.map(([payload, { noEcho: no_echo, ...options } = {}]) => {
+        return { payload, ...options, no_echo };
+      });
+      return { ...head, topic: message.topic, messages };
+    }
     case 'request':
       return { ...head, action: message.method, payload: message.params, trace_id: message.options?.traceId };
     case 'update':

@@ -8,7 +8,7 @@
 import { availableParallelism } from 'node:os';
 import { z } from 'zod';
 import { RETAIN_MS_DEFAULT } from '../limits.js';
-import { SLOW_CONSUMER_POLICIES, TOPIC_MAX_BYTES, TTL_MAX_MS } from '../protocol/messages.js';
+import { OPTIONS, SLOW_CONSUMER_POLICIES, TOPIC_MAX_BYTES, TTL_MAX_MS } from '../protocol/messages.js';
 import { topicNameProblem } from '../protocol/topic-name.js';
 import { problemOfPath } from '../variant/field-scan.js';
 import {
@@ -105,6 +105,7 @@ const matchSchema = z.custom<string>().superRefine((value, context) => {
 /** Only rules have these: what a topic does is not the engine's to say for all. */
 const ruleKeys = {
   ttlMs: duration(1, TTL_MAX_MS).schema,
+  maxRate: offOrNumber(OPTIONS.UPDATE.maxRate.min, OPTIONS.UPDATE.maxRate.max).schema,
   maxPublishRate: PUBLISH_RATE.schema,
   maxPublishBurst: PUBLISH_BURST.schema,
   keyed: z.boolean(),

@@ -31,6 +31,8 @@ export interface TopicSettings {
   readonly publishRate?: PublishRate | undefined;
   readonly keys?: KeySpec | undefined;
   readonly dedup?: DedupWindow | undefined;
+  /** How often its subscribers may get a key, whatever they wish; undefined, 0: as often as they wish. */
+  readonly maxRate?: number | undefined;
   readonly slowConsumerPolicy: SlowConsumerPolicy;
   readonly maxLagMs: number;
   readonly maxLagMessages: number;

@@ -87,14 +87,15 @@ export function beginOf(topics: TopicDirectory, entry: TopicEntry, plan: Subscri
 export function readingOf(entry: TopicEntry, plain: StreamSpec, options: Wishes): Reading {
   const { settings } = entry;
   const policy = options.policy ?? settings.slowConsumerPolicy;
-  const { maxRate, maxAgeMs = 0 } = options;
+  const { maxAgeMs = 0 } = options;
+  const maxRate = lowest(options.maxRate, settings.maxRate);
   if (maxRate !== undefined && options.mode === 'every')
-    throw new RingcastError('BAD_REQUEST', 'maxRate leaves messages out, which the mode every does not');
+    throw new RingcastError('BAD_REQUEST', `maxRate (${maxRate}) leaves messages out, which the mode every does not`);
   const isLatest =
     options.mode === 'latest' || maxRate !== undefined || (options.mode === undefined && policy === 'conflate');
   if (options.delta === true && isLatest)
     throw new RingcastError('BAD_REQUEST', 'a delta follows the one before: it goes with the mode every');
-  const view = viewOf(entry, plain.codec, options, isLatest);
+  const view = viewOf(entry, plain.codec, { ...options, maxRate }, isLatest);
   const spec = Object.keys(view).length === 1 ? plain : viewSpec(view);
   if (maxAgeMs > 0 && isChained(spec))
     throw new RingcastError('BAD_REQUEST', 'maxAgeMs leaves messages out, on which deltas, fields and track build');
@@ -102,8 +103,16 @@ export function readingOf(entry: TopicEntry, plain: StreamSpec, options: Wishes)
   return { spec, reading: { mode: isLatest ? 'latest' : 'every', maxAgeMs }, policy: policyNumber(policy), delayMs };
 }
 
+/** What is wished, as far as the topic's rule lets it be. */
+function lowest(wished: number | undefined, allowed: number | undefined): number | undefined {
+  return allowed === undefined || allowed === 0 ? wished : Math.min(allowed, wished ?? allowed);
+}
+
 /** What makes a stream, and how it is read. */
-type Wishes = ReadOptions & Pick<SubscribeOptions, 'filter' | 'track' | 'fields' | 'delta' | 'deltaFullEvery'>;
+type Wishes = Omit<ReadOptions, 'maxRate'> & { maxRate?: number | undefined } & Pick<
+    SubscribeOptions,
+    'filter' | 'track' | 'fields' | 'delta' | 'deltaFullEvery'
+  >;
 
 function viewOf(entry: TopicEntry, codec: 'msgpack' | 'json', options: Wishes, isLatest: boolean): ViewWishes {
   const { filter, fields, track, delta, deltaFullEvery, maxRate, maxAgeMs = 0 } = options;

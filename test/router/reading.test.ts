@@ -257,6 +257,24 @@ function ordered(value: Record<string, unknown>): Record<string, unknown> {
   return { ...(bid === undefined ? {} : { bid }), ...(ask === undefined ? {} : { ask }) };
 }
 
+describe('a rule', () => {
+  it('bounds the rate of every subscription', () => {
+    const topic = new ReadingLab('cold', { keyed: true, maxRate: 10 });
+    const readers = [{}, { maxRate: 100 }, { mode: 'latest' }, { maxRate: 5 }] as const;
+    const given = readers.map((wishes) => topic.reader('msgpack', wishes));
+    topic.publishKeys('a');
+    topic.publishKeys('a');
+    topic.lab.advance(100);
+    topic.publishKeys('a');
+    topic.lab.advance(100);
+    const tenTimes = ['a=1', 'a=2', 'a=3'];
+    expect(given.map((reader) => reader.take())).toEqual([tenTimes, tenTimes, tenTimes, ['a=1', 'merged 2-2', 'a=3']]);
+    expect(topic.reader('msgpack', { mode: 'every' }).take()).toEqual(['BAD_REQUEST']);
+    given[0]?.update({ mode: 'every' });
+    expect(given[0]?.take()).toEqual(['BAD_REQUEST']);
+  });
+});
+
 describe('many different wishes', () => {
   it('are as many streams as a topic may have, and no more', () => {
     const topic = new ReadingLab('cold');

@@ -10,7 +10,7 @@ import type { LaneSetOptions } from '#src/lane/lane-set.js';
 import type { LaneDeath } from '#src/lane/supervised-lane.js';
 import type { HotSettings } from '#src/moves/load-meter.js';
 import type { AckCallback } from '#src/router/pending-acks.js';
-import { overloaded } from '#src/router/refusals.js';
+import { HANDED_OVER } from '#src/router/publishing.js';
 import { CoreParts } from '../support/core-parts.js';
 import { TopicTree } from '../support/topic-tree.js';
 import { Checker, type Message, type TopicRecord } from './checker.js';
@@ -204,8 +204,9 @@ export class World extends CoreParts {
     this.publishing = message;
     const entry = topics.obtain(topic);
     if (entry instanceof RingcastError) settle(entry);
-    else if (!router.publishing.publishLocally(entry, payload, { id: message.id }, this.loop.now, settle)) {
-      settle(overloaded(entry));
+    else {
+      const result = router.publishing.publishLocally(entry, payload, { id: message.id }, this.loop.now, settle);
+      if (result !== HANDED_OVER) settle(router.publishing.refusalOf(entry, result));
     }
     if (router.publishing.acceptedMessages > before && !(entry instanceof RingcastError)) this.accepted(message, entry);
     this.settlePublishing();

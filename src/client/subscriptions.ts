@@ -7,11 +7,11 @@ import { RingcastError } from '../errors.js';
 import { type PresentExtras, presentExtras } from '../protocol/event.js';
 import type { EventMessage, SnapshotEntry, SubscribedResult, SubscribeOptions } from '../protocol/messages.js';
 import { decode } from '../protocol/msgpack.js';
+import { Values } from '../protocol/values.js';
 import { type CallOptions, limited } from './call.js';
 import type { ClientConnection } from './connection.js';
 import { callUser } from './emitter.js';
 import { checkFields } from './fields.js';
-import { Values } from './values.js';
 
 /** A message of a topic, as a handler gets it. */
 export interface TopicEvent extends PresentExtras {
@@ -45,6 +45,8 @@ export interface Subscription {
   readonly epoch: string;
   /** The last message before the first one that this handler gets. */
   readonly seq: number;
+  /** Whether it goes on at the position that was asked for; absent where none was. */
+  readonly recovered?: boolean;
   /** Ends it: the handler gets nothing more. The last one of a topic unsubscribes; resolves when that is confirmed. */
   close(): Promise<void>;
 }
@@ -160,12 +162,12 @@ export class ClientSubscriptions {
       { type: 'subscribe', topic, ...(optionsText === '[]' ? {} : { options }) },
       (result) => {
         checkFields(result, { alias: 'number', epoch: 'string', seq: 'number' });
-        const { alias, epoch, seq } = result as unknown as SubscribedResult;
+        const { alias, epoch, seq, recovered } = result as unknown as SubscribedResult;
         stream.alias = alias;
         stream.epoch = epoch;
         stream.seq = seq;
         this.#byAlias.set(alias, stream);
-        for (const target of stream.targets) this.#begin(stream, target);
+        for (const target of stream.targets) this.#begin(stream, target, recovered);
       },
       { signal: request.signal, timeoutMs: 0 }, // each subscribe() that waits has limits of its own
     );
@@ -178,14 +180,14 @@ export class ClientSubscriptions {
   }
 
   /** A handler that joins a running stream starts behind what was handed out so far. */
-  #begin(stream: ClientStream, target: Target): Subscription {
+  #begin(stream: ClientStream, target: Target, recovered?: boolean): Subscription {
     const { topic, alias, epoch, seq } = stream;
     let end: Promise<void> | undefined;
     const close = (): Promise<void> => {
       end ??= this.#remove(stream, target);
       return end;
     };
-    target.subscription = { topic, alias, epoch, seq, close };
+    target.subscription = { topic, alias, epoch, seq, ...(recovered === undefined ? {} : { recovered }), close };
     return target.subscription;
   }
 
@@ -212,12 +214,8 @@ export class ClientSubscriptions {
 
 /** Of a delta the whole value that it makes. */
 function deliverValue(stream: ClientStream, values: Values, event: EventMessage): void {
-  const { key, change } = event;
-  const said = decode(event.payloadBytes);
-  const payload = change === 'delta' ? values.apply(key, said) : said;
-  if (change === null) values.set(key, payload);
-  else if (change !== 'delta') values.delete(key);
-  const given = topicEvent(stream, change === 'delta' ? { ...event, change: null } : event, payload);
+  const payload = values.valueOf(event, decode(event.payloadBytes));
+  const given = topicEvent(stream, event.change === 'delta' ? { ...event, change: null } : event, payload);
   for (const { handler, isOpen, subscription } of stream.targets) {
     if (isOpen) callUser(handler, given, subscription as Subscription);
   }

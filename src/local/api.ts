@@ -1,7 +1,7 @@
 /** Local API: what publishing and subscribing within the process take and return. */
 
 import type { RingcastError } from '../errors.js';
-import type { GapAnswer, SubscribeOptions } from '../protocol/messages.js';
+import type { GapAnswer, ReadOptions, SubscribeOptions } from '../protocol/messages.js';
 import type { LocalHandlers } from './local-subscriber.js';
 
 export interface LocalPublishOptions {
@@ -65,6 +65,8 @@ export interface LocalSubscription {
   readonly seq: number;
   /** Whether it goes on at the position that was asked for; absent where none was. */
   readonly recovered?: boolean;
+  /** Has it read otherwise from here on; what is not given stays as it is. Throws RingcastError: BAD_REQUEST, LIMIT_EXCEEDED, TOPIC_NOT_FOUND once it has ended. */
+  update(changes: ReadOptions): void;
   /** Ends it: nothing is handed out any more. May be called again. */
   close(): void;
 }

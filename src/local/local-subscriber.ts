@@ -7,6 +7,7 @@ import { decodeServerFrames } from '../protocol/client-frames.js';
 import { type PresentExtras, presentExtras } from '../protocol/event.js';
 import type { GapReason, ServerMessage } from '../protocol/messages.js';
 import { decode } from '../protocol/msgpack.js';
+import type { Values } from '../protocol/values.js';
 
 export interface LocalEvent extends PresentExtras {
   readonly topic: string;
@@ -66,16 +67,19 @@ export class LocalSubscriber implements Sink {
   readonly #topic: string;
   readonly #handlers: LocalHandlers;
   readonly #onFault: (fault: unknown) => void;
+  readonly #values: Values | null;
   #isEnded = false;
 
   /**
    * @param onFault takes what a handler throws or rejects with, and messages whose payload cannot be decoded, which are
    * left out.
+   * @param values of a stream of deltas
    */
-  constructor(topic: string, handlers: LocalHandlers, onFault: (fault: unknown) => void) {
+  constructor(topic: string, handlers: LocalHandlers, onFault: (fault: unknown) => void, values: Values | null = null) {
     this.#topic = topic;
     this.#handlers = handlers;
     this.#onFault = onFault;
+    this.#values = values;
   }
 
   send(message: Uint8Array): SendResult {
@@ -125,6 +129,7 @@ export class LocalSubscriber implements Sink {
       this.#call(() => this.#handlers.onGap?.({ topic, fromSeq, toSeq, reason }));
     } else if (frame.type === 'snapshot') {
       const { seq, first: isFirst, last: isLast } = frame;
+      this.#values?.take(frame.entries, isFirst);
       const entries = frame.entries.map(([key, its, time, payload, version]): LocalSnapshotEntry => {
         return { key, seq: its, time, payload, ...(version === undefined ? {} : { version }) };
       });
@@ -138,9 +143,12 @@ export class LocalSubscriber implements Sink {
   /** Null: anybody may publish what this process cannot decode. */
   #eventOf(event: Extract<ServerMessage, { type: 'event' }>): LocalEvent | null {
     const topic = this.#topic;
-    const { seq, time, payloadBytes } = event;
+    const { seq, time, payloadBytes, change } = event;
     try {
-      return { topic, seq, time, payload: decode(payloadBytes), ...presentExtras(event) };
+      const said = decode(payloadBytes);
+      const payload = this.#values === null ? said : this.#values.valueOf(event, said);
+      const extras = presentExtras(change === 'delta' ? { ...event, change: null } : event);
+      return { topic, seq, time, payload, ...extras };
     } catch (cause) {
       const problem = `message ${seq} of ${JSON.stringify(topic)} was left out: its payload cannot be decoded`;
       this.#onFault(new Error(problem, { cause }));

@@ -4,10 +4,18 @@ import type { Delivery } from '../delivery/delivery.js';
 import type { TopicDirectory } from '../directory/topic-directory.js';
 import { RingcastError } from '../errors.js';
 import { msgpackEncoder } from '../protocol/encoder-msgpack.js';
-import { OPTIONS, type SubscribeOptions } from '../protocol/messages.js';
-import { optionProblem } from '../protocol/options.js';
+import {
+  type GapAnswer,
+  OPTIONS,
+  type OptionSpec,
+  type ReadOptions,
+  type SubscribeOptions,
+} from '../protocol/messages.js';
+import { optionProblem, unknownOptionProblem } from '../protocol/options.js';
 import { addressProblem } from '../protocol/topic-name.js';
+import { Values } from '../protocol/values.js';
 import { beginOf, planOf } from '../router/subscription-plan.js';
+import { updateSubscription } from '../router/updating.js';
 import type { Loop } from '../time/loop.js';
 import { CANONICAL } from '../variant/stream-spec.js';
 import type { LocalSubscribeOptions, LocalSubscription } from './api.js';
@@ -41,36 +49,60 @@ export function subscribeLocally(
     delivery.removeConsumer(consumer);
     return onEnd?.(code, reason);
   };
-  const subscriber = new LocalSubscriber(topic, { onEvent, onGap, onSnapshot, onEnd: ended }, onFault);
+  const handlers = { onEvent, onGap, onSnapshot, onEnd: ended };
+  const values = wishes.delta === true ? new Values() : null;
+  const subscriber = new LocalSubscriber(topic, handlers, onFault, values);
   const consumer = delivery.addConsumer(subscriber, msgpackEncoder);
   delivery.subscribe(consumer, start.stream, start.options);
   const close = (): void => {
     subscriber.close();
     delivery.removeConsumer(consumer);
   };
+  const update = (changes: ReadOptions): void => {
+    const given = readOptions('update', changes, OPTIONS.UPDATE);
+    if (!updateSubscription({ topics, delivery }, consumer, entry, given))
+      throw new RingcastError('TOPIC_NOT_FOUND', `no subscription to ${JSON.stringify(topic)} any more`);
+  };
   const { seq, recovered } = start;
-  return { topic, epoch: entry.spec.epoch, seq, ...(recovered === undefined ? {} : { recovered }), close };
+  return { topic, epoch: entry.spec.epoch, seq, ...(recovered === undefined ? {} : { recovered }), update, close };
 }
 
-/** The wishes, each read once: they may be getters. Throws RingcastError BAD_REQUEST for what is none. */
+const HANDLERS = ['onGap', 'onSnapshot', 'onEnd'];
+
+/** The wishes. Throws RingcastError BAD_REQUEST for what is none. */
 function readWishes(options: LocalSubscribeOptions, onEvent: LocalHandlers['onEvent']): SubscribeOptions {
-  if (typeof options !== 'object' || options === null) {
-    throw new RingcastError('BAD_REQUEST', 'the options of subscribe must be an object');
-  }
+  const { clientId: _, onGap: ifGone, ...specs } = OPTIONS.SUBSCRIBE;
+  // The handler of gaps has the option's name here.
+  const read = readOptions('subscribe', options, { ...specs, ifGone }, HANDLERS);
   const { onGap, onSnapshot, onEnd } = options;
   for (const [name, handler] of Object.entries({ onGap, onSnapshot, onEnd, onEvent })) {
     if (typeof handler === 'function' || (handler === undefined && name !== 'onEvent')) continue;
     throw new RingcastError('BAD_REQUEST', `${name} must be a function`);
   }
-  const wishes: Record<string, unknown> = {};
-  for (const [name, spec] of Object.entries(OPTIONS.SUBSCRIBE)) {
-    // The handler of gaps has that name here.
-    const own = name === 'onGap' ? 'ifGone' : name;
-    const value = (options as Record<string, unknown>)[own];
-    if (value === undefined || name === 'clientId') continue;
-    const problem = optionProblem(own, spec, value);
-    if (problem !== null) throw new RingcastError('BAD_REQUEST', problem);
-    wishes[name] = value;
+  const { ifGone: onGone, ...wishes } = read;
+  return onGone === undefined ? wishes : { ...wishes, onGap: onGone as GapAnswer };
+}
+
+/** Options, each read once: they may be getters. Throws RingcastError BAD_REQUEST for what is none. */
+function readOptions(
+  op: string,
+  options: object,
+  specs: Readonly<Record<string, OptionSpec>>,
+  others: readonly string[] = [],
+): Record<string, unknown> {
+  if (typeof options !== 'object' || options === null) {
+    throw new RingcastError('BAD_REQUEST', `the options of ${op} must be an object`);
   }
-  return wishes;
+  const known = [...Object.keys(specs), ...others];
+  const unknown = Object.keys(options).find((name) => !known.includes(name));
+  if (unknown !== undefined) throw new RingcastError('BAD_REQUEST', unknownOptionProblem(unknown, op, known));
+  const read: Record<string, unknown> = {};
+  for (const [name, spec] of Object.entries(specs)) {
+    const value = (options as Record<string, unknown>)[name];
+    if (value === undefined) continue;
+    const problem = optionProblem(name, spec, value);
+    if (problem !== null) throw new RingcastError('BAD_REQUEST', problem);
+    read[name] = value;
+  }
+  return read;
 }

@@ -8,14 +8,14 @@ import type { TopicEntry } from '../directory/topic-entry.js';
 import { RingcastError } from '../errors.js';
 import type { ClientFrame, HistoryOptions, ReadOptions, SubscribeOptions } from '../protocol/messages.js';
 import { readHistory } from '../topic/history.js';
-import { needsBase, needsPast } from '../variant/stream-spec.js';
 import type { Authorisation } from './authorisation.js';
 import type { Batch } from './batch.js';
 import type { HookCalls } from './hook-calls.js';
 import type { Hooks } from './hooks.js';
 import { tooManySubscriptions } from './refusals.js';
 import type { Session } from './session.js';
-import { beginOf, planOf, readingOf, wishesOf } from './subscription-plan.js';
+import { beginOf, planOf } from './subscription-plan.js';
+import { updateSubscription } from './updating.js';
 
 export interface SubscribingOptions {
   readonly maxSubscriptionsPerConnection: number;
@@ -120,44 +120,13 @@ export class Subscribing {
   update(session: Session, frame: ClientFrame): undefined {
     const { consumer } = session;
     const entry = this.#addressed(frame);
-    const current = entry === undefined ? undefined : this.#topics.subscriptionOf(consumer, entry);
-    if (entry === undefined || current === undefined) {
-      session.refuse(frame.id, noSubscription(frame));
-      return;
-    }
+    const changes = (frame.options as ReadOptions | null) ?? {};
     orRefuse(session, frame.id, () => {
-      this.#read(consumer, entry, current, (frame.options as ReadOptions | null) ?? {});
+      const parts = { topics: this.#topics, delivery: this.#delivery };
+      if (entry === undefined || !updateSubscription(parts, consumer, entry, changes)) throw noSubscription(frame);
       const { topic, alias } = entry.spec;
       if (frame.id !== null) session.reply(consumer.encoder.ok(frame.id, { topic, alias }));
     });
-  }
-
-  /** The subscription is read otherwise from here on; what is not said stays as it is. */
-  #read(consumer: Consumer, entry: TopicEntry, current: Stream, changes: ReadOptions): void {
-    const delivery = this.#delivery;
-    const live = current.options.successor ?? current;
-    const wishes = { ...wishesOf(live), ...delivery.readingOf(consumer, current), ...changes };
-    // A rate is a mode, and the other way round.
-    if (changes.mode !== undefined && changes.maxRate === undefined) delete wishes.maxRate;
-    if (changes.maxRate !== undefined && changes.mode === undefined) delete wishes.mode;
-    const { spec, reading, policy, delayMs } = readingOf(entry, consumer.spec, wishes);
-    const isAtSnapshot = current !== live;
-    // One that waits for a snapshot has had no more than what is to be in that.
-    const newest = current.successorCursor > 0 ? current.successorCursor : entry.log.headSeq + 1;
-    const cursor = isAtSnapshot ? newest : delivery.cursorOf(consumer, current);
-    const to = this.#topics.streamOf(entry, spec, reading, cursor);
-    if (to === live) {
-      delivery.change(consumer, current, { policy, delayMs });
-      return;
-    }
-    // What such a stream says next is no use to who has not had what it said before.
-    const needsSnapshot = isAtSnapshot || needsBase(spec) || (needsPast(spec) && cursor <= entry.log.headSeq);
-    if (needsSnapshot)
-      delivery.transfer(consumer, current, this.#topics.snapshotFor(to, cursor), 1, {
-        policy,
-        delayMs,
-      });
-    else delivery.transfer(consumer, current, to, cursor, { policy, delayMs });
   }
 
   /** UNSUBSCRIBE. */

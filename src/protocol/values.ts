@@ -1,10 +1,10 @@
 /** Values: what a delta stream has told of each key, so that a message that says only what has changed becomes whole again. */
 
-import type { SnapshotEntry } from '../protocol/messages.js';
+import type { EventMessage, SnapshotEntry } from './messages.js';
 
 type Value = Readonly<Record<string, unknown>>;
 
-/** Writer and reader: the client. */
+/** Writer and reader: who receives the stream, a client or a subscriber within the process. */
 export class Values {
   readonly #byKey = new Map<string | null, unknown>();
 
@@ -14,26 +14,23 @@ export class Values {
     for (const [key, , , payload] of entries) this.#byKey.set(key, payload);
   }
 
-  /** The key's value, of a message that says it whole. */
-  set(key: string | null, value: unknown): void {
-    this.#byKey.set(key, value);
+  /** The whole value that an event makes, which says `said`. Throws on a delta of what is not there. */
+  valueOf({ key, change }: Pick<EventMessage, 'key' | 'change'>, said: unknown): unknown {
+    const value = change === 'delta' ? this.#applied(key, said) : said;
+    if (change === 'delete' || change === 'leave') this.#byKey.delete(key);
+    else this.#byKey.set(key, value);
+    return value;
   }
 
-  delete(key: string | null): void {
-    this.#byKey.delete(key);
-  }
-
-  /** The key's value with a delta applied: `[fields that are new or changed, names of those that are no more]`. Throws on what is none. */
-  apply(key: string | null, delta: unknown): unknown {
+  /** A delta is `[fields that are new or changed, names of those that are no more]`. */
+  #applied(key: string | null, delta: unknown): unknown {
     const base = this.#byKey.get(key);
     if (!isValue(base) || !Array.isArray(delta) || !isValue(delta[0]) || !Array.isArray(delta[1]))
       throw new TypeError('a delta of what this client does not have');
     const removed = new Set<unknown>(delta[1]);
     const kept = Object.entries(base).filter(([name]) => !removed.has(name));
     // An own property each, `__proto__` too.
-    const value = Object.fromEntries([...kept, ...Object.entries(delta[0])]);
-    this.#byKey.set(key, value);
-    return value;
+    return Object.fromEntries([...kept, ...Object.entries(delta[0])]);
   }
 }
 

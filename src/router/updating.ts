@@ -1,0 +1,45 @@
+/** Updating: a subscription is read otherwise from where it stands. */
+
+import type { Consumer } from '../delivery/consumer.js';
+import type { Delivery } from '../delivery/delivery.js';
+import type { TopicDirectory } from '../directory/topic-directory.js';
+import type { TopicEntry } from '../directory/topic-entry.js';
+import type { ReadOptions } from '../protocol/messages.js';
+import { needsBase, needsPast } from '../variant/stream-spec.js';
+import { readingOf, wishesOf } from './subscription-plan.js';
+
+export interface UpdatingParts {
+  readonly topics: TopicDirectory;
+  readonly delivery: Delivery;
+}
+
+/** What is not said stays as it is. False: there is no subscription. Throws RingcastError: BAD_REQUEST, LIMIT_EXCEEDED */
+export function updateSubscription(
+  { topics, delivery }: UpdatingParts,
+  consumer: Consumer,
+  entry: TopicEntry,
+  changes: ReadOptions,
+): boolean {
+  const current = topics.subscriptionOf(consumer, entry);
+  if (current === undefined) return false;
+  const live = current.options.successor ?? current;
+  const wishes = { ...wishesOf(live), ...delivery.readingOf(consumer, current), ...changes };
+  // A rate is a mode, and the other way round.
+  if (changes.mode !== undefined && changes.maxRate === undefined) delete wishes.maxRate;
+  if (changes.maxRate !== undefined && changes.mode === undefined) delete wishes.mode;
+  const { spec, reading, policy, delayMs } = readingOf(entry, consumer.spec, wishes);
+  const isAtSnapshot = current !== live;
+  // One that waits for a snapshot has had no more than what is to be in that.
+  const newest = current.successorCursor > 0 ? current.successorCursor : entry.log.headSeq + 1;
+  const cursor = isAtSnapshot ? newest : delivery.cursorOf(consumer, current);
+  const to = topics.streamOf(entry, spec, reading, cursor);
+  if (to === live) {
+    delivery.change(consumer, current, { policy, delayMs });
+    return true;
+  }
+  // What such a stream says next is no use to who has not had what it said before.
+  const needsSnapshot = isAtSnapshot || needsBase(spec) || (needsPast(spec) && cursor <= entry.log.headSeq);
+  if (needsSnapshot) delivery.transfer(consumer, current, topics.snapshotFor(to, cursor), 1, { policy, delayMs });
+  else delivery.transfer(consumer, current, to, cursor, { policy, delayMs });
+  return true;
+}

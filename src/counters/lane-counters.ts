@@ -1,11 +1,11 @@
 /**
  * Lane counters: what one lane tells about itself in shared memory: that it moves, which record it is at, what it did.
  *
- *   byte 0                              64                    72               80            88
- *   +-----------------------------------+---------------------+----------------+-------------+----------------+
- *   | beats (i32)                       | record position     | messages       | bytes       | busy (ms)      |
- *   | (own cache line)                  | (f64, 0: none)      | (f64)          | (f64)       | (f64)          |
- *   +-----------------------------------+---------------------+----------------+-------------+----------------+
+ *   byte 0             64                72           80         88          96
+ *   +------------------+-----------------+------------+----------+-----------+-------------------+
+ *   | beats (i32)      | record position | messages   | bytes    | busy (ms) | undecodable       |
+ *   | (own cache line) | (f64, 0: none)  | (f64)      | (f64)    | (f64)     | messages (f64)    |
+ *   +------------------+-----------------+------------+----------+-----------+-------------------+
  *
  * They outlive the lane's thread: a successor counts on, and the accept thread sees at which record its predecessor died.
  */
@@ -15,6 +15,7 @@ const RECORD_POSITION_F64 = 8;
 const MESSAGES_F64 = 9;
 const BYTES_F64 = 10;
 const BUSY_MS_F64 = 11;
+const UNDECODABLE_F64 = 12;
 const MEMORY_BYTES = 128;
 
 /** No record is being handled. Positions are those after a record, so none is 0. */
@@ -61,6 +62,10 @@ export class LaneCounters {
     f64[BUSY_MS_F64] += busyMs;
   }
 
+  set undecodable(messages: number) {
+    this.#f64[UNDECODABLE_F64] = messages;
+  }
+
   // ---- reader ------------------------------------------------------------------------------------------------------
 
   get beats(): number {
@@ -80,6 +85,11 @@ export class LaneCounters {
   /** Of their payloads. */
   get bytes(): number {
     return this.#f64[BYTES_F64];
+  }
+
+  /** See VariantCounters. */
+  get undecodable(): number {
+    return this.#f64[UNDECODABLE_F64];
   }
 
   /** Time spent on requests (ms). */

@@ -66,6 +66,8 @@ export interface EngineFigures {
   readonly lostMessages: number;
   readonly mergedMessages: number;
   readonly expiredMessages: number;
+  /** Messages that a filter or fields could make nothing of, once per stream: their payload is no map. */
+  readonly undecodableMessages: number;
   readonly gaps: GapCounts;
   /** Connections ended by the policy `disconnect`. */
   readonly slowDisconnects: number;

@@ -51,7 +51,7 @@ export class Figures {
 
   engine(): EngineFigures {
     const { core, gateway, local } = this.#sources;
-    const { topics, delivery, coldLink, handOver } = core;
+    const { topics, delivery, coldLink, lanes, handOver } = core;
     const { publishing } = core.router;
     const { load, counters } = delivery;
     return {
@@ -77,6 +77,10 @@ export class Figures {
       lostMessages: counters.lostMessages,
       mergedMessages: counters.mergedMessages,
       expiredMessages: counters.expiredMessages,
+      undecodableMessages: lanes.lanes.reduce(
+        (sum, lane) => sum + lane.counters.undecodable,
+        coldLink.counters.undecodable,
+      ),
       gaps: counters.gaps,
       slowDisconnects: counters.slowDisconnects,
       badFrames: gateway.badFrames,

@@ -10,6 +10,7 @@ import type { Clock, Scheduler } from '../time/loop.js';
 import { stateLogSizes } from '../topic/key-table.js';
 import { type Retention, Topic, type TopicSpec } from '../topic/topic.js';
 import { intervalOf, STATE, type StreamSpec } from '../variant/stream-spec.js';
+import type { VariantCounters } from '../variant/variant.js';
 import { type HomeLink, type OutgoingMessage, PUBLISH_FULL, type TopicLogs, type TopicSnapshot } from './link.js';
 
 export interface DirectLinkOptions {
@@ -58,6 +59,7 @@ export class DirectLink implements HomeLink {
   #trimming: Iterator<ColdTopic> | null = null;
   /** Topics that came from a lane a short while ago. */
   readonly #arrived = new Map<ColdTopic, Arrival>();
+  readonly counters: VariantCounters = { undecodable: 0 };
 
   /** @param onTick a topic's streams have got something without a message */
   constructor(options: DirectLinkOptions, loop: Clock & Scheduler, onTick: (alias: number) => void) {
@@ -85,7 +87,7 @@ export class DirectLink implements HomeLink {
     for (const stream of from.derived) {
       const derived = new PlainLog(stream.spec.kind === STATE.kind ? this.#limitsOf(spec, STATE) : limits);
       derived.takeOver(stream.log);
-      topic.openStream(stream.spec, derived);
+      topic.openStream(stream.spec, derived, this.counters);
       this.#noteTimed(topic, stream.spec);
     }
     return topic;
@@ -100,7 +102,7 @@ export class DirectLink implements HomeLink {
   openStream(alias: number, spec: StreamSpec, firstSeq: number): FrameLog {
     const topic = this.#topic(alias);
     const log = new PlainLog(this.#limitsOf(topic.spec, spec), firstSeq);
-    topic.openStream(spec, log);
+    topic.openStream(spec, log, this.counters);
     this.#noteTimed(topic, spec);
     return log;
   }

@@ -118,8 +118,6 @@ export class Lane {
   #messages = 0;
   #bytes = 0;
   #untilTimed = TIMED_EVERY;
-  /** Each message that a stream catches up with is a step: there may be thousands. */
-  readonly #beat = (): void => this.#counters.beat();
   /** When this batch began. */
   #batchMs = 0;
   readonly #isIdle = (): boolean => this.#requests.isEmpty();
@@ -332,7 +330,7 @@ export class Lane {
   #openStream(parcel: StreamParcel | null): void {
     const open = parcel === null ? undefined : this.#topics.get(parcel.alias);
     if (parcel === null || open === undefined) return;
-    open.openStream(parcel, this.#beat);
+    open.openStream(parcel, this.#counters);
     if (intervalOf(parcel.spec) > 0) this.#timed.add(open);
   }
 

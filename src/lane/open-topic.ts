@@ -1,5 +1,6 @@
 /** Open topic: a topic in its lane, and under which parcels it is there. */
 
+import type { LaneCounters } from '../counters/lane-counters.js';
 import { SharedLog } from '../log/shared-log.js';
 import type { Topic } from '../topic/topic.js';
 import type { StreamParcel, TopicParcel } from './parcels.js';
@@ -23,9 +24,9 @@ export class OpenTopic {
     return this.#streams.has(streamNumber);
   }
 
-  /** Also of a log that has frames already: it is brought up to date. */
-  openStream({ number, spec, memory, head }: StreamParcel, onFrame: () => void): void {
-    this.topic.openStream(spec, new SharedLog(memory, head), onFrame);
+  /** Also of a log that has frames already: it is brought up to date. Each message of that is a step: there may be thousands. */
+  openStream({ number, spec, memory, head }: StreamParcel, counters: LaneCounters): void {
+    this.topic.openStream(spec, new SharedLog(memory, head), counters, () => counters.beat());
     this.#streams.set(number, spec.key);
   }
 

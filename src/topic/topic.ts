@@ -12,7 +12,7 @@ import { GAP_MARK, withTtl } from '../log/layout.js';
 import { EventHead, EventView } from '../protocol/event.js';
 import { SnapshotParts } from '../protocol/snapshot.js';
 import { CANONICAL, intervalOf, isMerged, STATE, type StreamSpec } from '../variant/stream-spec.js';
-import type { Variant } from '../variant/variant.js';
+import type { Variant, VariantCounters } from '../variant/variant.js';
 import { variantOf } from '../variant/variants.js';
 import type { DedupWindow } from './deduplication.js';
 import { type KeySpec, KeyTable } from './key-table.js';
@@ -82,6 +82,9 @@ interface MoreOfTopic<Log extends FrameLog> {
 }
 
 const NOTHING_MORE: MoreOfTopic<never> = { selection: null, derived: NO_STREAMS, keys: null, state: null, timed: null };
+
+/** For whom nobody keeps figures; what is made for a snapshot has been counted when it came. */
+const NOT_COUNTED: VariantCounters = { undecodable: 0 };
 
 /** A message has no form in a stream. */
 const NO_FORM = Symbol('no form');
@@ -220,7 +223,7 @@ export class Topic<Log extends FrameLog = FrameLog> {
     const seq = log.headSeq;
     const writer = new SnapshotParts(spec.codec, this.spec, seq, SLICE_MAX_BYTES);
     const keys = this.#keys;
-    const variant = spec.kind === CANONICAL.kind ? null : variantOf(spec);
+    const variant = spec.kind === CANONICAL.kind ? null : variantOf(spec, NOT_COUNTED);
     const add = (frame: Uint8Array): void => {
       const entry = variant?.entry === undefined ? frame : variant.entry(this.spec, frame);
       if (entry !== null) writer.add(entry);
@@ -234,14 +237,14 @@ export class Topic<Log extends FrameLog = FrameLog> {
    * Begins a derived stream, or goes on with one: `log` is given what the canonical log retains and it lacks, then follows.
    * @param onFrame called before each of these frames
    */
-  openStream(spec: StreamSpec, log: Log, onFrame: () => void = () => {}): void {
+  openStream(spec: StreamSpec, log: Log, counters = NOT_COUNTED, onFrame: () => void = () => {}): void {
     if (spec.kind === STATE.kind) {
       this.#openState(log);
       return;
     }
     const more = this.#withMore;
     const canonical = this.log;
-    const stream = { spec, log, variant: variantOf(spec), isMerged: isMerged(spec) };
+    const stream = { spec, log, variant: variantOf(spec, counters), isMerged: isMerged(spec) };
     this.#prime(stream);
     if (intervalOf(spec) > 0) {
       more.timed ??= new TimedStreams<Log>(this.spec, canonical);

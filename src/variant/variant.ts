@@ -2,6 +2,12 @@
 
 import type { StreamRef } from '../protocol/messages.js';
 
+/** What variants count, in whatever their home keeps its figures. */
+export interface VariantCounters {
+  /** Messages, per stream, whose payload it could make nothing of: it is none of its. */
+  undecodable: number;
+}
+
 export interface Variant {
   /**
    * The frame of a message in this stream, made of its canonical one; null: the message is none of this stream's. Throws

@@ -3,7 +3,7 @@
 import { jsonEncoder } from '../protocol/encoder-json.js';
 import { eventToJson } from '../protocol/json-event.js';
 import type { StreamSpec, ViewWishes } from './stream-spec.js';
-import type { Variant } from './variant.js';
+import type { Variant, VariantCounters } from './variant.js';
 import { View } from './view.js';
 
 const json: Variant = {
@@ -11,13 +11,13 @@ const json: Variant = {
   gap: (topic, seq) => jsonEncoder.gap(topic, seq, seq, 'too_large'),
 };
 
-export const VARIANTS: Record<string, (options: unknown) => Variant> = {
+export const VARIANTS: Record<string, (options: unknown, counters: VariantCounters) => Variant> = {
   json: () => json,
-  view: (options) => new View(options as ViewWishes),
+  view: (options, counters) => new View(options as ViewWishes, counters),
 };
 
-export function variantOf({ kind, options }: StreamSpec): Variant {
+export function variantOf({ kind, options }: StreamSpec, counters: VariantCounters): Variant {
   const make = VARIANTS[kind];
   if (make === undefined) throw new Error(`no variant ${JSON.stringify(kind)}`);
-  return make(options);
+  return make(options, counters);
 }

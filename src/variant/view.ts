@@ -17,7 +17,7 @@ import { compileFilter, type Filter } from './filter.js';
 import { isEqual } from './map-entries.js';
 import { Projection } from './projection.js';
 import type { ViewWishes } from './stream-spec.js';
-import type { Variant } from './variant.js';
+import type { Variant, VariantCounters } from './variant.js';
 
 /** Keys that are remembered; when there are more, all are forgotten: each is said whole once more. */
 const KEYS_MAX = 100_000;
@@ -44,14 +44,16 @@ const head = new EventHead();
 export class View implements Variant {
   superseded = 0;
   readonly #options: ViewWishes;
+  readonly #counters: VariantCounters;
   readonly #filter: Filter | null;
   readonly #scan: FieldScan | null;
   readonly #projection: Projection | null;
   readonly #byKey = new Map<string, Said>();
 
   /** Throws BAD_REQUEST: a filter that does not parse, a field that is none. */
-  constructor(options: ViewWishes) {
+  constructor(options: ViewWishes, counters: VariantCounters) {
     this.#options = options;
+    this.#counters = counters;
     this.#filter = options.filter === undefined ? null : compileFilter(options.filter);
     this.#scan = this.#filter === null ? null : new FieldScan(this.#filter.paths);
     this.#projection = options.fields === undefined ? null : new Projection(options.fields);
@@ -115,14 +117,18 @@ export class View implements Variant {
   #letsIn(frame: Uint8Array): boolean {
     const filter = this.#filter;
     if (filter === null || this.#scan === null) return true;
-    return this.#scan.scan(frame, view.payloadStart, view.payloadEnd) && filter.matches(this.#scan);
+    if (this.#scan.scan(frame, view.payloadStart, view.payloadEnd)) return filter.matches(this.#scan);
+    this.#counters.undecodable++;
+    return false;
   }
 
   /** Null: it has no fields. */
   #payload(frame: Uint8Array): Uint8Array | null {
     const { payloadStart, payloadEnd } = view;
-    if (this.#projection !== null) return this.#projection.of(frame, payloadStart, payloadEnd);
-    return frame.subarray(payloadStart, payloadEnd);
+    if (this.#projection === null) return frame.subarray(payloadStart, payloadEnd);
+    const fields = this.#projection.of(frame, payloadStart, payloadEnd);
+    if (fields === null) this.#counters.undecodable++;
+    return fields;
   }
 
   /** Null: the payload is to be said whole. */

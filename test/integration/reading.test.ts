@@ -4,7 +4,7 @@ import { describe, expect, it } from 'vitest';
 import WebSocket from 'ws';
 import { connect } from '#src/client/client.js';
 import type { Engine } from '#src/index.js';
-import { OPTIONS, type SubscribeOptions } from '#src/protocol/messages.js';
+import { type SubscribeOptions as AllOptions, OPTIONS } from '#src/protocol/messages.js';
 import { Values } from '#src/protocol/values.js';
 import { startEngine } from '../support/engines.js';
 import { until } from '../support/until.js';
@@ -14,6 +14,8 @@ const RULES = [
   { match: 'cold:*', home: 'cold', ...KEYED },
   { match: 'hot:*', home: 'hot', ...KEYED },
 ] as const;
+
+type SubscribeOptions = Omit<AllOptions, 'onGap' | 'clientId'>;
 
 interface Told {
   readonly seq: number;

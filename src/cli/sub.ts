@@ -1,20 +1,22 @@
 /** `ringcast sub`: prints the messages of a topic as they come, one line each; what is wrong goes to stderr. */
 import { Command, Option } from 'commander';
-import type { Client, TopicEvent } from '../client/client.js';
+import type { Client, ClientSubscribeOptions, KeyValue, TopicEvent } from '../client/client.js';
 import { eventLine, type LineFormat, toJson } from './event-line.js';
 import { CommandFailure, describeFailure } from './failure.js';
 import { printable } from './printable.js';
 import { ConnectionLost, withConnections } from './reconnect.js';
 import { addServerOptions, parseCount, type ServerOptions, stopSignal } from './server-options.js';
 
-/** All that a topic has kept: the most that `lastN` takes. */
-const ALL_RETAINED = 1_000_000;
-
 interface SubOptions extends ServerOptions {
   readonly json?: true;
   readonly raw?: true;
   readonly last?: number;
   readonly count?: number;
+  readonly snapshot?: true;
+  readonly filter?: string;
+  readonly fields?: string[];
+  readonly latest?: true;
+  readonly maxRate?: number;
   readonly reconnect?: true;
 }
 
@@ -26,6 +28,14 @@ export function subCommand(): Command {
     .option('--raw', 'the payload only, as JSON')
     .option('--last <n>', 'begin with the last n messages', parseCount(0))
     .option('--count <n>', 'end after n messages', parseCount(1))
+    .option('--snapshot', 'begin with the newest message of each key')
+    .option(
+      '--filter <expression>',
+      "only messages that it lets through, as: price > 100 && symbol in ['AAPL', 'MSFT']",
+    )
+    .option('--fields <names>', 'only these fields, separated by commas, nested by dots', (text) => text.split(','))
+    .option('--latest', 'of what comes faster than it is printed only the newest message of each key')
+    .option('--max-rate <n>', 'so many messages per second and key at most, the newest', Number)
     .option(
       '--reconnect',
       'connect again when the connection is lost, go on behind the last message, and tell what was missed',
@@ -43,20 +53,20 @@ async function subscribe(topic: string, options: SubOptions): Promise<void> {
   });
 }
 
-/** What was printed, over all connections: what comes twice is left out, what never came is told. */
+/** What was printed, over all connections: each goes on where the one before ended; what never came is told. */
 class Printer {
   readonly #topic: string;
   readonly #format: LineFormat;
-  readonly #last: number;
+  readonly #options: SubOptions;
   #left: number;
   /** Null: nothing has been subscribed to yet. */
   #position: { epoch: string; seq: number } | null = null;
 
-  constructor(topic: string, format: LineFormat, { last = 0, count = Number.POSITIVE_INFINITY }: SubOptions) {
+  constructor(topic: string, format: LineFormat, options: SubOptions) {
     this.#topic = topic;
     this.#format = format;
-    this.#last = last;
-    this.#left = count;
+    this.#options = options;
+    this.#left = options.count ?? Number.POSITIVE_INFINITY;
   }
 
   /** Resolves after `count` messages; rejects when the connection or the subscription ends before. */
@@ -73,59 +83,80 @@ class Printer {
         reject(new CommandFailure(`the server ended the subscription: ${reason} (${code})`)),
       );
       client.on('close', (closed) => reject(new ConnectionLost(closed, reconnectDelayMs)));
-      // Events wait until it is known where they belong: they may come before `subscribe` has resolved.
-      let early: TopicEvent[] | null = [];
-      const take = (event: TopicEvent): void => {
-        if (this.#take(event)) resolve();
+      // Messages wait until it is known where they belong: they may come before `subscribe` has resolved.
+      let early: (() => boolean)[] | null = [];
+      const take = (print: () => boolean): void => {
+        if (early !== null) early.push(print);
+        else if (print()) resolve();
       };
-      const lastN = this.#position === null ? this.#last : ALL_RETAINED;
+      client.on('snapshot', ({ seq, entries, isLast }) => take(() => this.#takeSnapshot(seq, entries, isLast)));
       client
-        .subscribe(this.#topic, lastN === 0 ? {} : { lastN }, (event) => {
-          if (early === null) take(event);
-          else early.push(event);
-        })
+        .subscribe(this.#topic, this.#wishes(), (event) => take(() => this.#take(event)))
         .then(({ epoch, seq }) => {
           settled();
           this.#begin(epoch, seq);
-          for (const event of early ?? []) take(event);
+          const waiting = early ?? [];
           early = null;
+          for (const print of waiting) take(print);
         })
         .catch(reject);
     });
   }
 
+  #wishes(): ClientSubscribeOptions {
+    const { last, snapshot, filter, fields, latest, maxRate } = this.#options;
+    const begin: ClientSubscribeOptions =
+      this.#position !== null
+        ? { since: this.#position }
+        : { ...(last === undefined ? {} : { lastN: last }), ...(snapshot === undefined ? {} : { snapshot }) };
+    return {
+      ...begin,
+      ...(filter === undefined ? {} : { filter }),
+      ...(fields === undefined ? {} : { fields }),
+      ...(latest === undefined ? {} : { mode: 'latest' }),
+      ...(maxRate === undefined ? {} : { maxRate }),
+    };
+  }
+
   /** @param seq of the last message before the first one that comes */
   #begin(epoch: string, seq: number): void {
     const before = this.#position;
-    if (before === null) {
-      this.#position = { epoch, seq };
-      return;
+    this.#position = { epoch, seq };
+    if (before === null || before.epoch === epoch) return;
+    tell(
+      `the topic is a new one, its numbers begin again; what was published behind ${before.seq} of the old one is unknown`,
+    );
+  }
+
+  #takeSnapshot(seq: number, entries: readonly KeyValue[], isLast: boolean): boolean {
+    const position = this.#position!;
+    for (const { key, ...entry } of entries) {
+      if (this.#left <= 0) return false;
+      this.#print({ topic: this.#topic, epoch: position.epoch, ...entry, ...(key === null ? {} : { key }) });
     }
-    if (before.epoch !== epoch) {
-      tell(
-        `the topic is a new one, its numbers begin again; what was published behind ${before.seq} of the old one is unknown`,
-      );
-      this.#position = { epoch, seq };
-      // Nothing of the new one was seen before.
-      if (seq > 0) this.#tellGap(1, seq, 'no longer retained');
-      return;
-    }
-    if (seq > before.seq) this.#tellGap(before.seq + 1, seq, 'while not connected');
+    if (isLast) position.seq = Math.max(position.seq, seq);
+    return this.#left === 0;
   }
 
   /** True: it was the last one that is wanted. */
   #take(event: TopicEvent): boolean {
     const position = this.#position!;
-    // What came in the same WebSocket message as the last one, and what an earlier connection has brought already.
-    if (this.#left <= 0 || event.seq <= position.seq) return false;
+    // What came in the same WebSocket message as the last one.
+    if (this.#left <= 0) return false;
     position.seq = event.seq;
+    this.#print(event);
+    return this.#left === 0;
+  }
+
+  #print(event: TopicEvent): void {
     process.stdout.write(`${eventLine(event, this.#format)}\n`);
     this.#left -= 1;
-    return this.#left === 0;
   }
 
   #tellGap(fromSeq: number, toSeq: number, reason: string): void {
     if (this.#position !== null) this.#position.seq = Math.max(this.#position.seq, toSeq);
+    // As was asked for.
+    if (reason === 'merged') return;
     tell(printable(`missed ${fromSeq}–${toSeq} of ${this.#topic} (${reason})`));
   }
 }

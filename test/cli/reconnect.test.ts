@@ -59,7 +59,7 @@ function start(...args: string[]): RunningCli {
 
 describe('ringcast sub --reconnect', () => {
   it('goes on behind the last message, prints none twice, and tells exactly what is no longer there', async () => {
-    const { engine, url } = await startEngine({ lanes: 0, historyMessages: 3 });
+    const { engine, url } = await startEngine({ lanes: 0, historyMessages: 3, retainMs: 0 });
     const proxy = await startProxy(url);
     for (let n = 1; n <= 4; n++) await engine.publish('t', n);
     const cli = start('sub', 't', '--raw', '--last', '2', '--reconnect', '--url', proxy.url);
@@ -73,15 +73,44 @@ describe('ringcast sub --reconnect', () => {
     expect(cli.stderr).not.toContain('missed');
     proxy.refuse(true);
     proxy.cut();
-    for (let n = 6; n <= 12; n++) await engine.publish('t', n); // 10 to 12 are retained
+    for (let n = 6; n <= 60; n++) await engine.publish('t', n); // the last few are retained
     proxy.refuse(false);
-    await cli.until(({ stdout }) => stdout.endsWith('12\n'));
+    await cli.until(({ stdout }) => stdout.endsWith('\n60\n'));
     cli.kill('SIGTERM');
     const { code, stdout, stderr } = await cli.ended;
-    expect({ code, stdout }).toEqual({ code: 0, stdout: '3\n4\n5\n10\n11\n12\n' });
-    expect(lines(stderr).filter((line) => line.includes('missed'))).toEqual([
-      'ringcast: missed 6–9 of t (while not connected)',
-    ]);
+    expect(code).toBe(0);
+    const missed = /^ringcast: missed 6–(\d+) of t \(lapped\)$/.exec(
+      lines(stderr).find((line) => line.includes('missed'))!,
+    )!;
+    const behind = Number(missed[1]) + 1;
+    const printed = [3, 4, 5, ...Array.from({ length: 61 - behind }, (_, n) => behind + n)];
+    expect(lines(stdout)).toEqual(printed.map(String));
+  });
+
+  it('asks for what is wished for, and again', async () => {
+    const { engine, url } = await startEngine({ lanes: 0, topics: [{ match: '*', key: 'symbol' }] });
+    const proxy = await startProxy(url);
+    const publish = (symbol: string, bid: number): Promise<unknown> => engine.publish('t', { symbol, bid, size: 1 });
+    await publish('A', 1);
+    await publish('B', 2);
+    await publish('A', 3);
+    const wishes = ['--snapshot', '--filter', "symbol != 'C'", '--fields', 'bid,symbol', '--max-rate', '1000'];
+    const cli = start('sub', 't', '--raw', ...wishes, '--reconnect', '--url', proxy.url);
+    const printed = (...bids: number[]): RegExp =>
+      new RegExp(`^${bids.map((bid) => `.*"bid":${bid}\\D.*\n`).join('')}$`);
+    await cli.until(({ stdout }) => printed(2, 3).test(stdout));
+    await publish('C', 4);
+    await publish('B', 5);
+    await cli.until(({ stdout }) => printed(2, 3, 5).test(stdout));
+    proxy.refuse(true);
+    proxy.cut();
+    await publish('A', 6);
+    proxy.refuse(false);
+    await cli.until(({ stdout }) => stdout.includes('6'));
+    cli.kill('SIGTERM');
+    expect(await cli.ended).toMatchObject({ code: 0, stderr: expect.not.stringContaining('missed') });
+    const bad = await runCli(['sub', 't', '--filter', 'bid >', '--url', url]);
+    expect(bad).toMatchObject({ code: 1, stderr: expect.stringMatching(/column .*BAD_REQUEST/) });
   });
 
   it('tells that a topic is a new one, and prints all of it', async () => {

@@ -156,8 +156,8 @@ export class Engine extends EventEmitter<EngineEvents> {
    */
   subscribe(topic: string, options: LocalSubscribeOptions, onEvent: LocalHandlers['onEvent']): LocalSubscription {
     this.#assertRunning();
-    const { topics, delivery } = this.#core;
-    const parts = { topics, delivery, loop: this.#loop };
+    const { topics, delivery, router } = this.#core;
+    const parts = { topics, delivery, durables: router.subscribing.durables, loop: this.#loop };
     return subscribeLocally(parts, topic, options, onEvent, this.#listeners.fault);
   }
 

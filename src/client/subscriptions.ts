@@ -47,6 +47,11 @@ export interface Subscription {
   readonly seq: number;
   /** Whether it goes on at the position that was asked for; absent where none was. */
   readonly recovered?: boolean;
+  /**
+   * Of a durable one: messages up to `seq` have been processed, by all handlers of the topic. Never throws: a refusal is told to
+   * the client's 'error' listeners. False: it is not on its way, as the subscription or the connection has ended.
+   */
+  ack(seq: number): boolean;
   /** Ends it: the handler gets nothing more. The last one of a topic unsubscribes; resolves when that is confirmed. */
   close(): Promise<void>;
 }
@@ -187,7 +192,12 @@ export class ClientSubscriptions {
       end ??= this.#remove(stream, target);
       return end;
     };
-    target.subscription = { topic, alias, epoch, seq, ...(recovered === undefined ? {} : { recovered }), close };
+    const ack = (acked: number): boolean => {
+      if (!target.isOpen || this.#byAlias.get(alias) !== stream) return false;
+      return this.#connection.send(() => ({ type: 'ack', topic: alias, seq: acked }));
+    };
+    const begun = recovered === undefined ? {} : { recovered };
+    target.subscription = { topic, alias, epoch, seq, ...begun, ack, close };
     return target.subscription;
   }
 

@@ -49,6 +49,9 @@ export const SUBSCRIPTION_BYTES = 192;
 export const CONNECTION_BYTES = 4096;
 /** That a connection may publish to a topic: a row of a map and, until it is looked at again, what is left of a deleted topic. */
 export const GRANT_BYTES = 512;
+/** A durable subscription: its names and what is known of it; and of each message that it has not acknowledged. */
+export const DURABLE_BYTES = 1024;
+export const UNACKED_MESSAGE_BYTES = 8;
 /** A topic's state and names, and the smallest logs of its two streams. */
 export const TOPIC_BYTES = 640 + 2 * LOG_MIN_BYTES;
 /** What a lane tells about itself: counters, a histogram; and per topic that it has open. */
@@ -75,6 +78,8 @@ type Limits = Pick<
   | 'coldLogsMaxBytes'
   | 'maxSubscriptionsPerConnection'
   | 'maxPayloadBytes'
+  | 'maxDurables'
+  | 'maxUnacked'
 >;
 
 function logBytes(dataBytes: number, frames: number): number {
@@ -120,6 +125,11 @@ export function memoryBound(limits: Limits): MemoryBound {
       owner: 'topics',
       formula: `maxTopics × ${size(TOPIC_BYTES)}`,
       bytes: limits.maxTopics * TOPIC_BYTES,
+    },
+    {
+      owner: 'durable subscriptions',
+      formula: `maxDurables × (${size(DURABLE_BYTES)} + maxUnacked × ${UNACKED_MESSAGE_BYTES} B)`,
+      bytes: limits.maxDurables * (DURABLE_BYTES + limits.maxUnacked * UNACKED_MESSAGE_BYTES),
     },
     {
       owner: 'hot logs',

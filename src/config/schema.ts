@@ -8,7 +8,7 @@
 import { availableParallelism } from 'node:os';
 import { z } from 'zod';
 import { RETAIN_MS_DEFAULT } from '../limits.js';
-import { OPTIONS, SLOW_CONSUMER_POLICIES, TOPIC_MAX_BYTES, TTL_MAX_MS } from '../protocol/messages.js';
+import { OPTIONS, SLOW_CONSUMER_POLICIES, TOPIC_MAX_BYTES, TTL_MAX_MS, UNACKED_MAX } from '../protocol/messages.js';
 import { topicNameProblem } from '../protocol/topic-name.js';
 import { problemOfPath } from '../variant/field-scan.js';
 import {
@@ -370,6 +370,23 @@ export const engineSchema = z.strictObject({
     default: 1000,
     reason:
       'Different filters, fields, rates … that a topic’s subscribers may want at a time: each costs the topic something per message.',
+  }),
+  maxDurables: key(count('subscriptions', 0, 1_000_000), {
+    default: 10_000,
+    reason: 'Durable subscriptions whose positions are kept: each keeps its topic, too.',
+  }),
+  maxDurablesPerTopic: key(count('subscriptions', 0, 1_000_000), {
+    default: 1000,
+    reason: 'The same of one topic.',
+  }),
+  durableTtlMs: key(duration(1000, 31_536_000_000), {
+    default: 86_400_000,
+    reason: 'How long the position of a durable subscription is kept that nobody uses.',
+  }),
+  maxUnacked: key(count('messages', 1, UNACKED_MAX), {
+    default: 1000,
+    reason:
+      'What a durable subscription is sent before one of it is acknowledged: at most, and if it says nothing else.',
   }),
   ringBytes: key(size(8 * KIB, GIB / 2, { powerOfTwo: true }), {
     default: 4 * MIB,

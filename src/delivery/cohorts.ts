@@ -21,7 +21,7 @@ import {
 } from './row-lists.js';
 import type { GroupSink, GroupTransport } from './sink.js';
 import type { Stream } from './stream.js';
-import { DELAY_OF_STREAM, NONE, type SubscriptionTable } from './subscription-table.js';
+import { NONE, type SubscriptionTable } from './subscription-table.js';
 
 /** Rows that are looked at between two looks at the clock: one takes some microseconds. */
 const JOINS_PER_CLOCK_READ = 16;
@@ -108,7 +108,7 @@ export class Cohorts {
 
   /** A subscription has begun: whether it joins once it is up to date. */
   subscribed(consumer: Consumer, row: number): void {
-    if (consumer.block !== null && this.#table.delayMs[row] === DELAY_OF_STREAM) this.#table.setJoins(row, true);
+    if (consumer.block !== null && this.#table.isOrdinary(row)) this.#table.setJoins(row, true);
   }
 
   /** The row of a new subscription is up to date: it joins at once where there is a cohort at its cursor. */
@@ -144,7 +144,7 @@ export class Cohorts {
   #isEligible(row: number): boolean {
     const table = this.#table;
     const connection = table.connection[row];
-    if (connection === NONE || table.isMember(row) || table.delayMs[row] !== DELAY_OF_STREAM) return false;
+    if (connection === NONE || table.isMember(row) || !table.isOrdinary(row)) return false;
     return this.#consumers[connection]?.block != null && !this.#streams[table.stream[row]]?.isRemoved;
   }
 
@@ -177,7 +177,7 @@ export class Cohorts {
     if (this.#isLikely(stream)) {
       for (const consumer of block.connections) {
         const other = table.find(consumer.slot, stream.slot);
-        if (other === NONE || table.delayMs[other] !== DELAY_OF_STREAM || consumer.publishesNoEcho) continue;
+        if (other === NONE || !table.isOrdinary(other) || consumer.publishesNoEcho) continue;
         const isEqual = table.cursor[other] === table.cursor[row] && !table.isPending(other) && canJoin(consumer);
         if (isEqual) equals.push(other);
         else others++;

@@ -11,12 +11,14 @@ import type { FrameLog } from '../log/frame-log.js';
 import type { FrameEncoder } from '../protocol/encoder.js';
 import { type ReadOptions, SLOW_CONSUMER_POLICIES } from '../protocol/messages.js';
 import type { Loop } from '../time/loop.js';
+import type { Acking } from './acking.js';
 import { AutoDelay } from './auto-delay.js';
-import { Block } from './block.js';
+import type { Block } from './block.js';
 import { BlockFlusher } from './block-flusher.js';
 import { BlockedConsumers } from './blocked-consumers.js';
 import { type CohortEvents, Cohorts } from './cohorts.js';
-import { BLOCKED, CLOSED, Consumer, IS_BLOCK, NO_ECHO, READY_COLD, READY_HOT } from './consumer.js';
+import { BLOCKED, CLOSED, type Consumer, IS_BLOCK, NO_ECHO, READY_COLD, READY_HOT } from './consumer.js';
+import { Consumers } from './consumers.js';
 import { type FlushCounters, Flusher, type OnSlow } from './flusher.js';
 import { LagScan } from './lag-scan.js';
 import { News } from './news.js';
@@ -63,8 +65,7 @@ export class Delivery {
   readonly #loop: Loop;
   readonly #events: DeliveryEvents;
   readonly #budgetMs: number;
-  readonly #consumers: (Consumer | null)[] = [];
-  readonly #freeConsumerSlots: number[] = [];
+  readonly #consumers = new Consumers();
   readonly #streams: (Stream | null)[] = [];
   readonly #freeStreamSlots: number[] = [];
   readonly #flusher: Flusher;
@@ -80,7 +81,6 @@ export class Delivery {
   readonly #unfinished: Block[] = [];
   /** How far `flushSome` has got. */
   #flushedSlots = 0;
-  #consumerNumber = 0;
   #isTurnScheduled = false;
   #isClosed = false;
   readonly #turn = (): void => this.#runTurn();
@@ -110,11 +110,11 @@ export class Delivery {
       },
     );
     const cohortEvents: CohortEvents = {
-      addBlock: (transport) => this.#addBlock(transport),
+      addBlock: (transport) => this.#consumers.addBlock(transport),
       onPending: (consumer, { isHot }) => this.#ready.makeReady(consumer, isHot),
       catchUp: (block, cohort) => this.#blockFlusher.catchUp(block, cohort, loop.nowMs()),
     };
-    this.#cohorts = new Cohorts(this.table, this.#streams, this.#consumers, cohortEvents, loop);
+    this.#cohorts = new Cohorts(this.table, this.#streams, this.#consumers.bySlot, cohortEvents, loop);
     this.#rows = new Rows(this.table, this.#streams, this.#cohorts, this.#ready, (stream) => {
       if (!stream.isRemoved) events.onStreamUnused(stream);
       else if (stream.subscriberCount === 0) this.#freeStream(stream);
@@ -130,26 +130,23 @@ export class Delivery {
     );
     this.#removals = new Removals(
       this.table,
-      this.#consumers,
+      this.#consumers.bySlot,
       (consumer, row) => this.#rows.remove(consumer, row),
       (block, cohort) => this.#cohorts.dissolve(block, cohort),
       (consumer) => {
         this.#cohorts.remove(consumer);
-        this.#consumers[consumer.slot] = null;
-        this.#freeConsumerSlots.push(consumer.slot);
+        this.#consumers.remove(consumer);
       },
     );
     this.#blocked = new BlockedConsumers(this.table, this.#streams, loop, onSlow);
     this.autoDelay = new AutoDelay(() => loop.busyMs(), loop.nowMs());
-    this.#news = new News(this.table, this.#consumers, this.#ready, this.autoDelay, loop);
+    this.#news = new News(this.table, this.#consumers.bySlot, this.#ready, this.autoDelay, loop);
   }
 
   // ---- consumers and streams ---------------------------------------------------------------------------------------
 
   addConsumer(sink: Sink, encoder: FrameEncoder): Consumer {
-    const consumer = new Consumer(this.#freeSlot(), this.#nextNumber(), sink, encoder);
-    this.#consumers[consumer.slot] = consumer;
-    return consumer;
+    return this.#consumers.add(sink, encoder);
   }
 
   /** One whose transport can publish to many at once. */
@@ -157,21 +154,6 @@ export class Delivery {
     const consumer = this.addConsumer(sink, encoder);
     this.#cohorts.add(consumer, transport);
     return consumer;
-  }
-
-  #addBlock(transport: GroupTransport): Block {
-    const block = new Block(this.#freeSlot(), this.#nextNumber(), transport);
-    this.#consumers[block.slot] = block;
-    return block;
-  }
-
-  #freeSlot(): number {
-    return this.#freeConsumerSlots.pop() ?? this.#consumers.length;
-  }
-
-  #nextNumber(): number {
-    this.#consumerNumber = (this.#consumerNumber + 1) >>> 0 || 1;
-    return this.#consumerNumber;
   }
 
   /** From here on the consumer's own messages may have to be left out of what it gets. */
@@ -204,6 +186,7 @@ export class Delivery {
    */
   removeStream(stream: Stream, onSubscriber: (consumer: Consumer) => void): void {
     stream.end();
+    this.#rows.wakeEnded(stream);
     if (stream.subscriberCount === 0) {
       this.#freeStream(stream);
       return;
@@ -283,6 +266,18 @@ export class Delivery {
     return true;
   }
 
+  /** A durable subscription ends, as another one takes its place. Returns whose it was; null: it has ended before. */
+  endDurable({ consumer, row }: Acking): Consumer | null {
+    if (consumer === null || consumer.isClosed) return null;
+    this.#rows.remove(consumer, row);
+    return consumer;
+  }
+
+  /** See Rows. */
+  ack(consumer: Consumer, alias: number, seq: number): number | undefined {
+    return this.#rows.ack(consumer, alias, seq, this.#loop.nowMs());
+  }
+
   /** Streams with subscribers. */
   get usedStreams(): number {
     return this.#rows.usedStreams;
@@ -342,13 +337,14 @@ export class Delivery {
     if (this.#flushedSlots === 0) this.#events.beforeTurn();
     this.#news.mark(deadlineMs);
     if (this.#news.count > 0) return false;
-    while (this.#flushedSlots < this.#consumers.length) {
-      const consumer = this.#consumers[this.#flushedSlots];
+    const consumers = this.#consumers.bySlot;
+    while (this.#flushedSlots < consumers.length) {
+      const consumer = consumers[this.#flushedSlots];
       // Each call sends one message; the consumer is passed when it is up to date, blocked or gone.
       const hasMore = consumer != null && this.#flush(consumer, deadlineMs);
       if (!hasMore) this.#flushedSlots++;
       else if ((consumer.flags & IS_BLOCK) !== 0) return false;
-      if (this.#loop.nowMs() >= deadlineMs && this.#flushedSlots < this.#consumers.length) return false;
+      if (this.#loop.nowMs() >= deadlineMs && this.#flushedSlots < consumers.length) return false;
     }
     this.#flushedSlots = 0;
     this.#flusher.forgetViews();
@@ -365,7 +361,7 @@ export class Delivery {
   /** How much waits where; all zero when nothing is going on. */
   get load(): Record<'consumers' | 'streams' | 'subscriptions' | 'ready' | 'waiting' | 'blocked', number> {
     return {
-      consumers: this.#consumers.length - this.#freeConsumerSlots.length - this.#cohorts.blockCount,
+      consumers: this.#consumers.count - this.#cohorts.blockCount,
       streams: this.#streams.length - this.#freeStreamSlots.length,
       subscriptions: this.table.count - this.#cohorts.count,
       ready: this.#ready.readyCount,
@@ -376,13 +372,11 @@ export class Delivery {
 
   /** A scan of its own for each caller. @param slowestMax how many of the slowest subscriptions it finds */
   lagScan(slowestMax: number): LagScan {
-    return new LagScan(this.table, this.#streams, this.#consumers, slowestMax);
+    return new LagScan(this.table, this.#streams, this.#consumers.bySlot, slowestMax);
   }
 
-  *consumers(): Iterable<Consumer> {
-    for (const consumer of this.#consumers) {
-      if (consumer !== null && (consumer.flags & (CLOSED | IS_BLOCK)) === 0) yield consumer;
-    }
+  consumers(): Iterable<Consumer> {
+    return this.#consumers.open();
   }
 
   // ---- turns -------------------------------------------------------------------------------------------------------

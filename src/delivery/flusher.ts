@@ -10,10 +10,11 @@ import { EVICTED, type FrameLog } from '../log/frame-log.js';
 import { GAP_MARK } from '../log/layout.js';
 import type { GapReason } from '../protocol/messages.js';
 import type { Clock } from '../time/loop.js';
+import type { Acking } from './acking.js';
 import { BLOCKED, CLOSED, type Consumer } from './consumer.js';
 import { DeliveryCounters } from './delivery-counters.js';
 import { LatestSlice } from './latest.js';
-import { linkIdle, unlinkPending } from './row-lists.js';
+import { linkIdle, rest, unlinkPending } from './row-lists.js';
 import { SEND_BLOCKED, SEND_REFUSED } from './sink.js';
 import type { SliceCache } from './slice-cache.js';
 import { judge } from './slow-consumer.js';
@@ -91,7 +92,7 @@ export class Flusher {
     if (row === NONE) return false;
     this.counters.flushes++;
     const isOnly = this.#table.next[row] === NONE && (consumer.coldHead === NONE || consumer.hotHead === NONE);
-    if (isOnly && !consumer.publishesNoEcho && !consumer.encoder.isText) {
+    if (isOnly && !consumer.publishesNoEcho && !consumer.encoder.isText && !this.#table.isMetered(row)) {
       const stream = this.#streams[this.#table.stream[row]] as Stream;
       const from = this.#table.cursor[row];
       const isDue = from >= stream.floorSeq && from <= stream.log.headSeq;
@@ -162,27 +163,44 @@ export class Flusher {
 
   /** Appends as much of the row's slice as fits. False: the row stays pending, there is more of it. */
   #gather(consumer: Consumer, stream: Stream, row: number): boolean {
-    if (stream.isThinned) return this.#gatherThinned(consumer, stream, row);
-    if (consumer.publishesNoEcho) return this.#gatherFrames(consumer, stream, row);
+    if (this.#table.isMetered(row)) return this.#gatherMetered(consumer, stream, row);
+    if (stream.isThinned) return this.#gatherThinned(consumer, stream, row, null);
+    if (consumer.publishesNoEcho) return this.#gatherFrames(consumer, stream, row, null);
     return consumer.encoder.isText
       ? this.#gatherTexts(consumer, stream, row)
       : this.#gatherSlice(consumer, stream, row);
   }
 
+  /** As much as its meter lets be sent; when that is used up the row rests. */
+  #gatherMetered(consumer: Consumer, stream: Stream, row: number): boolean {
+    const acking = consumer.ackings?.get(stream.options.alias) as Acking;
+    // What a snapshot brings is no message.
+    const isSnapshot = stream.options.successor !== undefined;
+    const mayGather = isSnapshot || acking.room > 0 || this.#table.cursor[row] > stream.log.headSeq;
+    if (mayGather) {
+      const isAll = stream.isThinned
+        ? this.#gatherThinned(consumer, stream, row, acking)
+        : this.#gatherFrames(consumer, stream, row, isSnapshot ? null : acking);
+      if (isAll || isSnapshot || acking.room > 0) return isAll;
+    }
+    rest(this.#table, consumer, stream, row);
+    return true;
+  }
+
   /** Those that count; a frame that is larger than a slice is sent like any other. */
-  #gatherThinned(consumer: Consumer, stream: Stream, row: number): boolean {
+  #gatherThinned(consumer: Consumer, stream: Stream, row: number, acking: Acking | null): boolean {
     const { log } = stream;
     const cursor = this.#table.cursor[row];
     if (cursor > log.headSeq) {
       this.#advance(consumer, stream, row, cursor, 0, 0);
       return true;
     }
-    const latest = this.#loadLatest(consumer, stream, cursor);
+    const latest = this.#loadLatest(consumer, stream, cursor, acking);
     if (latest === null) {
       log.refresh();
       if (cursor < log.tailSeq || !isLarge(log, cursor)) return false;
-      return consumer.publishesNoEcho
-        ? this.#gatherFrames(consumer, stream, row)
+      return consumer.publishesNoEcho || acking !== null
+        ? this.#gatherFrames(consumer, stream, row, acking)
         : consumer.encoder.isText
           ? this.#gatherTexts(consumer, stream, row)
           : this.#gatherSlice(consumer, stream, row);
@@ -195,18 +213,20 @@ export class Flusher {
     this.#buffer.set(latest.view, this.#bufferBytes);
     for (const end of latest.ends) ends.push(this.#bufferBytes + end);
     this.#bufferBytes += latest.length;
+    for (const seq of latest.seqs) acking?.sent(seq);
     this.#countLeftOut(stream, latest);
     this.#advance(consumer, stream, row, latest.until, latest.messages, latest.length);
     return latest.until > log.headSeq;
   }
 
   /** Null: the log's writer was faster, or the frame at the cursor is larger than a slice. */
-  #loadLatest(consumer: Consumer, stream: Stream, cursor: number): LatestSlice | null {
-    if (!consumer.publishesNoEcho) {
+  #loadLatest(consumer: Consumer, stream: Stream, cursor: number, acking: Acking | null): LatestSlice | null {
+    if (!consumer.publishesNoEcho && acking === null) {
       return stream.loadSlice(cursor, this.inPlace, this.#clock) ? stream.slice.latest : null;
     }
     this.#own ??= new LatestSlice();
-    return cursor >= stream.log.tailSeq && this.#own.read(stream, cursor, this.#clock.nowMs(), consumer.number)
+    return cursor >= stream.log.tailSeq &&
+      this.#own.read(stream, cursor, this.#clock.nowMs(), consumer.number, acking?.room)
       ? this.#own
       : null;
   }
@@ -287,7 +307,7 @@ export class Flusher {
   }
 
   /** The same frame by frame, leaving out what must not be echoed, and noting where each message ends. */
-  #gatherFrames(consumer: Consumer, stream: Stream, row: number): boolean {
+  #gatherFrames(consumer: Consumer, stream: Stream, row: number, acking: Acking | null): boolean {
     const log = stream.log;
     const start = this.#bufferBytes;
     let cursor = this.#table.cursor[row];
@@ -301,10 +321,14 @@ export class Flusher {
         const bytes = log.sliceBytes(index, index + 1);
         const isLeftOut = log.ingressPositionAt(index) === GAP_MARK;
         if (this.#bufferBytes > 0 && this.#bufferBytes + bytes > SLICE_MAX_BYTES) break;
+        if (!isLeftOut && acking?.room === 0) break;
         if (!this.#append(stream, index, index + 1, bytes)) break;
         this.#ends.push(this.#bufferBytes);
         if (isLeftOut) this.#countGaps(stream, 'too_large', 1, 1);
-        else delivered++;
+        else {
+          delivered++;
+          acking?.sent(next - 1);
+        }
       }
       cursor = next;
     }

@@ -1,7 +1,7 @@
 /**
  * Lag scan: how far subscribers are behind, found by looking at every row of the subscription table in small steps.
  *
- * Nothing is kept per message or flush for it. Only pending rows are looked at: the others are up to date. A row's lag
+ * Nothing is kept per message or flush for it. Only pending and resting rows are looked at: the others are up to date. A row's lag
  * is taken when the scan comes to it, against the head of that moment, so that a figure is never the difference of two
  * times. Rows and streams may come and go between two steps: results belong to objects, not to slots.
  */
@@ -63,7 +63,7 @@ export class LagScan {
     const until = Math.min(connection.length, this.#row + ROWS_PER_STEP);
     let row = this.#row;
     for (let pending = 0; row < until && pending < PENDING_PER_STEP; row++) {
-      if (connection[row] === NONE || !table.isPending(row)) continue;
+      if (connection[row] === NONE || !table.isBehind(row)) continue;
       pending++;
       this.#look(row, nowMs);
     }

@@ -9,7 +9,7 @@
 
 import { SLICE_MAX_BYTES } from '../limits.js';
 import { EVICTED, type FrameLog } from '../log/frame-log.js';
-import { MERGED_MARK } from '../log/layout.js';
+import { GAP_MARK, MERGED_MARK } from '../log/layout.js';
 import type { FrameEncoder } from '../protocol/encoder.js';
 import { jsonEncoder } from '../protocol/encoder-json.js';
 import { msgpackEncoder } from '../protocol/encoder-msgpack.js';
@@ -47,6 +47,8 @@ export class LatestSlice {
   readonly ends: number[] = [];
   /** Of the frames. */
   messages = 0;
+  /** Of the messages, where they are counted. */
+  readonly seqs: number[] = [];
   /** Messages that were left out, and how often that is said. */
   readonly leftOut: Record<LeftOutReason, number> = { merged: 0, expired: 0 };
   readonly gaps: Record<LeftOutReason, number> = { merged: 0, expired: 0 };
@@ -62,9 +64,10 @@ export class LatestSlice {
   /**
    * Reads from `cursor`, which is retained, as much as a message may have.
    * @param origin connection whose messages are left out without a word (noEcho); 0: none
+   * @param messagesMax so many messages, whose seqs are noted; 0: as many as fit
    * @returns false: the log's writer was faster, or the first frame is larger than a slice
    */
-  read(source: LatestSource, cursor: number, nowMs: number, origin = 0): boolean {
+  read(source: LatestSource, cursor: number, nowMs: number, origin = 0, messagesMax = 0): boolean {
     this.#clear();
     const { log } = source;
     const first = log.indexOf(cursor);
@@ -88,6 +91,7 @@ export class LatestSlice {
         reason = left;
         this.leftOut[left] += Math.max(1, merged);
       } else if (!isEcho) {
+        if (messagesMax > 0 && this.seqs.length === messagesMax) break;
         // Not a number, or negative: the writer has overwritten the index.
         const bytes = log.sliceBytes(index, index + 1);
         const gap = reason === null ? null : gapOf(source, from, to, reason);
@@ -98,6 +102,7 @@ export class LatestSlice {
         this.length += bytes;
         this.ends.push(this.length);
         this.messages++;
+        if (messagesMax > 0 && log.ingressPositionAt(index) !== GAP_MARK) this.seqs.push(log.seqAt(index));
         this.expiryMs = Math.min(this.expiryMs, expiryMs);
       }
     }
@@ -108,7 +113,7 @@ export class LatestSlice {
 
   #clear(): void {
     this.length = 0;
-    this.ends.length = 0;
+    this.ends.length = this.seqs.length = 0;
     this.messages = this.leftOut.merged = this.leftOut.expired = this.gaps.merged = this.gaps.expired = 0;
     this.expiryMs = Number.POSITIVE_INFINITY;
   }

@@ -1,5 +1,6 @@
 /** Rows: subscriptions begin, go on with another stream, and end. */
 
+import type { Acking } from './acking.js';
 import type { Cohorts } from './cohorts.js';
 import type { Consumer } from './consumer.js';
 import type { ReadyConsumers } from './ready-consumers.js';
@@ -22,6 +23,8 @@ export interface SubscriptionOptions {
   readonly delayMs: number;
   /** The newest message that there is, by default the newest that the stream knows: up to here nothing is lag. */
   readonly askedUntil?: number;
+  /** Of a durable one. */
+  readonly acking?: Acking | undefined;
 }
 
 /** Writer and reader: the accept thread. */
@@ -59,6 +62,7 @@ export class Rows {
     table.delayMs[row] = options.delayMs;
     table.setPolicy(row, options.policy);
     linkToConnection(table, consumer, row);
+    if (options.acking !== undefined) this.#meter(consumer, stream, row, options.acking);
     // A snapshot is for each by itself.
     if (stream.options.successor === undefined) this.#cohorts.subscribed(consumer, row);
     if (stream.subscriberCount++ === 0) this.usedStreams++;
@@ -83,7 +87,8 @@ export class Rows {
     changes: Partial<SubscriptionOptions> = {},
   ): void {
     const table = this.#table;
-    const kept = { policy: table.policy(row), delayMs: table.delayMs[row] };
+    const acking = table.isMetered(row) ? consumer.ackings?.get(to.options.alias) : undefined;
+    const kept = { policy: table.policy(row), delayMs: table.delayMs[row], acking };
     const askedUntil = Math.max(table.isMember(row) ? 0 : table.askedUntil[row], to.log.headSeq);
     // First the new one: the stream must not be without subscribers in between.
     this.add(consumer, to, { ...kept, askedUntil, cursor, ...changes });
@@ -106,13 +111,63 @@ export class Rows {
     if (stream.options.successor === undefined) this.#cohorts.subscribed(consumer, row);
   }
 
+  #meter(consumer: Consumer, stream: Stream, row: number, acking: Acking): void {
+    acking.consumer = consumer;
+    acking.row = row;
+    consumer.ackings ??= new Map();
+    consumer.ackings.set(stream.options.alias, acking);
+    this.#table.setMetered(row);
+  }
+
+  #unmeter({ ackings }: Consumer, { options }: Stream, row: number): void {
+    const acking = ackings?.get(options.alias);
+    // Else it goes on as another row's.
+    if (acking?.row !== row) return;
+    ackings?.delete(options.alias);
+    acking.end();
+  }
+
+  /**
+   * The subscriber has processed a durable subscription to the topic with this alias up to `seq`.
+   * @returns the last message that it has been sent: an ACK beyond it counts for nothing. Undefined: it has no such subscription
+   */
+  ack(consumer: Consumer, alias: number, seq: number, nowMs: number): number | undefined {
+    const acking = consumer.ackings?.get(alias);
+    if (acking === undefined) return undefined;
+    const { row } = acking;
+    const table = this.#table;
+    const stream = this.#streams[table.stream[row]] as Stream;
+    const isSnapshot = stream.options.successor !== undefined;
+    const sentSeq = isSnapshot ? Math.max(stream.successorCursor - 1, acking.sentSeq) : table.cursor[row] - 1;
+    if (seq <= sentSeq && acking.ack(seq) && table.isResting(row)) this.#wake(consumer, stream, row, nowMs);
+    return sentSeq;
+  }
+
+  /** The row, which rests, may be sent something again. */
+  #wake(consumer: Consumer, stream: Stream, row: number, nowMs: number): void {
+    const table = this.#table;
+    // Time has passed, perhaps without a message that would have moved the floor.
+    stream.updateFloor(nowMs);
+    stream.resting?.delete(row);
+    linkPending(table, consumer, stream.isHot, row);
+    this.#ready.makeReady(consumer, stream.isHot);
+  }
+
+  /** Nothing of the stream, which has ended, is to be sent any more: rows that rest have nothing to wait for. */
+  wakeEnded(stream: Stream): void {
+    for (const row of stream.resting ?? []) linkIdle(this.#table, stream, row);
+    stream.resting = null;
+  }
+
   remove(consumer: Consumer, row: number): void {
     const table = this.#table;
     const stream = this.#streams[table.stream[row]] as Stream;
     if (table.isMember(row)) this.#cohorts.part(consumer, row);
     else if (table.isPending(row)) unlinkPending(table, consumer, row);
+    else if (table.isResting(row)) stream.resting?.delete(row);
     else unlinkIdle(table, stream, row);
     unlinkFromConnection(table, consumer, row);
+    if (table.isMetered(row)) this.#unmeter(consumer, stream, row);
     if (table.delayMs[row] !== DELAY_OF_STREAM) stream.ownDelays--;
     table.remove(row);
     stream.subscriberCount--;

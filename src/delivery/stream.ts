@@ -74,6 +74,8 @@ export class Stream {
   readonly slice = new SliceCache();
   /** First of the rows that are up to date. */
   idleHead = NONE;
+  /** Rows that are behind and may not be sent anything now; null: there have been none. */
+  resting: Set<number> | null = null;
   subscriberCount = 0;
   /** Of streams that lead to this one. */
   expectedCount = 0;

@@ -5,8 +5,8 @@
  * 8 to 16 in the hash that finds the row of a (connection, stream): about 55 of the 96 that the design allows.
  *
  * A row is in exactly one *place list*: the idle list of its stream (it is up to date) or the cold or the hot pending list
- * of its connection; or it is a member of a cohort (`cohorts.ts`), whose row is in such a list in its place. `next`/`previous`
- * are the links of that list; `nextOfConnection`/`previousOfConnection` chain all rows of a connection.
+ * of its connection; or it is a member of a cohort (`cohorts.ts`), whose row is in such a list in its place; or it *rests*, as
+ * it may not be sent anything now (`acking.ts`), in its stream's set of those. `next`/`previous` are the links of that list; `nextOfConnection`/`previousOfConnection` chain all rows of a connection.
  */
 
 export const NONE = -1;
@@ -23,8 +23,11 @@ const HOT_BIT = 0b1000;
 const MEMBER_BIT = 0b10000;
 /** May join a cohort once it is up to date. */
 const JOINS_BIT = 0b100000;
+/** How much it is sent is measured: it is never in a cohort. */
+const METERED_BIT = 0b1000000;
+const RESTING_BIT = 0b10000000;
 /** What a row keeps wherever it is. */
-const KEPT_BITS = POLICY_MASK | JOINS_BIT;
+const KEPT_BITS = POLICY_MASK | JOINS_BIT | METERED_BIT;
 
 const INITIAL_ROWS = 64;
 /** Two float64, six int32, an int16 and a uint8. */
@@ -129,6 +132,33 @@ export class SubscriptionTable {
 
   setIdle(row: number): void {
     this.#flags[row] &= KEPT_BITS;
+  }
+
+  /** The row is in no list: it is in its stream's set of resting rows. */
+  setResting(row: number): void {
+    this.#flags[row] = (this.#flags[row] & KEPT_BITS) | RESTING_BIT;
+  }
+
+  isResting(row: number): boolean {
+    return (this.#flags[row] & RESTING_BIT) !== 0;
+  }
+
+  /** There is something that it has not been sent. */
+  isBehind(row: number): boolean {
+    return (this.#flags[row] & (PENDING_BIT | RESTING_BIT)) !== 0;
+  }
+
+  isMetered(row: number): boolean {
+    return (this.#flags[row] & METERED_BIT) !== 0;
+  }
+
+  setMetered(row: number): void {
+    this.#flags[row] |= METERED_BIT;
+  }
+
+  /** Whether it may be sent what others are sent, when they are. */
+  isOrdinary(row: number): boolean {
+    return this.delayMs[row] === DELAY_OF_STREAM && !this.isMetered(row);
   }
 
   joins(row: number): boolean {

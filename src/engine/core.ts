@@ -91,6 +91,7 @@ export class Core {
     );
     this.keeper = new HomeKeeper(options.homes, this.topics, this.handOver, this.lanes, loop);
     this.sweeps = new Sweeps(loop, SWEEP_MS, [
+      () => this.router.subscribing.durables.sweep(loop.nowMs()),
       () => this.topics.sweep(),
       () => this.coldLink.trim(loop.nowMs()),
       () => this.#endInterval(loop.nowMs()),

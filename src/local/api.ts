@@ -53,7 +53,7 @@ export interface LocalSubscribeOptions extends Omit<SubscribeOptions, 'onGap' | 
   readonly onSnapshot?: LocalHandlers['onSnapshot'];
   /** Messages were lost to this subscriber; called in their place, before the next event. */
   readonly onGap?: LocalHandlers['onGap'];
-  /** It ended without `close`: TOPIC_NOT_FOUND (deleted), SLOW_CONSUMER, SHUTTING_DOWN. Nothing is handed out after it. */
+  /** It ended without `close`: TOPIC_NOT_FOUND (deleted), CONFLICT (another one has its durable name), SLOW_CONSUMER, SHUTTING_DOWN. Nothing is handed out after it. */
   readonly onEnd?: LocalHandlers['onEnd'];
 }
 
@@ -67,6 +67,11 @@ export interface LocalSubscription {
   readonly recovered?: boolean;
   /** Has it read otherwise from here on; what is not given stays as it is. Throws RingcastError: BAD_REQUEST, LIMIT_EXCEEDED, TOPIC_NOT_FOUND once it has ended. */
   update(changes: ReadOptions): void;
+  /**
+   * Of a durable one: messages up to `seq` have been processed. False: it has ended, and the acknowledgement counts for nothing.
+   * Throws RingcastError BAD_REQUEST: it is not durable, or has not been handed out what the number names.
+   */
+  ack(seq: number): boolean;
   /** Ends it: nothing is handed out any more. May be called again. */
   close(): void;
 }

@@ -1,5 +1,6 @@
 /** Subscribing from within the process. */
 
+import type { Consumer } from '../delivery/consumer.js';
 import type { Delivery } from '../delivery/delivery.js';
 import type { TopicDirectory } from '../directory/topic-directory.js';
 import { RingcastError } from '../errors.js';
@@ -14,7 +15,8 @@ import {
 import { optionProblem, unknownOptionProblem } from '../protocol/options.js';
 import { addressProblem } from '../protocol/topic-name.js';
 import { Values } from '../protocol/values.js';
-import { beginOf, planOf } from '../router/subscription-plan.js';
+import type { Durables } from '../router/durables.js';
+import { notDurable, notSent } from '../router/refusals.js';
 import { updateSubscription } from '../router/updating.js';
 import type { Loop } from '../time/loop.js';
 import { CANONICAL } from '../variant/stream-spec.js';
@@ -24,12 +26,13 @@ import { type LocalHandlers, LocalSubscriber } from './local-subscriber.js';
 export interface SubscribingParts {
   readonly topics: TopicDirectory;
   readonly delivery: Delivery;
+  readonly durables: Durables;
   readonly loop: Pick<Loop, 'nowMs' | 'epochMs'>;
 }
 
 /** Throws RingcastError: BAD_REQUEST (name, options), UNRECOVERABLE_POSITION, TOPIC_NOT_FOUND (and not created on first use), LIMIT_EXCEEDED. */
 export function subscribeLocally(
-  { topics, delivery, loop }: SubscribingParts,
+  { topics, delivery, durables, loop }: SubscribingParts,
   topic: string,
   options: LocalSubscribeOptions,
   onEvent: LocalHandlers['onEvent'],
@@ -43,7 +46,7 @@ export function subscribeLocally(
   const { onGap, onSnapshot, onEnd } = options;
   const nowMs = loop.nowMs();
   const now = { monotonicMs: nowMs, timeMs: loop.epochMs(nowMs) };
-  const start = beginOf(topics, entry, planOf(entry, CANONICAL, wishes, now));
+  let consumer: Consumer;
   const ended: LocalHandlers['onEnd'] = (code, reason) => {
     // As the end of a socket does: a consumer that stays would be flushed again and again.
     delivery.removeConsumer(consumer);
@@ -52,8 +55,6 @@ export function subscribeLocally(
   const handlers = { onEvent, onGap, onSnapshot, onEnd: ended };
   const values = wishes.delta === true ? new Values() : null;
   const subscriber = new LocalSubscriber(topic, handlers, onFault, values);
-  const consumer = delivery.addConsumer(subscriber, msgpackEncoder);
-  delivery.subscribe(consumer, start.stream, start.options);
   const close = (): void => {
     subscriber.close();
     delivery.removeConsumer(consumer);
@@ -63,8 +64,21 @@ export function subscribeLocally(
     if (!updateSubscription({ topics, delivery }, consumer, entry, given))
       throw new RingcastError('TOPIC_NOT_FOUND', `no subscription to ${JSON.stringify(topic)} any more`);
   };
-  const { seq, recovered } = start;
-  return { topic, epoch: entry.spec.epoch, seq, ...(recovered === undefined ? {} : { recovered }), update, close };
+  const ack = (acked: number): boolean => {
+    if (wishes.durable === undefined) throw notDurable();
+    const wrong = optionProblem('seq', OPTIONS.PUBLISH.ifSeq, acked);
+    if (wrong !== null) throw new RingcastError('BAD_REQUEST', wrong);
+    const sentSeq = delivery.ack(consumer, entry.spec.alias, acked);
+    if (sentSeq === undefined) return false;
+    if (acked > sentSeq) throw notSent(acked, sentSeq);
+    return true;
+  };
+  const { epoch } = entry.spec;
+  return durables.begin(entry, CANONICAL, wishes, now, ({ stream, options: its, seq, recovered }) => {
+    consumer = delivery.addConsumer(subscriber, msgpackEncoder);
+    delivery.subscribe(consumer, stream, its);
+    return { topic, epoch, seq, ...(recovered === undefined ? {} : { recovered }), update, ack, close };
+  });
 }
 
 const HANDLERS = ['onGap', 'onSnapshot', 'onEnd'];

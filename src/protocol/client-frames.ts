@@ -40,6 +40,8 @@ export function encodeClientFrame(message: ClientMessage): Uint8Array {
       return frame([OP.UPDATE, id, message.topic], message.options);
     case 'request':
       return frame([OP.REQUEST, id, message.method, message.params ?? null], message.options);
+    case 'ack':
+      return encode([OP.ACK, message.topic, message.seq]);
     case 'ping':
       return encode([OP.PING, id]);
     case 'history':

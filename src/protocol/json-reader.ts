@@ -76,6 +76,7 @@ const CLIENT_OPS = [
     'UPDATE',
     'HISTORY',
     'REQUEST',
+    'ACK',
   ] as const),
 ];
 /** What some messages have beside topic and options. */
@@ -83,6 +84,7 @@ const OWN_FIELDS: Partial<Record<OpName, readonly string[]>> = {
   PUBLISH: ['message'],
   PUBLISH_BATCH: ['messages'],
   REQUEST: ['action', 'payload'],
+  ACK: ['seq'],
 };
 /** What a message of a batch may have. */
 const BATCH_FIELDS: ReadonlyMap<string, JsonOption> = new Map(
@@ -127,6 +129,7 @@ export class JsonReader implements FrameReader {
   topic: string | null = null;
   /** JSON addresses topics by name only. */
   readonly alias = -1;
+  seq = 0;
   method: string | null = null;
   payload: Uint8Array = EMPTY;
   readonly payloadStart = 0;
@@ -165,6 +168,7 @@ export class JsonReader implements FrameReader {
     this.op = 0;
     this.id = null;
     this.topic = null;
+    this.seq = 0;
     this.method = null;
     this.payload = EMPTY;
     this.payloadEnd = 0;
@@ -371,7 +375,8 @@ export class JsonReader implements FrameReader {
       this.#readOptions(shape, options) ??
       (this.op === OP.PUBLISH ? this.#readMessage(this.#field('message'), options) : null) ??
       (this.op === OP.PUBLISH_BATCH ? this.#readMessages(this.#field('messages')) : null) ??
-      (this.op === OP.REQUEST ? this.#readRequest(this.#field('action')) : null);
+      (this.op === OP.REQUEST ? this.#readRequest(this.#field('action')) : null) ??
+      (this.op === OP.ACK ? this.#readSeq(this.#field('seq')) : null);
     if (problem !== null) return problem;
     if (Object.keys(options).length > 0) this.options = options;
     return null;
@@ -395,6 +400,12 @@ export class JsonReader implements FrameReader {
     const problem = addressProblem(topic);
     if (problem === null) this.topic = topic;
     return problem;
+  }
+
+  #readSeq(seq: unknown): string | null {
+    if (!Number.isSafeInteger(seq) || (seq as number) < 0) return 'seq must be an integer from 0 to 2^53-1';
+    this.seq = seq as number;
+    return null;
   }
 
   #readRequest(action: unknown): string | null {

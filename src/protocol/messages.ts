@@ -48,7 +48,7 @@ export const FRAMES: Readonly<Record<OpName, FrameSpec>> = {
   UNSUBSCRIBE: { fields: ['id?', 'topic or alias'], json: 'unsubscribe' },
   PUBLISH: { fields: ['id?', 'topic or alias', 'payload', 'options?'], json: 'publish' },
   PING: { fields: ['id?'], json: 'ping' },
-  ACK: { fields: ['alias', 'seq'], json: null },
+  ACK: { fields: ['topic or alias', 'seq'], json: 'ack' },
   UPDATE: { fields: ['id?', 'topic or alias', 'options'], json: 'update' },
   HISTORY: { fields: ['id?', 'topic', 'options?'], json: 'history' },
   PRESENCE: { fields: ['id?', 'topic'], json: null },
@@ -81,6 +81,8 @@ export const TRACE_ID_MAX_BYTES = 128;
 export const FILTER_MAX_BYTES = 4096;
 export const FIELDS_MAX = 64;
 export const CLIENT_ID_MAX_BYTES = 128;
+export const DURABLE_MAX_BYTES = 128;
+export const UNACKED_MAX = 100_000;
 export const TOKEN_MAX_BYTES = 8192;
 export const TOPIC_MAX_BYTES = 255;
 export const EPOCH_MAX_BYTES = 64;
@@ -166,6 +168,10 @@ export interface SubscribeOptions extends ReadOptions {
   /** Only what has changed of a key's value since the message before; one in `deltaFullEvery` messages of a key is whole. */
   delta?: boolean;
   deltaFullEvery?: number;
+  /** The subscription's name: whoever comes back under it goes on behind what was acknowledged (ACK). */
+  durable?: string;
+  /** With `durable`: so many messages are sent before one is acknowledged. */
+  maxUnacked?: number;
   /** A name for the logs. */
   clientId?: string;
 }
@@ -266,6 +272,8 @@ export const OPTIONS = {
     delta: { json: 'delta', kind: 'boolean' },
     deltaFullEvery: { json: 'delta_full_every', kind: 'integer', min: 1, max: 1_000_000 },
     ...READ_OPTIONS,
+    durable: { json: 'durable', kind: 'string', maxBytes: DURABLE_MAX_BYTES },
+    maxUnacked: { json: 'max_unacked', kind: 'integer', min: 1, max: UNACKED_MAX },
     clientId: CLIENT_ID,
   },
   UPDATE: READ_OPTIONS,
@@ -304,6 +312,8 @@ export interface ClientFrame {
   topic: string | null;
   /** −1 when the frame has no topic or addresses it by name. */
   alias: number;
+  /** Of an ACK. */
+  seq: number;
   /** Of a REQUEST. */
   method: string | null;
   /** The buffer that [payloadStart, payloadEnd) refers to: the payload as MessagePack. */
@@ -408,6 +418,7 @@ export type ClientMessage =
     }
   | { type: 'update'; id?: RequestId; topic: string | number; options: ReadOptions }
   | { type: 'request'; id?: RequestId; method: string; params?: unknown; options?: RequestOptions }
+  | { type: 'ack'; id?: RequestId; topic: string | number; seq: number }
   | { type: 'ping'; id?: RequestId }
   | { type: 'history'; id?: RequestId; topic: string; options?: HistoryOptions };
 

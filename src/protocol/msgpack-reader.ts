@@ -42,6 +42,7 @@ const FIRST_SERVER_OP = 32;
 
 const NO_OPERATION = 'a frame is an array that starts with the operation number';
 const BAD_REQUEST_ID = `the request id must be nil, an integer from 0 to 2^53-1, or a string of at most ${REQUEST_ID_MAX_BYTES} bytes`;
+const BAD_SEQ = 'the seq must be an integer from 0 to 2^53-1';
 const BAD_METHOD = `the method must be a string of 1 to ${METHOD_MAX_BYTES} bytes`;
 const BAD_BATCH = `messages must be an array of 1 to ${BATCH_MESSAGES_MAX} arrays of a payload and, if there are any, options`;
 const BAD_PAYLOAD = `the payload is nested deeper than ${PAYLOAD_NESTING_MAX}`; // or broken, and so the whole message
@@ -77,6 +78,7 @@ export class MsgpackReader implements FrameReader {
   id: RequestId = null;
   topic: string | null = null;
   alias = NONE;
+  seq = 0;
   method: string | null = null;
   payload: Uint8Array = EMPTY;
   payloadStart = 0;
@@ -111,6 +113,7 @@ export class MsgpackReader implements FrameReader {
     this.id = null;
     this.topic = null;
     this.alias = NONE;
+    this.seq = 0;
     this.method = null;
     this.payload = cursor.bytes;
     this.payloadStart = start;
@@ -139,6 +142,8 @@ export class MsgpackReader implements FrameReader {
         return this.#readBatch(cursor);
       case OP.UNSUBSCRIBE:
         return this.#readAddress(cursor);
+      case OP.ACK:
+        return this.#readAddress(cursor) ?? this.#readSeq(cursor);
       case OP.REQUEST:
         return this.#readRequest(cursor, shape, length);
       case OP.UPDATE:
@@ -236,6 +241,11 @@ export class MsgpackReader implements FrameReader {
     if (alias > ALIAS_MAX) return `the alias ${alias} is above 2^32-1`;
     this.alias = alias;
     return null;
+  }
+
+  #readSeq(cursor: ByteCursor): string | null {
+    this.seq = cursor.unsigned();
+    return this.seq === NONE ? BAD_SEQ : null;
   }
 
   #readTopic(cursor: ByteCursor): string | null {

@@ -385,12 +385,12 @@ function describe(outgoing: OutgoingMessage, options: PublishOptions | null | un
 }
 
 function copyOf(frame: ClientFrame): ClientFrame {
-  const { op, id, topic, alias, method, options, problem, payloadStart, payloadEnd } = frame;
+  const { op, id, topic, alias, seq, method, options, problem, payloadStart, payloadEnd } = frame;
   const payload = frame.payload.slice(payloadStart, payloadEnd);
   const moved = ({ payloadStart: start, payloadEnd: end, options: its }: BatchMessage): BatchMessage => {
     return { payloadStart: start - payloadStart, payloadEnd: end - payloadStart, options: its };
   };
   const messages = frame.messages?.map(moved) ?? null;
-  const rest = { op, id, topic, alias, method, messages, options, problem };
+  const rest = { op, id, topic, alias, seq, method, messages, options, problem };
   return { ...rest, payload, payloadStart: 0, payloadEnd: payload.length };
 }

@@ -9,6 +9,16 @@ export function tooManySubscriptions(limit: number): RingcastError {
   return new RingcastError('LIMIT_EXCEEDED', `no more than ${limit} subscriptions per connection`, { limit });
 }
 
+/** Of an ACK. */
+export function notDurable(): RingcastError {
+  return new RingcastError('BAD_REQUEST', 'only a subscription with the option durable takes ACKs');
+}
+
+/** @param sentSeq what was sent last */
+export function notSent(seq: number, sentSeq: number): RingcastError {
+  return new RingcastError('BAD_REQUEST', `the ACK names ${seq}, but what was sent last is ${sentSeq}`);
+}
+
 export function tooLarge(limit: number): RingcastError {
   const message = `the payload takes more bytes as MessagePack than the limit, ${limit} (maxPayloadBytes)`;
   return new RingcastError('TOO_LARGE', message);

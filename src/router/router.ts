@@ -69,6 +69,7 @@ export class Router {
       [OP.CONNECT]: connect,
       [OP.SUBSCRIBE]: (session, frame) => this.subscribing.subscribe(session, frame),
       [OP.UNSUBSCRIBE]: (session, frame) => this.subscribing.unsubscribe(session, frame),
+      [OP.ACK]: (session, frame) => this.subscribing.ack(session, frame),
       [OP.UPDATE]: (session, frame) => this.subscribing.update(session, frame),
       [OP.PUBLISH]: (session, frame) => this.publishing.publish(session, frame),
       [OP.PUBLISH_BATCH]: (session, frame) => this.publishing.publishBatch(session, frame),

@@ -3,6 +3,7 @@
 import type { Consumer } from '../delivery/consumer.js';
 import type { Delivery } from '../delivery/delivery.js';
 import type { Stream } from '../delivery/stream.js';
+import { NONE } from '../delivery/subscription-table.js';
 import type { TopicDirectory } from '../directory/topic-directory.js';
 import type { TopicEntry } from '../directory/topic-entry.js';
 import { RingcastError } from '../errors.js';
@@ -10,19 +11,20 @@ import type { ClientFrame, HistoryOptions, ReadOptions, SubscribeOptions } from 
 import { readHistory } from '../topic/history.js';
 import type { Authorisation } from './authorisation.js';
 import type { Batch } from './batch.js';
+import { Durables, type DurablesOptions } from './durables.js';
 import type { HookCalls } from './hook-calls.js';
 import type { Hooks } from './hooks.js';
-import { tooManySubscriptions } from './refusals.js';
+import { notDurable, notSent, tooManySubscriptions } from './refusals.js';
 import type { Session } from './session.js';
-import { beginOf, planOf } from './subscription-plan.js';
 import { updateSubscription } from './updating.js';
 
-export interface SubscribingOptions {
+export interface SubscribingOptions extends DurablesOptions {
   readonly maxSubscriptionsPerConnection: number;
 }
 
 /** Writer and reader: the accept thread. */
 export class Subscribing {
+  readonly durables: Durables;
   readonly #options: SubscribingOptions;
   readonly #topics: TopicDirectory;
   readonly #delivery: Delivery;
@@ -40,6 +42,7 @@ export class Subscribing {
     hooks: Hooks,
     calls: HookCalls,
   ) {
+    this.durables = new Durables(options, topics, delivery);
     this.#options = options;
     this.#topics = topics;
     this.#delivery = delivery;
@@ -98,13 +101,13 @@ export class Subscribing {
       return;
     }
     orRefuse(session, id, () => {
-      const plan = planOf(entry, consumer.spec, options ?? {}, this.#batch);
-      const start = beginOf(this.#topics, entry, plan);
-      const { seq, recovered } = start;
-      // The answer first: no event may overtake it.
-      if (isAnswered) session.reply(consumer.encoder.subscribed(id, { topic, alias, epoch, seq, recovered }));
-      this.#delivery.subscribe(consumer, start.stream, start.options);
-      this.#calls.tell('onSubscribe', () => this.#hooks.onSubscribe?.({ ...session.info, topic, epoch, seq }));
+      this.durables.begin(entry, consumer.spec, options ?? {}, this.#batch, (start) => {
+        const { seq, recovered } = start;
+        // The answer first: no event may overtake it.
+        if (isAnswered) session.reply(consumer.encoder.subscribed(id, { topic, alias, epoch, seq, recovered }));
+        this.#delivery.subscribe(consumer, start.stream, start.options);
+        this.#calls.tell('onSubscribe', () => this.#hooks.onSubscribe?.({ ...session.info, topic, epoch, seq }));
+      });
     });
     // A refusal must not leave a topic behind.
     this.#topics.publishedUnheld(entry);
@@ -140,6 +143,20 @@ export class Subscribing {
     }
     const { alias, topic } = entry.spec;
     if (frame.id !== null) session.reply(consumer.encoder.unsubscribed(frame.id, { alias, topic }));
+  }
+
+  /** ACK. */
+  ack(session: Session, frame: ClientFrame): undefined {
+    const { consumer } = session;
+    const { id, topic, seq } = frame;
+    const alias = topic === null ? frame.alias : (this.#topics.find(topic)?.spec.alias ?? NONE);
+    const sentSeq = this.#delivery.ack(consumer, alias, seq);
+    if (sentSeq === undefined) {
+      const entry = this.#addressed(frame);
+      const isThere = entry !== undefined && this.#topics.subscriptionOf(consumer, entry) !== undefined;
+      session.refuse(id, isThere ? notDurable() : noSubscription(frame));
+    } else if (seq > sentSeq) session.refuse(id, notSent(seq, sentSeq));
+    else if (id !== null) session.reply(consumer.encoder.ok(id, { topic, alias, seq }));
   }
 
   /** HISTORY. */

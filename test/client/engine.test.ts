@@ -66,6 +66,40 @@ describe.each(['cold:', 'hot:'])('topics of home %s', (home) => {
     expect(events).toEqual(published.map(({ seq, time }, n) => ({ topic, epoch, seq, time, payload: { n: n + 1 } })));
   });
 
+  it('keep the position of a durable subscription for whoever comes under its name', async () => {
+    const topic = `${home}durable`;
+    const [publisher, first, second] = [await open(), await open(), await open()];
+    const options = { durable: 'd', maxUnacked: 2 };
+    const [before, after] = [collector(), collector()];
+    const subscription = await first.subscribe(topic, options, before.add);
+    expect(subscription).not.toHaveProperty('recovered');
+    for (let n = 1; n <= 5; n++) await publisher.publish(topic, n);
+    await before.have(2);
+    expect(subscription.ack(1)).toBe(true);
+    await before.have(3);
+    const errors: string[] = [];
+    first.on('error', ({ code }) => errors.push(code));
+    subscription.ack(99);
+    await expect(first.flush()).rejects.toMatchObject({ code: 'BAD_REQUEST' });
+    const ended = new Promise((resolve) => first.on('unsubscribed', resolve));
+    const again = await second.subscribe(topic, options, (event, it) => {
+      after.add(event);
+      it.ack(event.seq);
+    });
+    expect(again).toMatchObject({ seq: 1, recovered: true });
+    expect(await ended).toMatchObject({ topic, code: 'CONFLICT' });
+    await after.have(4);
+    expect(subscription.ack(2)).toBe(false);
+    expect([before.events, after.events].map((events) => events.map(({ seq }) => seq))).toEqual([
+      [1, 2, 3],
+      [2, 3, 4, 5],
+    ]);
+    await second.flush();
+    await second.close();
+    expect(await first.subscribe(topic, options, () => {})).toMatchObject({ seq: 5, recovered: true });
+    expect(errors).toEqual(['BAD_REQUEST']);
+  });
+
   it('take a feed by alias, thousands of messages to a flush', async () => {
     const topic = `${home}feed`;
     const client = await open();

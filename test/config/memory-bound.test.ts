@@ -77,6 +77,7 @@ describe('memoryBound', () => {
     ['received, not handled', []],
     ['publisher grants', ['maxSubscriptionsPerConnection']],
     ['topics', ['maxTopics']],
+    ['durable subscriptions', ['maxDurables', 'maxUnacked']],
     ['hot logs', ['maxHotTopics', 'hotLogBytes', 'hotLogFrames', 'coldLogMaxBytes', 'coldLogMaxFrames']],
     ['spare hot logs', ['hotLogBytes', 'hotLogFrames']],
     ['messages held in moves', ['maxHotTopics', 'maxPayloadBytes']],

@@ -76,7 +76,7 @@ describe('a bad frame costs an ERROR with its id, and the frames behind it still
   const bad: [string, unknown[]][] = [
     ['an operation that does not exist', [99, 7, 'topic']],
     ['an operation of the server', [35, 7, 1, 0, null]],
-    ['a reserved operation, ACK', [6, 7, 1]],
+    ['an ACK of what is no number', [6, 7, -1]],
     ['a reserved operation, PRESENCE', [9, 7, 'topic']],
     ['a topic that is a number where none may be', [2, 7, 42]],
     ['a topic that is nil', [2, 7, null]],

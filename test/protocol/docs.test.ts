@@ -101,6 +101,7 @@ describe('tables', () => {
       'request id': messages.REQUEST_ID_MAX_BYTES,
       'message id': messages.MESSAGE_ID_MAX_BYTES,
       'client id': messages.CLIENT_ID_MAX_BYTES,
+      'durable name': messages.DURABLE_MAX_BYTES,
       token: messages.TOKEN_MAX_BYTES,
       'nesting of a payload': messages.PAYLOAD_NESTING_MAX,
       'nesting of a frame': messages.NESTING_MAX,

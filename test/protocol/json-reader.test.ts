@@ -70,7 +70,7 @@ describe('messages', () => {
   it('must be objects with a known type', () => {
     for (const value of [null, 5, 'text', true, [], [1]])
       expect(problemOf(JSON.stringify(value))).toMatch(/JSON object/);
-    for (const type of [undefined, null, 5, '', 'Ping', 'ack', 'constructor', '__proto__']) {
+    for (const type of [undefined, null, 5, '', 'Ping', 'event', 'constructor', '__proto__']) {
       expect(problemOf({ type, request_id: 'r1' })).toMatch(/^unknown type; known are connect, subscribe, /);
       expect(reader.id).toBe('r1');
     }

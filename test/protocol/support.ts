@@ -20,6 +20,8 @@ export interface ReadFields {
   id: RequestId;
   topic: string | null;
   alias: number;
+  /** Of an ACK. */
+  seq?: number;
   /** Of a REQUEST. */
   method?: string;
   /** Of a PUBLISH_BATCH, whose payload says nothing by itself. */
@@ -107,14 +109,15 @@ export function seededRandom(seed: number): () => number {
 }
 
 export function fieldsOf(frame: ClientFrame): ReadFields {
-  const { op, id, topic, alias, method, options } = frame;
+  const { op, id, topic, alias, seq, method, options } = frame;
   const hexOf = (start: number, end: number): string => toHex(frame.payload, start, end);
   const messages = frame.messages?.map(({ payloadStart, payloadEnd, options: its }) => {
     return { payload: hexOf(payloadStart, payloadEnd), options: its };
   });
   if (messages !== undefined) return { op, id, topic, alias, messages, payload: '', options };
   const payload = hexOf(frame.payloadStart, frame.payloadEnd);
-  return { op, id, topic, alias, ...(method !== null && { method }), payload, options };
+  const own = { ...(op === OP.ACK && { seq }), ...(method !== null && { method }) };
+  return { op, id, topic, alias, ...own, payload, options };
 }
 
 /** Reads exactly one frame. */
@@ -149,7 +152,7 @@ function arrayOf(...values: Uint8Array[]): Uint8Array {
 }
 
 /** What a client would have sent to be read as these fields, encoded again. */
-export function encodeAgain({ op, id, topic, alias, method, messages, payload, options }: ReadFields): Uint8Array {
+export function encodeAgain({ op, id, topic, alias, seq, method, messages, payload, options }: ReadFields): Uint8Array {
   const given = options === null ? {} : { options: options as object };
   const name = topic ?? '';
   const address = topic ?? alias;
@@ -170,8 +173,10 @@ export function encodeAgain({ op, id, topic, alias, method, messages, payload, o
       );
       return arrayOf(encode(op), encode(id), encode(address), arrayOf(...again));
     }
+    case OP.ACK:
+      return encodeClientFrame({ type: 'ack', topic: address, seq: seq as number });
     case OP.UPDATE:
-      return encodeClientFrame({ type: 'update', id, topic: address, options: (options ?? {}) as ReadOptions });
+      return encodeClientFrame({ type: 'update', id, topic: address, options: options as ReadOptions });
     case OP.REQUEST:
       return arrayOf(
         encode(op),

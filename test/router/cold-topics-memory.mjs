@@ -69,6 +69,7 @@ const core = new Core(
       maxRequestsPerConnection: 3,
       maxPublishRatePerConnection: 0,
       maxPublishBurstPerConnection: 0,
+      ...{ maxDurables: 0, maxDurablesPerTopic: 0, durableTtlMs: 1000, maxUnacked: 1 },
     },
     homes: { hot, rebalance: { ratio: 0 } },
   },

@@ -4,7 +4,7 @@ import { SEND_BLOCKED, SEND_OK } from '#src/delivery/sink.js';
 import type { PlacementRule } from '#src/directory/topic-directory.js';
 import type { PublishOptions, ServerMessage, SubscribeOptions } from '#src/protocol/messages.js';
 import { decode } from '#src/protocol/msgpack.js';
-import { type RouterClient, RouterLab } from './router-lab.js';
+import { type RouterClient, RouterLab, type RouterLabOptions } from './router-lab.js';
 
 export const HOMES = ['cold', 'hot'] as const;
 export const CODECS = ['msgpack', 'json'] as const;
@@ -13,8 +13,9 @@ export class ReadingLab {
   readonly lab: RouterLab;
   readonly feed: RouterClient;
 
-  constructor(home: 'cold' | 'hot', rule: Omit<PlacementRule, 'match' | 'home'> = {}) {
-    this.lab = new RouterLab({ laneRingBytes: 2 ** 18, registry: { rules: [{ match: '*', home, ...rule }] } });
+  constructor(home: 'cold' | 'hot', rule: Omit<PlacementRule, 'match' | 'home'> = {}, options: RouterLabOptions = {}) {
+    const registry = { rules: [{ match: '*', home, ...rule }] };
+    this.lab = new RouterLab({ laneRingBytes: 2 ** 18, registry, ...options });
     this.feed = this.lab.client();
   }
 
@@ -40,6 +41,8 @@ const JSON_NAMES: Record<string, string> = {
   maxRate: 'max_rate',
   deltaFullEvery: 'delta_full_every',
   maxAgeMs: 'max_age_ms',
+  maxDelayMs: 'max_delay_ms',
+  maxUnacked: 'max_unacked',
 };
 const jsonOptions = (options: object): object =>
   Object.fromEntries(Object.entries(options).map(([name, value]) => [JSON_NAMES[name] ?? name, value]));
@@ -58,6 +61,11 @@ export class TopicReader {
   update(options: object): void {
     if (this.#isJson) this.client.sendJson({ type: 'update', topic: 't', ...jsonOptions(options) });
     else this.client.send({ type: 'update', topic: 't', options });
+  }
+
+  ack(lab: RouterLab, seq: number): void {
+    if (this.#isJson) this.client.sendJson({ type: 'ack', topic: 't', seq });
+    else this.client.send({ type: 'ack', topic: lab.topics.find('t')?.spec.alias ?? 0, seq });
   }
 
   block(lab: RouterLab): void {
@@ -89,7 +97,7 @@ export class TopicReader {
         snapshot.push(...frame.entries.map(([key, , , payload]) => `${key}=${text(payload)}`));
         if (frame.last) short.push(`[${snapshot.join(' ')}]@${frame.seq}`);
       } else if (frame.type === 'gap') short.push(`${frame.reason} ${frame.fromSeq}-${frame.toSeq}`);
-      else if (frame.type === 'error') short.push(frame.code);
+      else if (frame.type === 'error' || frame.type === 'unsubscribed') short.push(frame.code);
     }
     return short;
   }
@@ -116,6 +124,8 @@ function fromJson(message: Record<string, unknown>): ServerMessage {
       return { type, fromSeq, toSeq, reason } as never;
     case 'error':
       return { type, code: (message.error as { code: string }).code } as never;
+    case 'unsubscribed':
+      return { type, code: message.code } as never;
     default:
       return { type: 'pong' } as never;
   }

@@ -18,6 +18,7 @@ import {
   type ServerMessage,
 } from '#src/protocol/messages.js';
 import { MsgpackReader } from '#src/protocol/msgpack-reader.js';
+import type { DurablesOptions } from '#src/router/durables.js';
 import type { Hooks } from '#src/router/hooks.js';
 import type { AckCallback } from '#src/router/pending-acks.js';
 import { HANDED_OVER } from '#src/router/publishing.js';
@@ -35,6 +36,7 @@ export interface RouterLabOptions {
   readonly maxPayloadBytes?: number;
   readonly maxPublishRatePerConnection?: number;
   readonly maxPublishBurstPerConnection?: number;
+  readonly durables?: Partial<DurablesOptions>;
   /** Bytes of the ring of each lane; without it there is none. */
   readonly laneRingBytes?: number;
   /** How many there are (default 1). */
@@ -164,6 +166,8 @@ function coreOptions(options: RouterLabOptions): CoreOptions {
       maxRequestsPerConnection: 3,
       maxPublishRatePerConnection,
       maxPublishBurstPerConnection,
+      ...{ maxDurables: 100, maxDurablesPerTopic: 100, durableTtlMs: 60_000, maxUnacked: 1000 },
+      ...options.durables,
     },
     homes: {
       hot: { ...NEVER_MOVE, ...options.homes?.hot },

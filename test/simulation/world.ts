@@ -72,6 +72,7 @@ function coreOptions(shape: Shape): CoreOptions {
       maxRequestsPerConnection: 3,
       maxPublishRatePerConnection: 0,
       maxPublishBurstPerConnection: 0,
+      ...{ maxDurables: 100, maxDurablesPerTopic: 100, durableTtlMs: 60_000, maxUnacked: 1000 },
     },
     homes: { hot: shape.hot, rebalance: { ratio: shape.rebalanceRatio } },
   };

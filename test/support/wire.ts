@@ -76,6 +76,8 @@ function jsonMessage(message: ClientMessage): object {
     }
     case 'request':
       return { ...head, action: message.method, payload: message.params, trace_id: message.options?.traceId };
+    case 'ack':
+      return { ...head, topic: message.topic, seq: message.seq };
     case 'update':
       return { ...head, topic: message.topic, mode: message.options.mode, max_rate: message.options.maxRate };
     case 'ping':

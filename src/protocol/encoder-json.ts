@@ -102,8 +102,8 @@ export function createJsonEncoder(nowMs: () => number): FrameEncoder {
       timeMs: number,
       pressure: number,
     ): Uint8Array {
-      const { seq, ...more } = result;
-      return ack(id, { topic, status: 'ok', epoch, seq, pressure, ...more }, isoTime(timeMs));
+      const { seq, first, count, duplicate, stale } = result;
+      return ack(id, { topic, status: 'ok', epoch, seq, pressure, first, count, duplicate, stale }, isoTime(timeMs));
     },
     history(
       id: RequestId,

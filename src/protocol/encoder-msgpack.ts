@@ -47,6 +47,11 @@ function ok(id: RequestId, result: object): Uint8Array {
   return encode([OP.OK, id, result]);
 }
 
+/** Whether nothing is said of what was published but its seq. */
+function isPlain({ count, duplicate, stale }: PublishedResult): boolean {
+  return count === undefined && duplicate === undefined && stale === undefined;
+}
+
 function subscribed(id: RequestId, { topic, alias, epoch, seq, recovered }: SubscribedResult): Uint8Array {
   return ok(id, { topic, alias, epoch, seq, ...(recovered === undefined ? {} : { recovered }) });
 }
@@ -111,8 +116,11 @@ export const msgpackEncoder: FrameEncoder = {
     timeMs: number,
     pressure: number,
   ): Uint8Array {
+    const time = new Float64(timeMs);
+    // Hot path: per message; a spread would cost as much as the rest of it.
+    if (isPlain(result)) return ok(id, { seq: result.seq, time, pressure });
     const { seq, ...more } = result;
-    return ok(id, { seq, time: new Float64(timeMs), pressure, ...more });
+    return ok(id, { seq, time, pressure, ...more });
   },
   history,
   answered(id: RequestId, { traceId }: RequestRef, result: Uint8Array): Uint8Array {

@@ -20,12 +20,13 @@ export interface PlainLogLimits extends LogSizes {
   readonly slabs?: LogSlabs;
 }
 
-/** Whether a retained frame is kept by growing. */
+/** Hot path: per message. Whether a retained frame is kept by growing. */
 export function isKept(log: FrameLog, index: number, nowMs: number, limits: PlainLogLimits): boolean {
   const { retainMs, retainMessages = 0, retainBytes = 0, historyMessages, historyBytes } = limits;
+  const isYoung = log.timeAt(index) > nowMs - retainMs;
+  if (isYoung && retainMessages === 0 && retainBytes === 0) return true;
   const newer = log.head - index;
   const bytes = log.sliceBytes(index, log.head + 1);
   if (newer < historyMessages && bytes <= historyBytes) return true;
-  if (log.timeAt(index) <= nowMs - retainMs) return false;
-  return (retainMessages === 0 || newer < retainMessages) && (retainBytes === 0 || bytes <= retainBytes);
+  return isYoung && (retainMessages === 0 || newer < retainMessages) && (retainBytes === 0 || bytes <= retainBytes);
 }

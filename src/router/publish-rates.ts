@@ -23,6 +23,10 @@ export class PublishRates {
   admit(session: Session | null, entry: TopicEntry, nowMs: number): number {
     const { publishRate } = entry.settings;
     if (this.#ofConnection.maxPublishRate === 0 && publishRate === undefined) return 0;
+    return this.#admit(session, entry, publishRate, nowMs);
+  }
+
+  #admit(session: Session | null, entry: TopicEntry, publishRate: PublishRate | undefined, nowMs: number): number {
     const connection = session === null ? null : this.#bucketOf(session, this.#ofConnection);
     const topic = publishRate === undefined ? null : this.#bucketOf(entry, publishRate);
     const waitMs = Math.max(connection?.waitMs(nowMs) ?? 0, topic?.waitMs(nowMs) ?? 0);

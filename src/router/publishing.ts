@@ -367,12 +367,15 @@ export function pressureOf(entry: TopicEntry): number {
 /** The payload of a message that deletes. */
 const NIL = Uint8Array.of(0xc0);
 
-/** What the message is beside its payload. */
+/** Hot path. What the message is beside its payload: mostly nothing, so that is all of it which compilers put in line. */
 function describe(outgoing: OutgoingMessage, options: PublishOptions | null | undefined): void {
   outgoing.tail = null;
   outgoing.tailElements = 0;
   outgoing.ifSeq = ANY_SEQ;
-  if (options == null) return;
+  if (options != null) describeMore(outgoing, options);
+}
+
+function describeMore(outgoing: OutgoingMessage, options: PublishOptions): void {
   const { id, key, version } = options;
   const tail = eventTail({ id, key, version, change: options.delete === true ? 'delete' : null });
   outgoing.tail = tail.length === 0 ? null : tail;

@@ -151,13 +151,14 @@ export class Engine extends EventEmitter<EngineEvents> {
   }
 
   /**
-   * Subscribes within the process. Events are handed out in turns of the event loop, like those of a socket.
+   * Subscribes within the process, to a topic or to all that a pattern (`prices:*`) matches. Events are handed out in turns of the event loop, like those of a socket.
    * Throws RingcastError: BAD_REQUEST (name, options), TOPIC_NOT_FOUND (and not created on first use), LIMIT_EXCEEDED.
    */
   subscribe(topic: string, options: LocalSubscribeOptions, onEvent: LocalHandlers['onEvent']): LocalSubscription {
     this.#assertRunning();
     const { topics, delivery, router } = this.#core;
-    const parts = { topics, delivery, durables: router.subscribing.durables, loop: this.#loop };
+    const { patterns, subscribing } = router;
+    const parts = { topics, delivery, patterns, durables: subscribing.durables, loop: this.#loop };
     return subscribeLocally(parts, topic, options, onEvent, this.#listeners.fault);
   }
 

@@ -17,6 +17,8 @@ export const BLOCK_CONNECTIONS = 64;
 export const COHORT_MEMBERS_MIN = 4;
 /** Who has not taken what was published to its block is found after so many bytes of it. */
 export const UNSWEPT_MAX_BYTES = 64 * 1024;
+/** Patterns that a connection may subscribe to: each topic that is published to first is compared with them. */
+export const PATTERNS_MAX = 100;
 /** The longest automatic delay (ms), and from which utilisation on hot and cold topics have one. */
 export const AUTO_DELAY_MAX_MS = 5;
 export const AUTO_DELAY_HOT_FROM = 0.5;

@@ -4,6 +4,7 @@ import type { Bench, Group } from './bench.js';
 import { group as delivery } from './benches/delivery.js';
 import { group as doorbell } from './benches/doorbell.js';
 import { group as frameLog } from './benches/frame-log.js';
+import { group as patterns } from './benches/patterns.js';
 import { group as protocol } from './benches/protocol.js';
 import { group as publishing } from './benches/publishing.js';
 import { group as reference } from './benches/reference.js';
@@ -23,6 +24,7 @@ export const GROUPS: readonly Group[] = [
   publishing,
   delivery,
   subscriptions,
+  patterns,
   reference,
 ];
 

@@ -1,6 +1,6 @@
-/** `ringcast sub`: prints the messages of a topic as they come, one line each; what is wrong goes to stderr. */
+/** `ringcast sub`: prints the messages of a topic, or of all that a pattern matches, as they come, one line each; what is wrong goes to stderr. */
 import { Command, Option } from 'commander';
-import type { Client, ClientSubscribeOptions, KeyValue, TopicEvent } from '../client/client.js';
+import type { Client, ClientSubscribeOptions, SnapshotEvent, TopicEvent } from '../client/client.js';
 import { eventLine, type LineFormat, toJson } from './event-line.js';
 import { CommandFailure, describeFailure } from './failure.js';
 import { printable } from './printable.js';
@@ -23,7 +23,7 @@ interface SubOptions extends ServerOptions {
 export function subCommand(): Command {
   const command = new Command('sub')
     .description('print the messages of a topic')
-    .argument('<topic>', 'topic, such as prices:AAPL')
+    .argument('<topic>', 'topic, such as prices:AAPL, or a pattern, such as prices:*')
     .addOption(new Option('--json', 'one JSON object with all fields per message').conflicts('raw'))
     .option('--raw', 'the payload only, as JSON')
     .option('--last <n>', 'begin with the last n messages', parseCount(0))
@@ -59,11 +59,15 @@ class Printer {
   readonly #format: LineFormat;
   readonly #options: SubOptions;
   #left: number;
-  /** Null: nothing has been subscribed to yet. */
-  #position: { epoch: string; seq: number } | null = null;
+  readonly #isPattern: boolean;
+  /** By topic. */
+  readonly #positions = new Map<string, { epoch: string; seq: number }>();
+  /** Of the newest message (ms since 1970); null: there was none. */
+  #newestMs: number | null = null;
 
   constructor(topic: string, format: LineFormat, options: SubOptions) {
     this.#topic = topic;
+    this.#isPattern = topic.includes('*');
     this.#format = format;
     this.#options = options;
     this.#left = options.count ?? Number.POSITIVE_INFINITY;
@@ -73,15 +77,17 @@ class Printer {
   print(client: Client, settled: () => void): Promise<void> {
     return new Promise((resolve, reject) => {
       let reconnectDelayMs: number | null = null;
-      client.on('gap', ({ fromSeq, toSeq, reason }) => this.#tellGap(fromSeq, toSeq, reason));
+      client.on('gap', ({ topic, fromSeq, toSeq, reason }) => this.#tellGap(topic, fromSeq, toSeq, reason));
+      client.on('topic', ({ topic, epoch, seq }) => this.#begin(topic, epoch, seq));
       client.on('notice', ({ kind, details }) => {
         tell(printable(`notice ${kind} ${toJson(details)}`));
         if (kind === 'drain') reconnectDelayMs = delayIn(details);
       });
       client.on('error', (error) => tell(describeFailure(error)));
-      client.on('unsubscribed', ({ code, reason }) =>
-        reject(new CommandFailure(`the server ended the subscription: ${reason} (${code})`)),
-      );
+      client.on('unsubscribed', ({ topic, code, reason }) => {
+        if (this.#isPattern) tell(printable(`${topic} has ended: ${reason} (${code})`));
+        else reject(new CommandFailure(`the server ended the subscription: ${reason} (${code})`));
+      });
       client.on('close', (closed) => reject(new ConnectionLost(closed, reconnectDelayMs)));
       // Messages wait until it is known where they belong: they may come before `subscribe` has resolved.
       let early: (() => boolean)[] | null = [];
@@ -89,12 +95,12 @@ class Printer {
         if (early !== null) early.push(print);
         else if (print()) resolve();
       };
-      client.on('snapshot', ({ seq, entries, isLast }) => take(() => this.#takeSnapshot(seq, entries, isLast)));
+      client.on('snapshot', (part) => take(() => this.#takeSnapshot(part)));
       client
         .subscribe(this.#topic, this.#wishes(), (event) => take(() => this.#take(event)))
         .then(({ epoch, seq }) => {
           settled();
-          this.#begin(epoch, seq);
+          if (!this.#isPattern) this.#begin(this.#topic, epoch, seq);
           const waiting = early ?? [];
           early = null;
           for (const print of waiting) take(print);
@@ -105,10 +111,13 @@ class Printer {
 
   #wishes(): ClientSubscribeOptions {
     const { last, snapshot, filter, fields, latest, maxRate } = this.#options;
+    const position = this.#positions.get(this.#topic);
     const begin: ClientSubscribeOptions =
-      this.#position !== null
-        ? { since: this.#position }
-        : { ...(last === undefined ? {} : { lastN: last }), ...(snapshot === undefined ? {} : { snapshot }) };
+      position !== undefined
+        ? { since: position }
+        : this.#newestMs !== null
+          ? { sinceTime: this.#newestMs }
+          : { ...(last === undefined ? {} : { lastN: last }), ...(snapshot === undefined ? {} : { snapshot }) };
     return {
       ...begin,
       ...(filter === undefined ? {} : { filter }),
@@ -119,20 +128,21 @@ class Printer {
   }
 
   /** @param seq of the last message before the first one that comes */
-  #begin(epoch: string, seq: number): void {
-    const before = this.#position;
-    this.#position = { epoch, seq };
-    if (before === null || before.epoch === epoch) return;
+  #begin(topic: string, epoch: string, seq: number): void {
+    const before = this.#positions.get(topic);
+    if (before?.epoch === epoch) return;
+    this.#positions.set(topic, { epoch, seq });
+    if (before === undefined || this.#isPattern) return;
     tell(
       `the topic is a new one, its numbers begin again; what was published behind ${before.seq} of the old one is unknown`,
     );
   }
 
-  #takeSnapshot(seq: number, entries: readonly KeyValue[], isLast: boolean): boolean {
-    const position = this.#position!;
+  #takeSnapshot({ topic, seq, entries, isLast }: SnapshotEvent): boolean {
+    const position = this.#positions.get(topic)!;
     for (const { key, ...entry } of entries) {
       if (this.#left <= 0) return false;
-      this.#print({ topic: this.#topic, epoch: position.epoch, ...entry, ...(key === null ? {} : { key }) });
+      this.#print({ topic, epoch: position.epoch, ...entry, ...(key === null ? {} : { key }) });
     }
     if (isLast) position.seq = Math.max(position.seq, seq);
     return this.#left === 0;
@@ -140,10 +150,11 @@ class Printer {
 
   /** True: it was the last one that is wanted. */
   #take(event: TopicEvent): boolean {
-    const position = this.#position!;
-    // What came in the same WebSocket message as the last one.
-    if (this.#left <= 0) return false;
+    const position = this.#positions.get(event.topic)!;
+    // What came in the same WebSocket message as the last one; and what a pattern brings a second time, which goes on by time.
+    if (this.#left <= 0 || (this.#isPattern && event.seq <= position.seq)) return false;
     position.seq = event.seq;
+    this.#newestMs = this.#isPattern ? Math.max(this.#newestMs ?? 0, event.time) : null;
     this.#print(event);
     return this.#left === 0;
   }
@@ -153,11 +164,12 @@ class Printer {
     this.#left -= 1;
   }
 
-  #tellGap(fromSeq: number, toSeq: number, reason: string): void {
-    if (this.#position !== null) this.#position.seq = Math.max(this.#position.seq, toSeq);
+  #tellGap(topic: string, fromSeq: number, toSeq: number, reason: string): void {
+    const position = this.#positions.get(topic);
+    if (position !== undefined) position.seq = Math.max(position.seq, toSeq);
     // As was asked for.
     if (reason === 'merged') return;
-    tell(printable(`missed ${fromSeq}–${toSeq} of ${this.#topic} (${reason})`));
+    tell(printable(`missed ${fromSeq}–${toSeq} of ${topic} (${reason})`));
   }
 }
 

@@ -15,7 +15,7 @@ import type {
   SnapshotEntry,
   Welcome,
 } from '../protocol/messages.js';
-import { addressProblem, STATS_TOPIC } from '../protocol/topic-name.js';
+import { addressProblem, STATS_TOPIC, subscriptionProblem } from '../protocol/topic-name.js';
 import { type CallOptions, limited } from './call.js';
 import { ClientConnection, type ClosedInfo, type PushedMessage } from './connection.js';
 import { Emitter } from './emitter.js';
@@ -35,6 +35,7 @@ import {
   type ClientSubscribeOptions,
   ClientSubscriptions,
   type EventHandler,
+  type IntroducedTopic,
   type Subscription,
   type TopicEvent,
 } from './subscriptions.js';
@@ -97,8 +98,24 @@ export interface GapEvent {
   readonly reason: GapReason;
 }
 
+/** A topic that a pattern matches begins. */
+export interface TopicBeginning {
+  /** What was subscribed to. */
+  readonly pattern: string;
+  readonly topic: string;
+  /** See TopicEvent. */
+  readonly epoch: string;
+  /** The last message before the first one that comes. */
+  readonly seq: number;
+  /** With `sinceTime`: whether nothing is missing. */
+  readonly recovered?: boolean;
+}
+
 export interface NoticeEvent {
-  /** `drain`: the server is about to stop; `details` says when to reconnect. */
+  /**
+   * `drain`: the server is about to stop; `details` says when to reconnect. `missed`: topics of a pattern do not come, and
+   * `details` says why, with the first of them.
+   */
   readonly kind: string;
   readonly details: unknown;
 }
@@ -117,7 +134,9 @@ export interface ClientEvents {
   /** An error that belongs to no call: a refused `send`. */
   error: RingcastError;
   notice: NoticeEvent;
-  /** The server ended a subscription. */
+  /** A subscription to a pattern brings a topic, ahead of its first event. */
+  topic: TopicBeginning;
+  /** The server ended a subscription, or a topic of a pattern has ended. */
   unsubscribed: UnsubscribedEvent;
   /** The connection has ended, whoever ended it. */
   close: ClosedInfo;
@@ -235,12 +254,13 @@ export class Client {
   }
 
   /**
-   * Calls `handler` for every message of a topic from now on, with `lastN` for retained ones first. A second
+   * Calls `handler` for every message of a topic, or of all topics that a pattern (`prices:*`) matches, those to come too,
+   * from now on, with `lastN` for retained ones first. A topic that is subscribed to by itself, too, goes to that handler only. A second
    * subscription to the same topic shares the first one's and gets what comes from then on, that is behind its `seq`
    * (what came before is in `history`). With other options it rejects with CONFLICT; only `encoded` is each handler's own.
    */
   async subscribe(topic: string, options: ClientSubscribeOptions, handler: EventHandler): Promise<Subscription> {
-    check(addressProblem(topic));
+    check(subscriptionProblem(topic));
     return this.#subscriptions.subscribe(topic, options, handler);
   }
 
@@ -314,7 +334,7 @@ export class Client {
 
   /** Has a subscription read otherwise from here on; what is not given stays as it is. */
   async update(topic: string, changes: ReadOptions, options?: CallOptions): Promise<void> {
-    check(addressProblem(topic));
+    check(subscriptionProblem(topic));
     return this.#connection.request({ type: 'update', topic, options: changes }, () => undefined, options);
   }
 
@@ -366,11 +386,19 @@ export class Client {
         break;
       }
       case 'notice':
-        this.#events.emit('notice', { kind: message.kind, details: message.details });
+        if (message.kind === 'topic') this.#introduce(message.details);
+        else this.#events.emit('notice', { kind: message.kind, details: message.details });
         break;
       case 'welcome':
         this.#server = { connectionId: message.connectionId, heartbeatMs: message.heartbeatMs, limits: message.limits };
     }
+  }
+
+  #introduce(details: unknown): void {
+    const types = { pattern: 'string', alias: 'number', topic: 'string', epoch: 'string', seq: 'number' } as const;
+    checkFields(details as Record<string, unknown>, types);
+    const { alias: _, ...begun } = details as IntroducedTopic;
+    if (this.#subscriptions.introduce(details as IntroducedTopic)) this.#events.emit('topic', begun);
   }
 
   #onError(error: RingcastError): void {

@@ -1,12 +1,14 @@
 /**
- * What a client is subscribed to. A topic is subscribed once on the wire, however many handlers share it; the alias that
- * the server gave it leads from an event to them.
+ * What a client is subscribed to. A topic, or a pattern, is subscribed once on the wire, however many handlers share it; the
+ * alias that the server gave a topic leads from an event to them.
  */
 
 import { RingcastError } from '../errors.js';
 import { type PresentExtras, presentExtras } from '../protocol/event.js';
 import type { EventMessage, SnapshotEntry, SubscribedResult, SubscribeOptions } from '../protocol/messages.js';
 import { decode } from '../protocol/msgpack.js';
+import { isPattern } from '../protocol/topic-name.js';
+import { normalPattern } from '../protocol/topic-pattern.js';
 import { Values } from '../protocol/values.js';
 import { type CallOptions, limited } from './call.js';
 import type { ClientConnection } from './connection.js';
@@ -39,11 +41,13 @@ export interface ClientSubscribeOptions extends SubscribeOptions, CallOptions {
 
 /** One handler's subscription. Others of the same client to the same topic share alias, epoch and options. */
 export interface Subscription {
+  /** A topic, or a pattern. */
   readonly topic: string;
+  /** Of the topic; −1 with a pattern. */
   readonly alias: number;
-  /** Of the topic, see TopicEvent. */
+  /** Of the topic, see TopicEvent; empty with a pattern. */
   readonly epoch: string;
-  /** The last message before the first one that this handler gets. */
+  /** The last message before the first one that this handler gets; 0 with a pattern. */
   readonly seq: number;
   /** Whether it goes on at the position that was asked for; absent where none was. */
   readonly recovered?: boolean;
@@ -56,6 +60,16 @@ export interface Subscription {
   close(): Promise<void>;
 }
 
+/** A topic of a pattern, as the server introduces it. */
+export interface IntroducedTopic {
+  readonly pattern: string;
+  readonly alias: number;
+  readonly topic: string;
+  readonly epoch: string;
+  readonly seq: number;
+  readonly recovered?: boolean;
+}
+
 interface Target {
   readonly handler: EventHandler;
   readonly encoded: boolean;
@@ -64,19 +78,31 @@ interface Target {
   subscription: Subscription | null;
 }
 
+/** A topic that events come from. */
+interface Source {
+  readonly stream: ClientStream;
+  readonly topic: string;
+  readonly alias: number;
+  readonly epoch: string;
+  /** Of the last message before the next one: from the server’s introduction of the topic, then from each event and gap. */
+  seq: number;
+  /** Of a stream of deltas. */
+  readonly values: Values | null;
+}
+
+/** A subscription on the wire. */
 interface ClientStream {
+  /** Or the pattern. */
   readonly topic: string;
   /** What the server was asked for, in a form that can be compared. */
   readonly optionsText: string;
   /** Replaced, never changed: whoever joins or leaves while a message is handed out does not change who gets it. */
   targets: readonly Target[];
-  /** −1 until the server has answered. */
-  alias: number;
-  epoch: string;
-  /** Of the last message before the next one: from the answer to SUBSCRIBE, then from each event and gap. */
-  seq: number;
-  /** Of a stream of deltas. */
-  readonly values: Values | null;
+  /** The server has answered. */
+  isBegun: boolean;
+  readonly isDelta: boolean;
+  /** Of a topic the one; of a pattern those that have been introduced. */
+  readonly sources: Set<Source>;
   /** Settles with the answer to SUBSCRIBE. */
   readonly subscribed: Promise<void>;
   /** Forgets the SUBSCRIBE that nobody waits for any more. */
@@ -88,14 +114,15 @@ export class ClientSubscriptions {
   readonly #connection: ClientConnection;
   readonly #requestTimeoutMs: number;
   readonly #byTopic = new Map<string, ClientStream>();
-  readonly #byAlias = new Map<number, ClientStream>();
+  readonly #byAlias = new Map<number, Source>();
 
   constructor(connection: ClientConnection, requestTimeoutMs: number) {
     this.#connection = connection;
     this.#requestTimeoutMs = requestTimeoutMs;
   }
 
-  subscribe(topic: string, options: ClientSubscribeOptions, handler: EventHandler): Promise<Subscription> {
+  subscribe(name: string, options: ClientSubscribeOptions, handler: EventHandler): Promise<Subscription> {
+    const topic = isPattern(name) ? normalPattern(name) : name;
     const { encoded = false, signal, timeoutMs = this.#requestTimeoutMs, ...given } = options;
     if (encoded && given.delta === true) {
       return Promise.reject(new RingcastError('BAD_REQUEST', 'deltas are applied to decoded values: not with encoded'));
@@ -104,7 +131,7 @@ export class ClientSubscriptions {
       const stream = this.#streamFor(topic, given);
       const target: Target = { handler, encoded, isOpen: true, subscription: null };
       stream.targets = [...stream.targets, target];
-      if (stream.alias >= 0) resolve(this.#begin(stream, target));
+      if (stream.isBegun) resolve(this.#begin(stream, target));
       else stream.subscribed.then(() => resolve(target.subscription as Subscription), reject);
       return () => void this.#remove(stream, target);
     });
@@ -112,42 +139,67 @@ export class ClientSubscriptions {
 
   /** Hot path of a receiving client: per event; decodes once for all handlers. */
   deliver(event: EventMessage): void {
-    const stream = this.#byAlias.get(event.alias);
-    if (stream === undefined) return; // closed here while the event was under way
-    stream.seq = event.seq;
-    if (stream.values !== null) {
-      deliverValue(stream, stream.values, event);
+    const source = this.#byAlias.get(event.alias);
+    if (source === undefined) return; // closed here while the event was under way
+    source.seq = event.seq;
+    if (source.values !== null) {
+      deliverValue(source, source.values, event);
       return;
     }
     let decoded: TopicEvent | undefined;
-    for (const { handler, encoded, isOpen, subscription } of stream.targets) {
+    for (const { handler, encoded, isOpen, subscription } of source.stream.targets) {
       if (!isOpen) continue;
-      if (!encoded) decoded ??= topicEvent(stream, event, decode(event.payloadBytes));
-      const given = decoded === undefined || encoded ? topicEvent(stream, event, event.payloadBytes) : decoded;
+      if (!encoded) decoded ??= topicEvent(source, event, decode(event.payloadBytes));
+      const given = decoded === undefined || encoded ? topicEvent(source, event, event.payloadBytes) : decoded;
       callUser(handler, given, subscription as Subscription);
     }
   }
 
   /** A part of a snapshot. Returns the topic's name. */
   snapshot(alias: number, seq: number, entries: readonly SnapshotEntry[], isFirst: boolean): string | undefined {
-    const stream = this.#byAlias.get(alias);
-    if (stream !== undefined) stream.seq = seq;
-    stream?.values?.take(entries, isFirst);
-    return stream?.topic;
+    const source = this.#byAlias.get(alias);
+    if (source !== undefined) source.seq = seq;
+    source?.values?.take(entries, isFirst);
+    return source?.topic;
   }
 
   /** Messages up to `toSeq` are left out. Returns the topic's name. */
   skip(alias: number, toSeq: number): string | undefined {
-    const stream = this.#byAlias.get(alias);
-    if (stream !== undefined) stream.seq = toSeq;
-    return stream?.topic;
+    const source = this.#byAlias.get(alias);
+    if (source !== undefined) source.seq = toSeq;
+    return source?.topic;
   }
 
   /** The server ended it: topic deleted, access revoked. Returns the topic's name. */
   revoke(alias: number): string | undefined {
-    const stream = this.#byAlias.get(alias);
-    if (stream !== undefined) this.#forget(stream);
-    return stream?.topic;
+    const source = this.#byAlias.get(alias);
+    if (source === undefined) return undefined;
+    if (isPattern(source.stream.topic)) this.#drop(source);
+    else this.#forget(source.stream);
+    return source.topic;
+  }
+
+  /** The server introduces a topic of a pattern. False: nobody here wants it any more. */
+  introduce({ pattern, alias, topic, epoch, seq }: IntroducedTopic): boolean {
+    const stream = this.#byTopic.get(pattern);
+    if (stream === undefined) return false;
+    this.#add(stream, { alias, topic, epoch, seq });
+    return true;
+  }
+
+  #add(stream: ClientStream, position: Pick<Source, 'alias' | 'topic' | 'epoch' | 'seq'>): void {
+    const before = this.#byAlias.get(position.alias);
+    if (before !== undefined) this.#drop(before);
+    // What a delta says is about what came before, by whichever subscription.
+    const values = stream.isDelta ? (before?.values ?? new Values()) : null;
+    const source: Source = { stream, ...position, values };
+    stream.sources.add(source);
+    this.#byAlias.set(source.alias, source);
+  }
+
+  #drop(source: Source): void {
+    source.stream.sources.delete(source);
+    if (this.#byAlias.get(source.alias) === source) this.#byAlias.delete(source.alias);
   }
 
   /** The topic's stream if it is as asked for; a new one if there is none. */
@@ -166,18 +218,18 @@ export class ClientSubscriptions {
     const subscribed = this.#connection.request(
       { type: 'subscribe', topic, ...(optionsText === '[]' ? {} : { options }) },
       (result) => {
-        checkFields(result, { alias: 'number', epoch: 'string', seq: 'number' });
-        const { alias, epoch, seq, recovered } = result as unknown as SubscribedResult;
-        stream.alias = alias;
-        stream.epoch = epoch;
-        stream.seq = seq;
-        this.#byAlias.set(alias, stream);
+        const { recovered } = result as unknown as SubscribedResult;
+        if (!isPattern(topic)) {
+          checkFields(result, { alias: 'number', epoch: 'string', seq: 'number' });
+          const { alias, epoch, seq } = result as unknown as SubscribedResult;
+          this.#add(stream, { alias, topic, epoch, seq });
+        }
+        stream.isBegun = true;
         for (const target of stream.targets) this.#begin(stream, target, recovered);
       },
       { signal: request.signal, timeoutMs: 0 }, // each subscribe() that waits has limits of its own
     );
-    const values = options.delta === true ? new Values() : null;
-    const begun = { targets: [], alias: -1, epoch: '', seq: 0, values };
+    const begun = { targets: [], isBegun: false, isDelta: options.delta === true, sources: new Set<Source>() };
     const stream: ClientStream = { topic, optionsText, ...begun, subscribed, request };
     this.#byTopic.set(topic, stream);
     subscribed.catch(() => this.#forget(stream)); // each subscribe() that waits for it reports the error
@@ -186,14 +238,16 @@ export class ClientSubscriptions {
 
   /** A handler that joins a running stream starts behind what was handed out so far. */
   #begin(stream: ClientStream, target: Target, recovered?: boolean): Subscription {
-    const { topic, alias, epoch, seq } = stream;
+    const { topic, sources } = stream;
+    const [only] = isPattern(topic) ? [] : sources;
+    const { alias = -1, epoch = '', seq = 0 } = only ?? {};
     let end: Promise<void> | undefined;
     const close = (): Promise<void> => {
       end ??= this.#remove(stream, target);
       return end;
     };
     const ack = (acked: number): boolean => {
-      if (!target.isOpen || this.#byAlias.get(alias) !== stream) return false;
+      if (!target.isOpen || this.#byAlias.get(alias)?.stream !== stream) return false;
       return this.#connection.send(() => ({ type: 'ack', topic: alias, seq: acked }));
     };
     const begun = recovered === undefined ? {} : { recovered };
@@ -205,10 +259,11 @@ export class ClientSubscriptions {
     target.isOpen = false;
     stream.targets = stream.targets.filter((other) => other !== target);
     if (stream.targets.length > 0 || this.#byTopic.get(stream.topic) !== stream) return;
+    const [only] = isPattern(stream.topic) ? [] : stream.sources;
     this.#forget(stream);
     stream.request.abort();
     // Frames take effect in their order: a SUBSCRIBE that is not answered yet is undone as well.
-    const address = stream.alias < 0 ? stream.topic : stream.alias;
+    const address = only?.alias ?? stream.topic;
     try {
       await this.#connection.request({ type: 'unsubscribe', topic: address }, () => undefined);
     } catch {
@@ -218,20 +273,20 @@ export class ClientSubscriptions {
 
   #forget(stream: ClientStream): void {
     if (this.#byTopic.get(stream.topic) === stream) this.#byTopic.delete(stream.topic);
-    if (this.#byAlias.get(stream.alias) === stream) this.#byAlias.delete(stream.alias);
+    for (const source of stream.sources) this.#drop(source);
   }
 }
 
 /** Of a delta the whole value that it makes. */
-function deliverValue(stream: ClientStream, values: Values, event: EventMessage): void {
+function deliverValue(source: Source, values: Values, event: EventMessage): void {
   const payload = values.valueOf(event, decode(event.payloadBytes));
-  const given = topicEvent(stream, event.change === 'delta' ? { ...event, change: null } : event, payload);
-  for (const { handler, isOpen, subscription } of stream.targets) {
+  const given = topicEvent(source, event.change === 'delta' ? { ...event, change: null } : event, payload);
+  for (const { handler, isOpen, subscription } of source.stream.targets) {
     if (isOpen) callUser(handler, given, subscription as Subscription);
   }
 }
 
-function topicEvent({ topic, epoch }: ClientStream, event: EventMessage, payload: unknown): TopicEvent {
+function topicEvent({ topic, epoch }: Source, event: EventMessage, payload: unknown): TopicEvent {
   const { seq, time } = event;
   return { topic, epoch, seq, time, payload, ...presentExtras(event) };
 }

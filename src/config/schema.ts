@@ -9,7 +9,7 @@ import { availableParallelism } from 'node:os';
 import { z } from 'zod';
 import { RETAIN_MS_DEFAULT } from '../limits.js';
 import { OPTIONS, SLOW_CONSUMER_POLICIES, TOPIC_MAX_BYTES, TTL_MAX_MS, UNACKED_MAX } from '../protocol/messages.js';
-import { topicNameProblem } from '../protocol/topic-name.js';
+import { patternProblem, topicNameProblem } from '../protocol/topic-name.js';
 import { problemOfPath } from '../variant/field-scan.js';
 import {
   autoOrDuration,
@@ -94,9 +94,9 @@ const homeSchema = z
   )
   .default('auto');
 
-/** A rule whose pattern no name can fit is a mistake. Its text obeys the rules for names, in which stars are nothing special. */
+/** A rule whose pattern no name can fit is a mistake. */
 const matchSchema = z.custom<string>().superRefine((value, context) => {
-  const problem = typeof value === 'string' ? topicNameProblem(value) : `got ${shown(value)}`;
+  const problem = typeof value === 'string' ? patternProblem(value) : `got ${shown(value)}`;
   if (problem === null) return;
   const message = `must be a topic name of 1 – ${TOPIC_MAX_BYTES} bytes, with * for any characters; ${problem}`;
   context.addIssue({ code: 'custom', message });

@@ -56,6 +56,8 @@ export interface EngineFigures {
   readonly rateLimitedMessages: number;
   /** Messages of this process that were refused, for whatever reason: by `send`, or by a promise that may have been left alone. */
   readonly refusedPublishes: number;
+  /** Topics that a subscription to a pattern did not get, because `authorize` refused them. */
+  readonly refusedMatches: number;
   /** Publishers that wait for a lane to number their message. */
   readonly pendingAcks: number;
   /** Messages × subscribers they were sent to, and the bytes of their frames. */

@@ -23,6 +23,7 @@ import { type FlushCounters, Flusher, type OnSlow } from './flusher.js';
 import { LagScan } from './lag-scan.js';
 import { News } from './news.js';
 import { Pace } from './pace.js';
+import { Parts } from './parts.js';
 import { ReadyConsumers } from './ready-consumers.js';
 import { Removals } from './removals.js';
 import { Rows, type SubscriptionOptions } from './rows.js';
@@ -61,6 +62,7 @@ const HOT_SHARE = 0.25;
 export class Delivery {
   readonly table = new SubscriptionTable();
   readonly autoDelay: AutoDelay;
+  readonly parts: Parts;
   readonly counters: FlushCounters;
   readonly #loop: Loop;
   readonly #events: DeliveryEvents;
@@ -119,6 +121,7 @@ export class Delivery {
       if (!stream.isRemoved) events.onStreamUnused(stream);
       else if (stream.subscriberCount === 0) this.#freeStream(stream);
     });
+    this.parts = new Parts(this.table, this.#streams, this.#rows);
     this.#blockFlusher = new BlockFlusher(
       this.table,
       this.#streams,
@@ -187,11 +190,8 @@ export class Delivery {
   removeStream(stream: Stream, onSubscriber: (consumer: Consumer) => void): void {
     stream.end();
     this.#rows.wakeEnded(stream);
-    if (stream.subscriberCount === 0) {
-      this.#freeStream(stream);
-      return;
-    }
-    this.#removals.addStream(stream, onSubscriber);
+    if (stream.subscriberCount === 0) this.#freeStream(stream);
+    else this.#removals.addStream(stream, onSubscriber);
     if (this.#removals.hasWork) this.#scheduleTurn();
   }
 
@@ -261,9 +261,8 @@ export class Delivery {
   /** False: there was no such subscription. */
   unsubscribe(consumer: Consumer, stream: Stream): boolean {
     const row = this.#rowOf(consumer, stream);
-    if (row === NONE) return false;
-    this.#rows.remove(consumer, row);
-    return true;
+    if (row !== NONE) this.#rows.remove(consumer, row);
+    return row !== NONE;
   }
 
   /** A durable subscription ends, as another one takes its place. Returns whose it was; null: it has ended before. */
@@ -421,10 +420,9 @@ export class Delivery {
     const deadlineMs = startMs + budgetMs;
     this.#news.mark(deadlineMs);
     this.#ready.expire(startMs);
-    const { cold, hot } = this.#ready;
-    const sockets = this.#flushQueue(cold, READY_COLD, deadlineMs, socketsMax);
+    const sockets = this.#flushQueue(this.#ready.cold, READY_COLD, deadlineMs, socketsMax);
     const hotDeadlineMs = Math.max(deadlineMs, this.#loop.nowMs() + budgetMs * HOT_SHARE);
-    this.#flushQueue(hot, READY_HOT, hotDeadlineMs, Math.max(1, socketsMax - sockets));
+    this.#flushQueue(this.#ready.hot, READY_HOT, hotDeadlineMs, Math.max(1, socketsMax - sockets));
     for (const block of this.#unfinished) this.#ready.makeReady(block, block.coldHead === NONE);
     this.#unfinished.length = 0;
     this.#cohorts.step(hotDeadlineMs);

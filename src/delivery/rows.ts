@@ -25,6 +25,8 @@ export interface SubscriptionOptions {
   readonly askedUntil?: number;
   /** Of a durable one. */
   readonly acking?: Acking | undefined;
+  /** It is a part of a subscription to a pattern (default: false). */
+  readonly isPart?: boolean;
 }
 
 /** Writer and reader: the accept thread. */
@@ -67,6 +69,7 @@ export class Rows {
     if (stream.options.successor === undefined) this.#cohorts.subscribed(consumer, row);
     if (stream.subscriberCount++ === 0) this.usedStreams++;
     if (stream.options.successor !== undefined) stream.options.successor.expectedCount++;
+    if (options.isPart === true) this.setPart(row, stream, true);
     if (options.delayMs !== DELAY_OF_STREAM) stream.ownDelays++;
     if (options.cursor > stream.log.headSeq) {
       linkIdle(table, stream, row);
@@ -88,7 +91,7 @@ export class Rows {
   ): void {
     const table = this.#table;
     const acking = table.isMetered(row) ? consumer.ackings?.get(to.options.alias) : undefined;
-    const kept = { policy: table.policy(row), delayMs: table.delayMs[row], acking };
+    const kept = { policy: table.policy(row), delayMs: table.delayMs[row], acking, isPart: table.isPart(row) };
     const askedUntil = Math.max(table.isMember(row) ? 0 : table.askedUntil[row], to.log.headSeq);
     // First the new one: the stream must not be without subscribers in between.
     this.add(consumer, to, { ...kept, askedUntil, cursor, ...changes });
@@ -159,9 +162,21 @@ export class Rows {
     stream.resting = null;
   }
 
+  /** Whether the subscription is a part of one to a pattern. */
+  setPart(row: number, stream: Stream, isPart: boolean): void {
+    const table = this.#table;
+    if (table.isPart(row) === isPart) return;
+    table.setPart(row, isPart);
+    const change = isPart ? 1 : -1;
+    stream.partCount += change;
+    const { successor } = stream.options;
+    if (successor !== undefined) successor.partCount += change;
+  }
+
   remove(consumer: Consumer, row: number): void {
     const table = this.#table;
     const stream = this.#streams[table.stream[row]] as Stream;
+    this.setPart(row, stream, false);
     if (table.isMember(row)) this.#cohorts.part(consumer, row);
     else if (table.isPending(row)) unlinkPending(table, consumer, row);
     else if (table.isResting(row)) stream.resting?.delete(row);

@@ -79,6 +79,8 @@ export class Stream {
   subscriberCount = 0;
   /** Of streams that lead to this one. */
   expectedCount = 0;
+  /** Of both, those that are parts of a subscription to a pattern: they do not keep a topic. */
+  partCount = 0;
   /** Subscriptions with a delay of their own. */
   ownDelays = 0;
   /** Waits in delivery's list of streams whose head moved. */

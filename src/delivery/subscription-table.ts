@@ -1,7 +1,7 @@
 /**
  * Subscription table: one subscription is one row in parallel typed arrays, no object each.
  *
- * Bytes per row: connection 4 + stream 4 + cursor 8 + asked 8 + delay 2 + flags 1 + two pairs of list links 16 = 43, and
+ * Bytes per row: connection 4 + stream 4 + cursor 8 + asked 8 + delay 2 + flags 2 + two pairs of list links 16 = 44, and
  * 8 to 16 in the hash that finds the row of a (connection, stream): about 55 of the 96 that the design allows.
  *
  * A row is in exactly one *place list*: the idle list of its stream (it is up to date) or the cold or the hot pending list
@@ -26,12 +26,14 @@ const JOINS_BIT = 0b100000;
 /** How much it is sent is measured: it is never in a cohort. */
 const METERED_BIT = 0b1000000;
 const RESTING_BIT = 0b10000000;
+/** It is a part of a subscription to a pattern. */
+const PART_BIT = 0b100000000;
 /** What a row keeps wherever it is. */
-const KEPT_BITS = POLICY_MASK | JOINS_BIT | METERED_BIT;
+const KEPT_BITS = POLICY_MASK | JOINS_BIT | METERED_BIT | PART_BIT;
 
 const INITIAL_ROWS = 64;
-/** Two float64, six int32, an int16 and a uint8. */
-const ROW_BYTES = 43;
+/** Two float64, six int32, an int16 and a uint16. */
+const ROW_BYTES = 44;
 
 /** Writer and reader: the accept thread. */
 export class SubscriptionTable {
@@ -46,7 +48,7 @@ export class SubscriptionTable {
   previous!: Int32Array;
   nextOfConnection!: Int32Array;
   previousOfConnection!: Int32Array;
-  #flags!: Uint8Array;
+  #flags!: Uint16Array;
 
   #count = 0;
   #freeRow = NONE;
@@ -121,6 +123,15 @@ export class SubscriptionTable {
     this.#flags[row] = (this.#flags[row] & ~POLICY_MASK) | policy;
   }
 
+  isPart(row: number): boolean {
+    return (this.#flags[row] & PART_BIT) !== 0;
+  }
+
+  setPart(row: number, isPart: boolean): void {
+    if (isPart) this.#flags[row] |= PART_BIT;
+    else this.#flags[row] &= ~PART_BIT;
+  }
+
   isPending(row: number): boolean {
     return (this.#flags[row] & PENDING_BIT) !== 0;
   }
@@ -176,7 +187,7 @@ export class SubscriptionTable {
 
   /** The row, which is in no list, follows a cohort from here on. */
   setMember(row: number, cohort: number): void {
-    this.#flags[row] = (this.#flags[row] & POLICY_MASK) | MEMBER_BIT;
+    this.#flags[row] = (this.#flags[row] & (POLICY_MASK | PART_BIT)) | MEMBER_BIT;
     this.cursor[row] = cohort;
   }
 
@@ -223,7 +234,7 @@ export class SubscriptionTable {
     this.nextOfConnection = new Int32Array(buffer, 32 * rows, rows);
     this.previousOfConnection = new Int32Array(buffer, 36 * rows, rows);
     this.delayMs = new Int16Array(buffer, 40 * rows, rows);
-    this.#flags = new Uint8Array(buffer, 42 * rows, rows);
+    this.#flags = new Uint16Array(buffer, 42 * rows, rows);
   }
 
   #growSlots(): void {

@@ -20,6 +20,11 @@ export class WorkQueue<T extends object> {
     this.#length++;
   }
 
+  /** What `shift` would take. The queue must not be empty. */
+  get first(): T {
+    return this.#entries[this.#head] as T;
+  }
+
   /** Hot path. The queue must not be empty. */
   shift(): T {
     const item = this.#entries[this.#head] as T;

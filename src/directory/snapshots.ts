@@ -31,6 +31,8 @@ export class Snapshots {
   /** Those that others may share, by the stream that they lead to. */
   readonly #newest = new Map<Stream, Round>();
   readonly #rounds = new Map<Stream, Round>();
+  /** The same by their topics. */
+  readonly #ofTopic = new Map<TopicEntry, Set<Round>>();
 
   constructor(delivery: Delivery, clock: Clock) {
     this.#delivery = delivery;
@@ -51,6 +53,8 @@ export class Snapshots {
     });
     const round: Round = { entry, live, stream, filledMs: Number.POSITIVE_INFINITY };
     this.#rounds.set(stream, round);
+    const rounds = this.#ofTopic.get(entry) ?? new Set();
+    this.#ofTopic.set(entry, rounds.add(round));
     this.#newest.set(live, round);
     this.#ask(round);
     return stream;
@@ -58,14 +62,13 @@ export class Snapshots {
 
   /** Streams of the topic with subscribers who wait for a snapshot, or read one. */
   streamsOf(entry: TopicEntry): Stream[] {
-    return [...this.#rounds.values()].filter((round) => round.entry === entry).map(({ stream }) => stream);
+    return Array.from(this.#ofTopic.get(entry) ?? [], ({ stream }) => stream);
   }
 
   /** Ends those of a topic that is no more; returns those with subscribers, which are to be told. */
   forget(entry: TopicEntry): Stream[] {
     const ended: Stream[] = [];
-    for (const round of [...this.#rounds.values()]) {
-      if (round.entry !== entry) continue;
+    for (const round of [...(this.#ofTopic.get(entry) ?? [])]) {
       this.#forget(round);
       if (round.stream.subscriberCount > 0) ended.push(round.stream);
       else this.#delivery.removeStream(round.stream, () => {});
@@ -85,6 +88,9 @@ export class Snapshots {
 
   #forget(round: Round): void {
     this.#rounds.delete(round.stream);
+    const rounds = this.#ofTopic.get(round.entry);
+    rounds?.delete(round);
+    if (rounds?.size === 0) this.#ofTopic.delete(round.entry);
     if (this.#newest.get(round.live) === round) this.#newest.delete(round.live);
   }
 

@@ -6,32 +6,17 @@ import { DeliveryCounters } from '../delivery/delivery-counters.js';
 import { DELAY_AUTO, ENDED_LOG, type LogReading, READ_ALL, type Stream } from '../delivery/stream.js';
 import { RingcastError } from '../errors.js';
 import type { Homes } from '../home/homes.js';
-import { COLD, type Home, laneOf } from '../home/placement.js';
+import { COLD, laneOf } from '../home/placement.js';
 import type { FrameLog } from '../log/frame-log.js';
 import { STATS_TOPIC, topicNameProblem } from '../protocol/topic-name.js';
-import { globMatcher } from '../protocol/topic-pattern.js';
 import type { Clock } from '../time/loop.js';
-import type { DedupWindow } from '../topic/deduplication.js';
 import { historyCursor } from '../topic/history.js';
 import type { Retention, TopicSpec } from '../topic/topic.js';
 import { CANONICAL, marksOf, needsPast, type StreamSpec } from '../variant/stream-spec.js';
-import { type KeyRule, keySpecOf } from './key-rule.js';
+import { definedOnly, type PlacementRule, type ReadyRule, readyRules } from './placement-rules.js';
 import { Snapshots } from './snapshots.js';
-import { TopicEntry, type TopicOpening, type TopicSettings } from './topic-entry.js';
+import { NO_ROW, TopicEntry, type TopicOpening, type TopicSettings } from './topic-entry.js';
 import { newStart, startProblem, type TopicStart } from './topic-start.js';
-
-export interface PlacementRule
-  extends Partial<Omit<TopicSettings, 'keys' | 'dedup' | 'retention' | 'publishRate'>>,
-    KeyRule {
-  readonly match: string;
-  readonly home: Home;
-  readonly retainMs?: number | undefined;
-  readonly retainMessages?: number | undefined;
-  readonly retainBytes?: number | undefined;
-  readonly dedupWindow?: DedupWindow | undefined;
-  readonly maxPublishRate?: number | undefined;
-  readonly maxPublishBurst?: number | undefined;
-}
 
 export interface DirectoryOptions {
   readonly autoCreate: boolean;
@@ -60,7 +45,7 @@ export class TopicDirectory {
   readonly #delivery: Delivery;
   readonly #homes: Homes;
   readonly #clock: Clock;
-  readonly #rules: readonly { matches: (name: string) => boolean; home: Home; settings: TopicSettings }[];
+  readonly #rules: readonly ReadyRule[];
   readonly #byName = new Map<string, TopicEntry>();
   /** The server's own: not counted, not listed, never deleted. */
   readonly #serverTopics = new Map<string, TopicEntry>();
@@ -91,14 +76,7 @@ export class TopicDirectory {
     this.#homes = homes;
     this.#clock = clock;
     this.#snapshots = new Snapshots(delivery, clock);
-    this.#rules = options.rules.map(({ match, home, dedupWindow: dedup, ...rule }) => {
-      const keys = keySpecOf(rule);
-      const retention = retentionOf(rule, options.retention);
-      const { maxPublishRate = 0, maxPublishBurst = 0 } = rule;
-      const publishRate = maxPublishRate === 0 ? undefined : { maxPublishRate, maxPublishBurst };
-      const settings = { ...options.defaults, ...definedOnly(rule), retention, keys, dedup, publishRate };
-      return { matches: globMatcher(match), home, settings };
-    });
+    this.#rules = readyRules(options.rules, options.defaults, options.retention);
   }
 
   get count(): number {
@@ -185,16 +163,20 @@ export class TopicDirectory {
   delete(name: string): boolean {
     const entry = this.#byName.get(name);
     if (entry === undefined) return false;
+    this.#close(entry, 'the topic was deleted');
+    return true;
+  }
+
+  #close(entry: TopicEntry, reason: string): void {
     const streams = entry.streams.filter((stream) => !stream.isIdle);
     // First, because a subscriber that is told may ask for the topic again at once, and gets a new one.
     this.#forget(entry);
     for (const stream of [...this.#snapshots.forget(entry), ...streams]) {
       this.#entryOfStream.delete(stream);
       this.#delivery.removeStream(stream, ({ sink, encoder }) => {
-        sink.reply(encoder.revoked(entry.spec, 'TOPIC_NOT_FOUND', 'the topic was deleted'));
+        sink.reply(encoder.revoked(entry.spec, 'TOPIC_NOT_FOUND', reason));
       });
     }
-    return true;
   }
 
   /**
@@ -235,6 +217,12 @@ export class TopicDirectory {
     entry.streams = [...entry.streams, stream];
     this.#entryOfStream.set(stream, entry);
     return stream;
+  }
+
+  /** The stream is there for the next message, for whoever subscribes a moment later. Throws LIMIT_EXCEEDED. */
+  prepareStream(entry: TopicEntry, streamSpec: StreamSpec, reading: LogReading): void {
+    const stream = this.streamOf(entry, streamSpec, reading);
+    if (stream.isIdle && isDerived(stream)) this.#idleStreams.set(stream, false);
   }
 
   #logOf(entry: TopicEntry, streamSpec: StreamSpec, cursor: number): FrameLog {
@@ -287,6 +275,12 @@ export class TopicDirectory {
   /** A connection keeps the topic's alias for publishing, until `release`. */
   hold(entry: TopicEntry): void {
     entry.holders++;
+  }
+
+  /** Lets go of one that was held for a moment, with what has been published meanwhile. */
+  letGo(entry: TopicEntry): void {
+    entry.holders--;
+    this.publishedUnheld(entry);
   }
 
   /** Lets go of held topics: of the first ones now, of the others in the next steps of `sweep`. */
@@ -416,8 +410,11 @@ export class TopicDirectory {
       this.#unattended.set(entry, entry.acceptedMessages);
       return;
     }
+    const isRead = !isNeeded(entry) && isReadByPatterns(entry);
+    if (isRead && !this.#isLongIdle(entry)) return;
     this.#unattended.delete(entry);
-    this.#vanishIfUnused(entry);
+    if (isRead) this.#vanish(entry);
+    else this.#vanishIfUnused(entry);
   }
 
   /**
@@ -425,32 +422,46 @@ export class TopicDirectory {
    * Otherwise one client could make them all and leave, and nobody would ever get another one.
    */
   #makeRoom(): boolean {
-    for (const entry of this.#unattended.keys()) {
+    let looks = LOOKS_FOR_ROOM;
+    for (const [entry, acceptedMessages] of this.#unattended) {
+      if (looks-- === 0) break;
       this.#unattended.delete(entry);
       if (isNeeded(entry) || entry.isClosed) continue;
-      this.#forget(entry);
-      return true;
+      const isIdle = entry.acceptedMessages === acceptedMessages && this.#isLongIdle(entry);
+      // Those that are still read come last.
+      if (isReadByPatterns(entry) && !isIdle) this.#unattended.set(entry, acceptedMessages);
+      else return this.#vanish(entry);
     }
-    const sinceMs = this.#clock.nowMs() - IDLE_MS;
-    for (let looks = Math.min(LOOKS_FOR_ROOM, this.#byName.size); looks > 0; looks--) {
+    for (looks = Math.min(LOOKS_FOR_ROOM, this.#byName.size); looks > 0; looks--) {
       this.#roomHand ??= this.#byName.values();
       const { value: entry, done } = this.#roomHand.next();
       if (done === true) {
         this.#roomHand = null;
         continue;
       }
-      if (isUsed(entry)) continue;
-      entry.log.refresh();
-      if (entry.log.timeAt(entry.log.head) > sinceMs) continue;
-      this.#forget(entry);
-      return true;
+      // Of a message that is on its way to a lane the load meter knows.
+      if (isUsed(entry) || (isReadByPatterns(entry) && entry.loadRow !== NO_ROW)) continue;
+      if (this.#isLongIdle(entry)) return this.#vanish(entry);
     }
     return false;
   }
 
+  #vanish(entry: TopicEntry): true {
+    this.#close(entry, 'nobody has used the topic for a while');
+    return true;
+  }
+
+  #isLongIdle({ log }: TopicEntry): boolean {
+    log.refresh();
+    return log.timeAt(log.head) <= this.#clock.nowMs() - IDLE_MS;
+  }
+
   /** A topic that nobody uses and that has nothing to offer to the next one who does takes no memory. */
   #vanishIfUnused(entry: TopicEntry): void {
-    if (!isNeeded(entry) && !entry.isClosed) this.#forget(entry);
+    if (isNeeded(entry) || entry.isClosed) return;
+    // Something may be on its way: `sweep` knows.
+    if (isReadByPatterns(entry)) this.publishedUnheld(entry);
+    else this.#forget(entry);
   }
 
   #forget(entry: TopicEntry): void {
@@ -470,24 +481,17 @@ function isDerived({ options }: Stream): boolean {
   return options.spec.key !== CANONICAL.key;
 }
 
+/** By more than subscriptions to patterns. */
 function isUsed({ streams, holders }: TopicEntry): boolean {
-  return holders > 0 || streams.some((stream) => !stream.isIdle);
+  if (holders > 0) return true;
+  return streams.some(({ subscriberCount, expectedCount, partCount }) => subscriberCount + expectedCount > partCount);
+}
+
+/** Such subscriptions keep no topic, but for a while in which something may come. */
+function isReadByPatterns({ streams }: TopicEntry): boolean {
+  return streams.some(({ partCount }) => partCount > 0);
 }
 
 function isNeeded(entry: TopicEntry): boolean {
   return isUsed(entry) || (entry.acceptedMessages > 0 && entry.settings.historyMessages > 0);
-}
-
-/** Undefined: the rule says nothing of it. */
-function retentionOf(
-  rule: Pick<PlacementRule, 'retainMs' | 'retainMessages' | 'retainBytes'>,
-  base: Retention,
-): Retention | undefined {
-  const { retainMs, retainMessages, retainBytes } = rule;
-  if (retainMs === undefined && retainMessages === undefined && retainBytes === undefined) return undefined;
-  return { ms: retainMs ?? base.ms, messages: retainMessages ?? base.messages, bytes: retainBytes ?? base.bytes };
-}
-
-function definedOnly<T extends object>(value: T): Partial<T> {
-  return Object.fromEntries(Object.entries(value).filter(([, inner]) => inner !== undefined)) as Partial<T>;
 }

@@ -71,6 +71,7 @@ export class Figures {
       overloadedMessages: publishing.overloadedMessages,
       rateLimitedMessages: publishing.rateLimitedMessages,
       refusedPublishes: local.refusedMessages,
+      refusedMatches: core.router.patterns.refusedMatches,
       pendingAcks: publishing.pendingAcks.count,
       deliveries: counters.deliveries,
       deliveredBytes: counters.deliveredBytes,

@@ -8,11 +8,11 @@ import {
   type SubscribeOptions,
 } from '../protocol/messages.js';
 import { optionProblem } from '../protocol/options.js';
-import { addressProblem } from '../protocol/topic-name.js';
+import { subscriptionProblem } from '../protocol/topic-name.js';
 
 export type Codec = 'msgpack' | 'json';
 
-/** A topic to subscribe to at once, as if by a SUBSCRIBE. */
+/** A topic, or a pattern of topics, to subscribe to at once, as if by a SUBSCRIBE. */
 export interface UrlSubscription {
   readonly topic: string;
   readonly options: SubscribeOptions | null;
@@ -117,7 +117,7 @@ function requestedTopics(path: string, lists: readonly string[]): string[] | str
   }
   for (const list of lists) topics.push(...list.split(',').filter((name) => name !== ''));
   for (const topic of topics) {
-    const problem = addressProblem(topic);
+    const problem = subscriptionProblem(topic);
     if (problem !== null) return problem;
   }
   return topics;

@@ -53,15 +53,20 @@ export interface LocalSubscribeOptions extends Omit<SubscribeOptions, 'onGap' | 
   readonly onSnapshot?: LocalHandlers['onSnapshot'];
   /** Messages were lost to this subscriber; called in their place, before the next event. */
   readonly onGap?: LocalHandlers['onGap'];
+  /** With a pattern: a topic begins, ahead of its first event. */
+  readonly onTopic?: LocalHandlers['onTopic'];
+  /** With a pattern: a topic has ended (TOPIC_NOT_FOUND), or cannot be had (LIMIT_EXCEEDED …). */
+  readonly onTopicEnd?: LocalHandlers['onTopicEnd'];
   /** It ended without `close`: TOPIC_NOT_FOUND (deleted), CONFLICT (another one has its durable name), SLOW_CONSUMER, SHUTTING_DOWN. Nothing is handed out after it. */
   readonly onEnd?: LocalHandlers['onEnd'];
 }
 
 export interface LocalSubscription {
+  /** A topic, or a pattern. */
   readonly topic: string;
-  /** Names this life of the topic: numbers of different epochs must not be compared. */
+  /** Names this life of the topic: numbers of different epochs must not be compared. Empty with a pattern: `onTopic` tells it. */
   readonly epoch: string;
-  /** The last message before the first one that will be handed out. */
+  /** The last message before the first one that will be handed out. 0 with a pattern: `onTopic` tells it. */
   readonly seq: number;
   /** Whether it goes on at the position that was asked for; absent where none was. */
   readonly recovered?: boolean;

@@ -7,7 +7,8 @@ import { decodeServerFrames } from '../protocol/client-frames.js';
 import { type PresentExtras, presentExtras } from '../protocol/event.js';
 import type { GapReason, ServerMessage } from '../protocol/messages.js';
 import { decode } from '../protocol/msgpack.js';
-import type { Values } from '../protocol/values.js';
+import { isPattern } from '../protocol/topic-name.js';
+import { Values } from '../protocol/values.js';
 
 export interface LocalEvent extends PresentExtras {
   readonly topic: string;
@@ -44,6 +45,23 @@ export interface LocalSnapshotEntry {
   readonly version?: number;
 }
 
+/** A topic of a pattern. */
+export interface LocalTopic {
+  readonly topic: string;
+  /** Names this life of the topic: numbers of different epochs must not be compared. */
+  readonly epoch: string;
+  /** The last message before the first one that will be handed out. */
+  readonly seq: number;
+  /** Whether it begins where `sinceTime` said; absent where that was not asked for. */
+  readonly recovered?: boolean;
+}
+
+export interface LocalTopicEnd {
+  readonly topic: string;
+  readonly code: ErrorCode;
+  readonly reason: string;
+}
+
 /** How a close code, which sockets are ended with, is told to a handler. */
 const END_CODES: Readonly<Record<number, ErrorCode>> = {
   [ERROR_TABLE.INTERNAL.closeCode]: 'INTERNAL',
@@ -55,8 +73,19 @@ export interface LocalHandlers {
   onEvent(event: LocalEvent): unknown;
   onGap?: ((gap: LocalGap) => unknown) | undefined;
   onSnapshot?: ((part: LocalSnapshot) => unknown) | undefined;
+  /** With a pattern: a topic begins, ahead of its first event. */
+  onTopic?: ((topic: LocalTopic) => unknown) | undefined;
+  /** With a pattern: a topic has ended, or (LIMIT_EXCEEDED …) cannot be had, and maybe others for the same reason. */
+  onTopicEnd?: ((end: LocalTopicEnd) => unknown) | undefined;
   /** The subscription has ended without `close`: the topic was deleted, or the subscriber was too slow. */
   onEnd?: ((code: ErrorCode, reason: string) => unknown) | undefined;
+}
+
+/** What events of one alias belong to. */
+interface LocalSource {
+  readonly topic: string;
+  /** Of a stream of deltas. */
+  readonly values: Values | null;
 }
 
 /**
@@ -64,22 +93,29 @@ export interface LocalHandlers {
  * skip another message.
  */
 export class LocalSubscriber implements Sink {
-  readonly #topic: string;
   readonly #handlers: LocalHandlers;
   readonly #onFault: (fault: unknown) => void;
-  readonly #values: Values | null;
+  readonly #isDelta: boolean;
+  /** Null: it is one topic's, see `#only`. */
+  readonly #byAlias: Map<number, LocalSource> | null;
+  readonly #only: LocalSource;
   #isEnded = false;
 
   /**
    * @param onFault takes what a handler throws or rejects with, and messages whose payload cannot be decoded, which are
    * left out.
-   * @param values of a stream of deltas
+   * @param isDelta what comes is deltas: handlers get the whole values that they make
    */
-  constructor(topic: string, handlers: LocalHandlers, onFault: (fault: unknown) => void, values: Values | null = null) {
-    this.#topic = topic;
+  constructor(topic: string, handlers: LocalHandlers, onFault: (fault: unknown) => void, isDelta = false) {
     this.#handlers = handlers;
     this.#onFault = onFault;
-    this.#values = values;
+    this.#isDelta = isDelta;
+    this.#byAlias = isPattern(topic) ? new Map() : null;
+    this.#only = this.#source(topic);
+  }
+
+  #source(topic: string): LocalSource {
+    return { topic, values: this.#isDelta ? new Values() : null };
   }
 
   send(message: Uint8Array): SendResult {
@@ -120,33 +156,55 @@ export class LocalSubscriber implements Sink {
 
   #hand(frame: ServerMessage): void {
     if (this.#isEnded) return;
-    const topic = this.#topic;
+    if (frame.type === 'notice') {
+      this.#notice(frame.kind, frame.details as LocalTopic & LocalTopicEnd & { alias: number; message: string });
+      return;
+    }
+    if (!('alias' in frame)) return;
+    const source = this.#byAlias === null ? this.#only : this.#byAlias.get(frame.alias);
+    if (source === undefined) return;
+    const { topic, values } = source;
     if (frame.type === 'event') {
-      const event = this.#eventOf(frame);
+      const event = this.#eventOf(source, frame);
       if (event !== null) this.#call(() => this.#handlers.onEvent(event));
     } else if (frame.type === 'gap') {
       const { fromSeq, toSeq, reason } = frame;
       this.#call(() => this.#handlers.onGap?.({ topic, fromSeq, toSeq, reason }));
     } else if (frame.type === 'snapshot') {
       const { seq, first: isFirst, last: isLast } = frame;
-      this.#values?.take(frame.entries, isFirst);
+      values?.take(frame.entries, isFirst);
       const entries = frame.entries.map(([key, its, time, payload, version]): LocalSnapshotEntry => {
         return { key, seq: its, time, payload, ...(version === undefined ? {} : { version }) };
       });
       this.#call(() => this.#handlers.onSnapshot?.({ topic, seq, entries, isFirst, isLast }));
-    } else if (frame.type === 'unsubscribed') {
+    } else this.#unsubscribed(frame.alias, topic, frame);
+  }
+
+  #unsubscribed(alias: number, topic: string, { code, reason }: { code: ErrorCode; reason: string }): void {
+    if (this.#byAlias === null) {
       this.#isEnded = true;
-      this.#call(() => this.#handlers.onEnd?.(frame.code, frame.reason));
+      this.#call(() => this.#handlers.onEnd?.(code, reason));
+      return;
     }
+    this.#byAlias.delete(alias);
+    this.#call(() => this.#handlers.onTopicEnd?.({ topic, code, reason }));
+  }
+
+  #notice(kind: string, details: LocalTopic & LocalTopicEnd & { alias: number; message: string }): void {
+    const { alias, topic, epoch, seq, recovered, code, message } = details;
+    if (kind === 'topic') {
+      this.#byAlias?.set(alias, this.#source(topic));
+      const begun = { topic, epoch, seq, ...(recovered === undefined ? {} : { recovered }) };
+      this.#call(() => this.#handlers.onTopic?.(begun));
+    } else if (kind === 'missed') this.#call(() => this.#handlers.onTopicEnd?.({ topic, code, reason: message }));
   }
 
   /** Null: anybody may publish what this process cannot decode. */
-  #eventOf(event: Extract<ServerMessage, { type: 'event' }>): LocalEvent | null {
-    const topic = this.#topic;
+  #eventOf({ topic, values }: LocalSource, event: Extract<ServerMessage, { type: 'event' }>): LocalEvent | null {
     const { seq, time, payloadBytes, change } = event;
     try {
       const said = decode(payloadBytes);
-      const payload = this.#values === null ? said : this.#values.valueOf(event, said);
+      const payload = values === null ? said : values.valueOf(event, said);
       const extras = presentExtras(change === 'delta' ? { ...event, change: null } : event);
       return { topic, seq, time, payload, ...extras };
     } catch (cause) {

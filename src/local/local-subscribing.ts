@@ -13,11 +13,13 @@ import {
   type SubscribeOptions,
 } from '../protocol/messages.js';
 import { optionProblem, unknownOptionProblem } from '../protocol/options.js';
-import { addressProblem } from '../protocol/topic-name.js';
-import { Values } from '../protocol/values.js';
+import { isPattern, subscriptionProblem } from '../protocol/topic-name.js';
 import type { Durables } from '../router/durables.js';
+import { checkPatternOptions } from '../router/pattern-subscribing.js';
+import type { PatternReader } from '../router/pattern-subscription.js';
+import type { Patterns } from '../router/patterns.js';
 import { notDurable, notSent } from '../router/refusals.js';
-import { updateSubscription } from '../router/updating.js';
+import { changed, updateSubscription } from '../router/updating.js';
 import type { Loop } from '../time/loop.js';
 import { CANONICAL } from '../variant/stream-spec.js';
 import type { LocalSubscribeOptions, LocalSubscription } from './api.js';
@@ -27,20 +29,23 @@ export interface SubscribingParts {
   readonly topics: TopicDirectory;
   readonly delivery: Delivery;
   readonly durables: Durables;
+  readonly patterns: Patterns;
   readonly loop: Pick<Loop, 'nowMs' | 'epochMs'>;
 }
 
 /** Throws RingcastError: BAD_REQUEST (name, options), UNRECOVERABLE_POSITION, TOPIC_NOT_FOUND (and not created on first use), LIMIT_EXCEEDED. */
 export function subscribeLocally(
-  { topics, delivery, durables, loop }: SubscribingParts,
+  parts: SubscribingParts,
   topic: string,
   options: LocalSubscribeOptions,
   onEvent: LocalHandlers['onEvent'],
   onFault: (fault: unknown) => void,
 ): LocalSubscription {
-  const problem = addressProblem(topic);
+  const problem = subscriptionProblem(topic);
   if (problem !== null) throw new RingcastError('BAD_REQUEST', problem);
   const wishes = readWishes(options, onEvent);
+  if (isPattern(topic)) return subscribeToPattern(parts, topic, wishes, { ...options, onEvent }, onFault);
+  const { topics, delivery, durables, loop } = parts;
   const entry = topics.obtain(topic);
   if (entry instanceof RingcastError) throw entry;
   const { onGap, onSnapshot, onEnd } = options;
@@ -53,8 +58,7 @@ export function subscribeLocally(
     return onEnd?.(code, reason);
   };
   const handlers = { onEvent, onGap, onSnapshot, onEnd: ended };
-  const values = wishes.delta === true ? new Values() : null;
-  const subscriber = new LocalSubscriber(topic, handlers, onFault, values);
+  const subscriber = new LocalSubscriber(topic, handlers, onFault, wishes.delta === true);
   const close = (): void => {
     subscriber.close();
     delivery.removeConsumer(consumer);
@@ -81,15 +85,65 @@ export function subscribeLocally(
   });
 }
 
-const HANDLERS = ['onGap', 'onSnapshot', 'onEnd'];
+/** All topics that match. This process asks itself for no permission, and has as many as it wants. */
+function subscribeToPattern(
+  { delivery, patterns }: SubscribingParts,
+  pattern: string,
+  wishes: SubscribeOptions,
+  { onEvent, onGap, onSnapshot, onTopic, onTopicEnd, onEnd }: Omit<LocalSubscribeOptions, 'onEnd'> & LocalHandlers,
+  onFault: (fault: unknown) => void,
+): LocalSubscription {
+  checkPatternOptions(wishes, CANONICAL);
+  const end = (): void => {
+    patterns.forget(consumer);
+    delivery.removeConsumer(consumer);
+  };
+  const ended: LocalHandlers['onEnd'] = (code, reason) => {
+    end();
+    return onEnd?.(code, reason);
+  };
+  const handlers = { onEvent, onGap, onSnapshot, onTopic, onTopicEnd, onEnd: ended };
+  const subscriber = new LocalSubscriber(pattern, handlers, onFault, wishes.delta === true);
+  const consumer = delivery.addConsumer(subscriber, msgpackEncoder);
+  const reader: PatternReader = {
+    consumer,
+    subscriptionsMax: Number.POSITIVE_INFINITY,
+    mayRead: () => true,
+    begun: (_, { spec: { alias, topic, epoch } }, seq, recovered) => {
+      const part = { alias, topic, epoch, seq, ...(recovered === undefined ? {} : { recovered }) };
+      subscriber.reply(msgpackEncoder.notice('topic', part));
+    },
+    missed: (_, topic, { code, message }) =>
+      subscriber.reply(msgpackEncoder.notice('missed', { topic, code, message })),
+  };
+  const subscription = patterns.join(reader, pattern, wishes);
+  const close = (): void => {
+    subscriber.close();
+    end();
+  };
+  const update = (changes: ReadOptions): void => {
+    const given = readOptions('update', changes, OPTIONS.UPDATE);
+    if (consumer.isClosed) {
+      throw new RingcastError('TOPIC_NOT_FOUND', `no subscription to ${JSON.stringify(pattern)} any more`);
+    }
+    checkPatternOptions(changed(subscription.group.options, given), CANONICAL);
+    patterns.update(subscription, given, () => {});
+  };
+  const ack = (): boolean => {
+    throw notDurable();
+  };
+  return { topic: pattern, epoch: '', seq: 0, update, ack, close };
+}
+
+const HANDLERS = ['onGap', 'onSnapshot', 'onTopic', 'onTopicEnd', 'onEnd'];
 
 /** The wishes. Throws RingcastError BAD_REQUEST for what is none. */
 function readWishes(options: LocalSubscribeOptions, onEvent: LocalHandlers['onEvent']): SubscribeOptions {
   const { clientId: _, onGap: ifGone, ...specs } = OPTIONS.SUBSCRIBE;
   // The handler of gaps has the option's name here.
   const read = readOptions('subscribe', options, { ...specs, ifGone }, HANDLERS);
-  const { onGap, onSnapshot, onEnd } = options;
-  for (const [name, handler] of Object.entries({ onGap, onSnapshot, onEnd, onEvent })) {
+  const { onGap, onSnapshot, onTopic, onTopicEnd, onEnd } = options;
+  for (const [name, handler] of Object.entries({ onGap, onSnapshot, onTopic, onTopicEnd, onEnd, onEvent })) {
     if (typeof handler === 'function' || (handler === undefined && name !== 'onEvent')) continue;
     throw new RingcastError('BAD_REQUEST', `${name} must be a function`);
   }

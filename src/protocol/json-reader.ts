@@ -30,7 +30,7 @@ import {
 import { MsgpackWriter } from './msgpack-writer.js';
 import { NameCache } from './name-cache.js';
 import { optionProblem, unknownOptionProblem } from './options.js';
-import { addressProblem } from './topic-name.js';
+import { addressProblem, subscriptionProblem } from './topic-name.js';
 import { decodeUtf8, utf8Length } from './utf8.js';
 
 /** Larger texts that are not JSON are answered without a search for what is wrong with them, and where their id is. */
@@ -397,7 +397,8 @@ export class JsonReader implements FrameReader {
 
   #readTopic(topic: unknown): string | null {
     if (typeof topic !== 'string') return 'topic must be a string';
-    const problem = addressProblem(topic);
+    const mayBePattern = this.op === OP.SUBSCRIBE || this.op === OP.UNSUBSCRIBE || this.op === OP.UPDATE;
+    const problem = mayBePattern ? subscriptionProblem(topic) : addressProblem(topic);
     if (problem === null) this.topic = topic;
     return problem;
   }

@@ -31,7 +31,7 @@ import {
 import { decode, SKIP_INCOMPLETE, SKIP_INVALID, skipValue } from './msgpack.js';
 import { NameCache } from './name-cache.js';
 import { optionProblem, unknownOptionProblem } from './options.js';
-import { addressProblem } from './topic-name.js';
+import { addressProblem, isPattern, subscriptionProblem } from './topic-name.js';
 
 const EMPTY = new Uint8Array(0);
 const NIL = 0xc0;
@@ -265,10 +265,12 @@ export class MsgpackReader implements FrameReader {
   #decodeTopic(cursor: ByteCursor, end: number): string | null {
     const name = cursor.text(end);
     if (name === undefined) return 'the topic name is not valid UTF-8';
-    const problem = addressProblem(name);
+    const mayBePattern = this.op === OP.SUBSCRIBE || this.op === OP.UNSUBSCRIBE || this.op === OP.UPDATE;
+    const problem = mayBePattern ? subscriptionProblem(name) : addressProblem(name);
     if (problem !== null) return problem;
     this.topic = name;
-    this.#names.put(name);
+    // What is known is a name for every operation.
+    if (!isPattern(name)) this.#names.put(name);
     return null;
   }
 

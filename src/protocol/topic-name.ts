@@ -16,6 +16,18 @@ function hasControlCharacter(name: string): boolean {
 
 /** Null when the name can be used, otherwise what is wrong with it. */
 export function topicNameProblem(name: string): string | null {
+  const problem = patternProblem(name);
+  if (problem !== null || !isPattern(name)) return problem;
+  return 'the topic name contains a star, which stands for any characters: it is a pattern of names, for SUBSCRIBE';
+}
+
+/** Whether it stands for all names that match it (topic-pattern.ts), and not for one topic. */
+export function isPattern(name: string): boolean {
+  return name.includes('*');
+}
+
+/** Null when a topic can have the name, or one that the pattern matches. */
+export function patternProblem(name: string): string | null {
   if (typeof name !== 'string') return 'the topic name is not a string';
   if (name.length === 0) return 'the topic name is empty';
   const lengthBytes = utf8Length(name);
@@ -29,4 +41,9 @@ export function topicNameProblem(name: string): string | null {
 /** The same for a name that a frame asks for: what topics may be called, or a topic of the server's own. */
 export function addressProblem(name: string): string | null {
   return name === STATS_TOPIC ? null : topicNameProblem(name);
+}
+
+/** The same where a pattern of names will do as well: in SUBSCRIBE, UPDATE and UNSUBSCRIBE. */
+export function subscriptionProblem(name: string): string | null {
+  return name === STATS_TOPIC ? null : patternProblem(name);
 }

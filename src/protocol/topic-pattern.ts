@@ -1,7 +1,8 @@
-/** Patterns of topic names, as the rules of the configuration have them. */
+/** Patterns of topic names: one grammar for the rules of the configuration and for subscriptions. */
 
 /**
- * `*` stands for any characters, also none; every other character for itself. The whole name must match.
+ * `*` stands for any characters, also none, and so does `**`; every other character stands for itself. The whole name
+ * must match.
  *
  * Not a regular expression: one with several stars may take very long to refuse a name, and names come from clients.
  */
@@ -21,6 +22,11 @@ export function globMatcher(pattern: string): (name: string) => boolean {
     }
     return true;
   };
+}
+
+/** The one of the patterns that match the same names for this reason that says it with the fewest stars. */
+export function normalPattern(pattern: string): string {
+  return pattern.replace(/\*+/g, '*');
 }
 
 /**

@@ -19,6 +19,19 @@ export class Authorisation {
     this.#batch = batch;
   }
 
+  /** Whether the hook lets the connection. A promise when the hook gave one; it does not reject. */
+  allows(session: Session, action: AuthorizeRequest['action'], topic: string): boolean | Promise<boolean> {
+    const verdict = this.#ask(session, action, topic);
+    return verdict instanceof Promise ? verdict.then((isAllowed) => isAllowed === true) : verdict === true;
+  }
+
+  #ask(session: Session, action: AuthorizeRequest['action'], topic: string): boolean | null | Promise<boolean | null> {
+    const { authorize } = this.#hooks;
+    if (authorize === undefined) return true;
+    const ask = (): unknown => authorize.call(this.#hooks, { ...session.info, action, topic });
+    return this.#calls.ask('authorize', ask, permission, false);
+  }
+
   /** Runs `act` if the hook lets the connection; answers FORBIDDEN otherwise. A promise when the hook gave one. */
   check(
     session: Session,
@@ -27,19 +40,13 @@ export class Authorisation {
     id: RequestId,
     act: () => void,
   ): Promise<void> | undefined {
-    const { authorize } = this.#hooks;
-    if (authorize === undefined) {
-      act();
-      return undefined;
-    }
     const settle = (isAllowed: boolean | null): void => {
       if (session.consumer.isClosed) return;
       if (isAllowed === true) act();
       else if (isAllowed === null) session.refuse(id, new RingcastError('INTERNAL', 'the authorisation failed'));
       else session.refuse(id, new RingcastError('FORBIDDEN', `not allowed to ${action}: ${topic}`));
     };
-    const ask = (): unknown => authorize.call(this.#hooks, { ...session.info, action, topic });
-    const verdict = this.#calls.ask('authorize', ask, permission, false);
+    const verdict = this.#ask(session, action, topic);
     if (!(verdict instanceof Promise)) {
       settle(verdict);
       return undefined;

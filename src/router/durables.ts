@@ -11,7 +11,7 @@ import type { TopicEntry } from '../directory/topic-entry.js';
 import { RingcastError } from '../errors.js';
 import type { Position, SubscribeOptions } from '../protocol/messages.js';
 import type { StreamSpec } from '../variant/stream-spec.js';
-import { beginOf, type Moment, planOf, type Start } from './subscription-plan.js';
+import { beginOf, type Moment, planOf, readingOf, type Start } from './subscription-plan.js';
 
 export interface DurablesOptions {
   /** Of all topics, and of one. */
@@ -72,13 +72,18 @@ export class Durables {
     const { durable: name, maxUnacked = this.#options.maxUnacked } = options;
     if (name === undefined && options.maxUnacked !== undefined)
       throw new RingcastError('BAD_REQUEST', 'maxUnacked goes with durable');
-    if (name === undefined) return subscribe(beginOf(this.#topics, entry, planOf(entry, plain, options, now)));
+    if (name === undefined)
+      return subscribe(beginOf(this.#topics, entry, planOf(entry, readingOf(entry, plain, options), options, now)));
     // A line feed is in no topic's name.
     const address = `${entry.spec.topic}\n${name}`;
     const known = this.#byAddress.get(address);
     this.#checkLimits(entry, known === undefined, maxUnacked);
     const position = known === undefined ? null : positionOf(known);
-    const start = beginOf(this.#topics, entry, planOf(entry, plain, resumed(options, position), now));
+    const start = beginOf(
+      this.#topics,
+      entry,
+      planOf(entry, readingOf(entry, plain, options), resumed(options, position), now),
+    );
     const acking = new Acking(maxUnacked, ackedSeqOf(entry, start, position));
     const before = known?.acking;
     this.#take(known ?? this.#add(address, entry, acking), entry, acking, position);

@@ -13,6 +13,7 @@ import { TAKEN } from '../topic/selection.js';
 import type { Authorisation } from './authorisation.js';
 import type { Batch } from './batch.js';
 import { BatchAck } from './batch-ack.js';
+import type { Patterns } from './patterns.js';
 import { type AckCallback, PendingAcks } from './pending-acks.js';
 import { PublishGrants } from './publish-grants.js';
 import type { PublishRates } from './publish-rates.js';
@@ -43,6 +44,7 @@ export class Publishing implements Omit<LinkEvents, 'onHead'> {
   readonly #authorisation: Authorisation;
   readonly #batch: Batch;
   readonly #rates: PublishRates;
+  readonly #patterns: Patterns;
   readonly #clock: Pick<Loop, 'epochMs'>;
   readonly #onActive: (entry: TopicEntry) => void;
   /** Filled for each message and handed to its home, which copies what it keeps. */
@@ -56,6 +58,7 @@ export class Publishing implements Omit<LinkEvents, 'onHead'> {
     authorisation: Authorisation,
     batch: Batch,
     rates: PublishRates,
+    patterns: Patterns,
     clock: Pick<Loop, 'epochMs'>,
     onActive: (entry: TopicEntry) => void,
   ) {
@@ -65,6 +68,7 @@ export class Publishing implements Omit<LinkEvents, 'onHead'> {
     this.#authorisation = authorisation;
     this.#batch = batch;
     this.#rates = rates;
+    this.#patterns = patterns;
     this.#clock = clock;
     this.#onActive = onActive;
   }
@@ -317,6 +321,7 @@ export class Publishing implements Omit<LinkEvents, 'onHead'> {
 
   /** Hot path: per message. Hands the message to its topic's home. False: the home's ring is full. */
   #send(entry: TopicEntry, outgoing: OutgoingMessage, onAck: AckCallback | null): boolean {
+    this.#patterns.meet(entry);
     const isAckLater = onAck !== null && entry.link.acksLater;
     outgoing.request = isAckLater ? this.pendingAcks.add(onAck) : 0;
     outgoing.mayWaitMs = isAckLater ? 0 : entry.mayWaitMs;

@@ -2,6 +2,7 @@
 
 import type { TopicEntry } from '../directory/topic-entry.js';
 import { RingcastError } from '../errors.js';
+import { PATTERNS_MAX } from '../limits.js';
 import type { PublishedResult } from '../protocol/messages.js';
 import { OUTCOME } from '../topic/selection.js';
 
@@ -17,6 +18,12 @@ export function notDurable(): RingcastError {
 /** @param sentSeq what was sent last */
 export function notSent(seq: number, sentSeq: number): RingcastError {
   return new RingcastError('BAD_REQUEST', `the ACK names ${seq}, but what was sent last is ${sentSeq}`);
+}
+
+export function tooManyPatterns(): RingcastError {
+  return new RingcastError('LIMIT_EXCEEDED', `no more than ${PATTERNS_MAX} patterns per connection`, {
+    limit: PATTERNS_MAX,
+  });
 }
 
 export function tooLarge(limit: number): RingcastError {

@@ -14,6 +14,8 @@ import { Authorisation } from './authorisation.js';
 import { Batch } from './batch.js';
 import { HookCalls } from './hook-calls.js';
 import type { Hooks } from './hooks.js';
+import { PatternSubscribing } from './pattern-subscribing.js';
+import { Patterns } from './patterns.js';
 import { PublishRates, type PublishRatesOptions } from './publish-rates.js';
 import { Publishing, type PublishingOptions } from './publishing.js';
 import { Requests, type RequestsOptions } from './requests.js';
@@ -38,6 +40,7 @@ type Handler = (session: Session, frame: ClientFrame) => Promise<void> | undefin
 export class Router {
   readonly batch: Batch;
   readonly hookCalls: HookCalls;
+  readonly patterns: Patterns;
   readonly subscribing: Subscribing;
   readonly publishing: Publishing;
   readonly requests: Requests;
@@ -61,9 +64,29 @@ export class Router {
     const authorisation = new Authorisation(hooks, this.hookCalls, this.batch);
     const { onActive } = events;
     const { batch, hookCalls } = this;
-    this.subscribing = new Subscribing(options, topics, delivery, authorisation, batch, hooks, hookCalls);
+    const { maxSubscriptionsPerConnection } = options;
+    this.patterns = new Patterns(topics, delivery, clock, events.onFault);
+    const { patterns } = this;
+    const withPatterns = new PatternSubscribing(
+      patterns,
+      maxSubscriptionsPerConnection,
+      authorisation,
+      hooks,
+      hookCalls,
+    );
+    this.subscribing = new Subscribing(
+      options,
+      topics,
+      delivery,
+      authorisation,
+      batch,
+      hooks,
+      hookCalls,
+      patterns,
+      withPatterns,
+    );
     const rates = new PublishRates(options);
-    this.publishing = new Publishing(options, topics, delivery, authorisation, batch, rates, clock, onActive);
+    this.publishing = new Publishing(options, topics, delivery, authorisation, batch, rates, patterns, clock, onActive);
     this.requests = new Requests(options, authorisation, batch, clock, events.onFault);
     this.#handlers = {
       [OP.CONNECT]: connect,
@@ -89,6 +112,7 @@ export class Router {
   /** Frees what the session held. */
   end(session: Session, code: number, reason: string): void {
     this.#delivery.removeConsumer(session.consumer);
+    this.patterns.forget(session.consumer);
     this.requests.end(session);
     session.grants?.release();
     session.grants = null;

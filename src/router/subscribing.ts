@@ -1,4 +1,4 @@
-/** Subscribing: what SUBSCRIBE, UNSUBSCRIBE and HISTORY do. */
+/** Subscribing: what SUBSCRIBE, UPDATE, UNSUBSCRIBE and HISTORY do. */
 
 import type { Consumer } from '../delivery/consumer.js';
 import type { Delivery } from '../delivery/delivery.js';
@@ -8,15 +8,19 @@ import type { TopicDirectory } from '../directory/topic-directory.js';
 import type { TopicEntry } from '../directory/topic-entry.js';
 import { RingcastError } from '../errors.js';
 import type { ClientFrame, HistoryOptions, ReadOptions, SubscribeOptions } from '../protocol/messages.js';
+import { isPattern } from '../protocol/topic-name.js';
 import { readHistory } from '../topic/history.js';
 import type { Authorisation } from './authorisation.js';
 import type { Batch } from './batch.js';
 import { Durables, type DurablesOptions } from './durables.js';
 import type { HookCalls } from './hook-calls.js';
 import type { Hooks } from './hooks.js';
+import type { PatternSubscribing } from './pattern-subscribing.js';
+import type { Patterns } from './patterns.js';
 import { notDurable, notSent, tooManySubscriptions } from './refusals.js';
 import type { Session } from './session.js';
-import { updateSubscription } from './updating.js';
+import { readingOf } from './subscription-plan.js';
+import { positionOf, readOtherwise, updateSubscription } from './updating.js';
 
 export interface SubscribingOptions extends DurablesOptions {
   readonly maxSubscriptionsPerConnection: number;
@@ -32,6 +36,8 @@ export class Subscribing {
   readonly #batch: Batch;
   readonly #hooks: Hooks;
   readonly #calls: HookCalls;
+  readonly #patterns: Patterns;
+  readonly #withPatterns: PatternSubscribing;
 
   constructor(
     options: SubscribingOptions,
@@ -41,6 +47,8 @@ export class Subscribing {
     batch: Batch,
     hooks: Hooks,
     calls: HookCalls,
+    patterns: Patterns,
+    withPatterns: PatternSubscribing,
   ) {
     this.durables = new Durables(options, topics, delivery);
     this.#options = options;
@@ -50,6 +58,8 @@ export class Subscribing {
     this.#batch = batch;
     this.#hooks = hooks;
     this.#calls = calls;
+    this.#patterns = patterns;
+    this.#withPatterns = withPatterns;
   }
 
   /** SUBSCRIBE. */
@@ -58,6 +68,7 @@ export class Subscribing {
     const topic = frame.topic as string;
     const options = frame.options as SubscribeOptions | null;
     session.clientId = options?.clientId ?? session.clientId;
+    if (isPattern(topic)) return this.#subscribeToPattern(session, topic, options ?? {}, id);
     return this.#authorisation.check(session, 'subscribe', topic, id, () =>
       this.#subscribe(session, topic, options, id),
     );
@@ -66,9 +77,27 @@ export class Subscribing {
   /** A subscription that the connection's URL asks for; it is answered like a SUBSCRIBE, with a nil id. */
   subscribeByUrl(session: Session, topic: string, options: SubscribeOptions | null): Promise<void> | undefined {
     session.clientId = options?.clientId ?? session.clientId;
+    if (isPattern(topic)) return this.#subscribeToPattern(session, topic, options ?? {}, null, true);
     return this.#authorisation.check(session, 'subscribe', topic, null, () =>
       this.#subscribe(session, topic, options, null, true),
     );
+  }
+
+  /** Nobody is asked whether it may: that is asked for each topic. */
+  #subscribeToPattern(
+    session: Session,
+    pattern: string,
+    options: SubscribeOptions,
+    id: ClientFrame['id'],
+    isAnswered = id !== null,
+  ): undefined {
+    const problem = this.#withPatterns.problemOf(session, pattern, options);
+    if (problem !== null) {
+      session.refuse(id, problem);
+      return;
+    }
+    if (isAnswered) session.reply(session.consumer.encoder.ok(id, { topic: pattern }));
+    this.#withPatterns.subscribe(session, pattern, options);
   }
 
   /** Subscribes and answers. The topic's name has been checked, the connection authorised. */
@@ -84,8 +113,9 @@ export class Subscribing {
     const known = this.#topics.find(topic);
     const existing = known === undefined ? undefined : this.#topics.subscriptionOf(consumer, known);
     const { maxSubscriptionsPerConnection } = this.#options;
+    const count = consumer.subscriptionCount + this.#patterns.of(consumer).length;
     // Before the topic is made: a refused subscription must not leave one behind.
-    if (existing === undefined && consumer.subscriptionCount >= maxSubscriptionsPerConnection) {
+    if (existing === undefined && count >= maxSubscriptionsPerConnection) {
       session.refuse(id, tooManySubscriptions(maxSubscriptionsPerConnection));
       return;
     }
@@ -95,17 +125,19 @@ export class Subscribing {
       return;
     }
     const { alias, epoch } = entry.spec;
-    if (existing !== undefined) {
-      const seq = this.#positionOf(consumer, existing);
-      if (isAnswered) session.reply(consumer.encoder.subscribed(id, { topic, alias, epoch, seq }));
-      return;
-    }
     orRefuse(session, id, () => {
+      if (existing !== undefined && !this.#isToBegin(consumer, entry, existing, options ?? {})) {
+        const current = this.#topics.subscriptionOf(consumer, entry) as Stream;
+        const seq = positionOf(this.#delivery, consumer, current);
+        if (isAnswered) session.reply(consumer.encoder.subscribed(id, { topic, alias, epoch, seq }));
+        return;
+      }
       this.durables.begin(entry, consumer.spec, options ?? {}, this.#batch, (start) => {
         const { seq, recovered } = start;
         // The answer first: no event may overtake it.
         if (isAnswered) session.reply(consumer.encoder.subscribed(id, { topic, alias, epoch, seq, recovered }));
-        this.#delivery.subscribe(consumer, start.stream, start.options);
+        if (existing === undefined) this.#delivery.subscribe(consumer, start.stream, start.options);
+        else this.#delivery.parts.replace(consumer, existing, start.stream, start.options);
         this.#calls.tell('onSubscribe', () => this.#hooks.onSubscribe?.({ ...session.info, topic, epoch, seq }));
       });
     });
@@ -113,36 +145,74 @@ export class Subscribing {
     this.#topics.publishedUnheld(entry);
   }
 
-  /** The last message before the next one that a subscription gets; of one that waits for a snapshot, the newest one. */
-  #positionOf(consumer: Consumer, stream: Stream): number {
-    const { successor } = stream.options;
-    return successor === undefined ? this.#delivery.cursorOf(consumer, stream) - 1 : successor.log.headSeq;
+  /**
+   * Whether a subscription that exists begins anew: one that a pattern has brought, as the connection asks for it by itself now,
+   * does so where a beginning is asked for. Else it goes on from where it stands, as it is asked for.
+   */
+  #isToBegin(consumer: Consumer, entry: TopicEntry, existing: Stream, options: SubscribeOptions): boolean {
+    const { parts } = this.#delivery;
+    if (!parts.has(consumer, existing)) return false;
+    const { since, sinceTime, lastN, snapshot, durable } = options;
+    const begins = [since, sinceTime, lastN, durable].some((wish) => wish !== undefined) || snapshot === true;
+    if (begins) return true;
+    parts.set(consumer, existing, false);
+    const sides = { topics: this.#topics, delivery: this.#delivery };
+    readOtherwise(sides, consumer, entry, existing, readingOf(entry, consumer.spec, options));
+    return false;
   }
 
   /** UPDATE. */
-  update(session: Session, frame: ClientFrame): undefined {
+  update(session: Session, frame: ClientFrame): Promise<void> | undefined {
     const { consumer } = session;
-    const entry = this.#addressed(frame);
-    const changes = (frame.options as ReadOptions | null) ?? {};
+    let pending: Promise<void> | undefined;
     orRefuse(session, frame.id, () => {
-      const parts = { topics: this.#topics, delivery: this.#delivery };
-      if (entry === undefined || !updateSubscription(parts, consumer, entry, changes)) throw noSubscription(frame);
+      if (frame.topic !== null && isPattern(frame.topic)) {
+        pending = this.#withPatterns.update(session, frame);
+        return;
+      }
+      const entry = this.#addressed(frame);
+      const changes = (frame.options as ReadOptions | null) ?? {};
+      const sides = { topics: this.#topics, delivery: this.#delivery };
+      if (entry === undefined || !updateSubscription(sides, consumer, entry, changes)) throw noSubscription(frame);
       const { topic, alias } = entry.spec;
       if (frame.id !== null) session.reply(consumer.encoder.ok(frame.id, { topic, alias }));
     });
+    return pending;
   }
 
   /** UNSUBSCRIBE. */
-  unsubscribe(session: Session, frame: ClientFrame): undefined {
+  unsubscribe(session: Session, frame: ClientFrame): Promise<void> | undefined {
+    let pending: Promise<void> | undefined;
+    orRefuse(session, frame.id, () => {
+      if (frame.topic !== null && isPattern(frame.topic)) pending = this.#withPatterns.unsubscribe(session, frame);
+      else this.#unsubscribe(session, frame);
+    });
+    return pending;
+  }
+
+  /**
+   * One topic. A pattern of the connection's has it again when its own subscription ends; and no more when it leaves what the
+   * pattern has brought, or would bring.
+   */
+  #unsubscribe(session: Session, frame: ClientFrame): void {
     const { consumer } = session;
     const entry = this.#addressed(frame);
     const stream = entry === undefined ? undefined : this.#topics.subscriptionOf(consumer, entry);
-    if (entry === undefined || stream === undefined || !this.#delivery.unsubscribe(consumer, stream)) {
-      session.refuse(frame.id, noSubscription(frame));
+    if (entry === undefined) throw noSubscription(frame);
+    const { alias, topic } = entry.spec;
+    const answer = (): void => {
+      if (frame.id !== null) session.reply(consumer.encoder.unsubscribed(frame.id, { alias, topic }));
+    };
+    if (stream !== undefined && !this.#delivery.parts.has(consumer, stream)) {
+      answer();
+      if (!this.#patterns.takeBack(consumer, entry, stream)) this.#delivery.unsubscribe(consumer, stream);
+      this.#topics.publishedUnheld(entry);
       return;
     }
-    const { alias, topic } = entry.spec;
-    if (frame.id !== null) session.reply(consumer.encoder.unsubscribed(frame.id, { alias, topic }));
+    const isLeft = this.#patterns.leaveOut(consumer, entry);
+    if (stream !== undefined) this.#delivery.unsubscribe(consumer, stream);
+    else if (!isLeft) throw noSubscription(frame);
+    answer();
   }
 
   /** ACK. */

@@ -5,9 +5,10 @@ import { policyNumber } from '../delivery/slow-consumer.js';
 import type { LogReading, Stream } from '../delivery/stream.js';
 import { DELAY_OF_STREAM } from '../delivery/subscription-table.js';
 import type { TopicDirectory } from '../directory/topic-directory.js';
-import type { Recovery, TopicEntry } from '../directory/topic-entry.js';
+import type { Recovery, TopicEntry, TopicSettings } from '../directory/topic-entry.js';
 import { RingcastError } from '../errors.js';
 import type { ReadOptions, SubscribeOptions } from '../protocol/messages.js';
+import type { TopicSpec } from '../topic/topic.js';
 import { parsePath } from '../variant/field-scan.js';
 import { compileFilter } from '../variant/filter.js';
 import { isChained, needsBase, type StreamSpec, type ViewWishes, viewSpec } from '../variant/stream-spec.js';
@@ -36,9 +37,8 @@ export interface Moment {
   readonly timeMs: number;
 }
 
-/** @param plain what who asks gets without wishes. Throws RingcastError: BAD_REQUEST, UNRECOVERABLE_POSITION */
-export function planOf(entry: TopicEntry, plain: StreamSpec, options: SubscribeOptions, now: Moment): SubscriptionPlan {
-  const reading = readingOf(entry, plain, options);
+/** @param reading how it is to be read, see `readingOf`. Throws RingcastError: BAD_REQUEST, UNRECOVERABLE_POSITION */
+export function planOf(entry: TopicEntry, reading: Reading, options: SubscribeOptions, now: Moment): SubscriptionPlan {
   const recovery = recoveryOf(entry, options, now);
   const hasPast = recovery !== null || options.delta === true;
   const isSnapshot = options.snapshot === true || (hasPast && needsBase(reading.spec));
@@ -83,8 +83,17 @@ export function beginOf(topics: TopicDirectory, entry: TopicEntry, plan: Subscri
   return { stream: live, options: { cursor, policy, delayMs, askedUntil }, seq: cursor - 1, recovered };
 }
 
-/** How a subscription is read. Throws RingcastError BAD_REQUEST for wishes that contradict each other. */
-export function readingOf(entry: TopicEntry, plain: StreamSpec, options: Wishes): Reading {
+/** What of a topic decides how it is read. */
+export interface Readable {
+  readonly settings: Pick<TopicSettings, 'slowConsumerPolicy' | 'maxRate'>;
+  readonly spec: Pick<TopicSpec, 'keys'>;
+}
+
+/**
+ * How a subscription is read. Throws RingcastError BAD_REQUEST for wishes that contradict each other.
+ * @param plain what who asks gets without wishes
+ */
+export function readingOf(entry: Readable, plain: StreamSpec, options: Wishes): Reading {
   const { settings } = entry;
   const policy = options.policy ?? settings.slowConsumerPolicy;
   const { maxAgeMs = 0 } = options;
@@ -114,7 +123,7 @@ type Wishes = Omit<ReadOptions, 'maxRate'> & { maxRate?: number | undefined } & 
     'filter' | 'track' | 'fields' | 'delta' | 'deltaFullEvery'
   >;
 
-function viewOf(entry: TopicEntry, codec: 'msgpack' | 'json', options: Wishes, isLatest: boolean): ViewWishes {
+function viewOf(entry: Readable, codec: 'msgpack' | 'json', options: Wishes, isLatest: boolean): ViewWishes {
   const { filter, fields, track, delta, deltaFullEvery, maxRate, maxAgeMs = 0 } = options;
   if (track === true && filter === undefined) throw new RingcastError('BAD_REQUEST', 'track goes with a filter');
   if (deltaFullEvery !== undefined && delta !== true)
@@ -143,10 +152,15 @@ function normalFields(fields: readonly string[]): string[] {
 /** Null: no position is asked for. */
 function recoveryOf(entry: TopicEntry, { since, sinceTime, lastN }: SubscribeOptions, now: Moment): Recovery | null {
   if (since === undefined && sinceTime === undefined) return null;
-  if ((since !== undefined && sinceTime !== undefined) || lastN !== undefined)
-    throw new RingcastError('BAD_REQUEST', 'of lastN, since and sinceTime only one can be asked for');
+  checkPositions({ since, sinceTime, lastN } as SubscribeOptions);
   if (since !== undefined) return entry.recoveryFrom(since);
   return entry.recoveryFromTime(now.monotonicMs - (now.timeMs - (sinceTime as number)));
+}
+
+/** Throws RingcastError BAD_REQUEST where a beginning is asked for twice. */
+export function checkPositions({ since, sinceTime, lastN }: SubscribeOptions): void {
+  if ([since, sinceTime, lastN].filter((wish) => wish !== undefined).length > 1)
+    throw new RingcastError('BAD_REQUEST', 'of lastN, since and sinceTime only one can be asked for');
 }
 
 /** What somebody wanted who reads a stream; how else it is read is no part of it. */

@@ -2,11 +2,12 @@
 
 import type { Consumer } from '../delivery/consumer.js';
 import type { Delivery } from '../delivery/delivery.js';
+import type { Stream } from '../delivery/stream.js';
 import type { TopicDirectory } from '../directory/topic-directory.js';
 import type { TopicEntry } from '../directory/topic-entry.js';
 import type { ReadOptions } from '../protocol/messages.js';
 import { needsBase, needsPast } from '../variant/stream-spec.js';
-import { readingOf, wishesOf } from './subscription-plan.js';
+import { type Reading, readingOf, wishesOf } from './subscription-plan.js';
 
 export interface UpdatingParts {
   readonly topics: TopicDirectory;
@@ -23,11 +24,35 @@ export function updateSubscription(
   const current = topics.subscriptionOf(consumer, entry);
   if (current === undefined) return false;
   const live = current.options.successor ?? current;
-  const wishes = { ...wishesOf(live), ...delivery.readingOf(consumer, current), ...changes };
+  const wishes = changed({ ...wishesOf(live), ...delivery.readingOf(consumer, current) }, changes);
+  readOtherwise({ topics, delivery }, consumer, entry, current, readingOf(entry, consumer.spec, wishes));
+  return true;
+}
+
+/** What is wished from here on. */
+export function changed<Wishes extends ReadOptions>(wishes: Wishes, changes: ReadOptions): Wishes {
+  const all = { ...wishes, ...changes };
   // A rate is a mode, and the other way round.
-  if (changes.mode !== undefined && changes.maxRate === undefined) delete wishes.maxRate;
-  if (changes.maxRate !== undefined && changes.mode === undefined) delete wishes.mode;
-  const { spec, reading, policy, delayMs } = readingOf(entry, consumer.spec, wishes);
+  if (changes.mode !== undefined && changes.maxRate === undefined) delete all.maxRate;
+  if (changes.maxRate !== undefined && changes.mode === undefined) delete all.mode;
+  return all;
+}
+
+/** The last message before the next one that a subscription gets; of one that waits for a snapshot, the newest one. */
+export function positionOf(delivery: Delivery, consumer: Consumer, stream: Stream): number {
+  const { successor } = stream.options;
+  return successor === undefined ? delivery.cursorOf(consumer, stream) - 1 : successor.log.headSeq;
+}
+
+/** A subscription goes on from where it stands, read so. Throws RingcastError LIMIT_EXCEEDED */
+export function readOtherwise(
+  { topics, delivery }: UpdatingParts,
+  consumer: Consumer,
+  entry: TopicEntry,
+  current: Stream,
+  { spec, reading, policy, delayMs }: Reading,
+): void {
+  const live = current.options.successor ?? current;
   const isAtSnapshot = current !== live;
   // One that waits for a snapshot has had no more than what is to be in that.
   const newest = current.successorCursor > 0 ? current.successorCursor : entry.log.headSeq + 1;
@@ -35,11 +60,10 @@ export function updateSubscription(
   const to = topics.streamOf(entry, spec, reading, cursor);
   if (to === live) {
     delivery.change(consumer, current, { policy, delayMs });
-    return true;
+    return;
   }
   // What such a stream says next is no use to who has not had what it said before.
   const needsSnapshot = isAtSnapshot || needsBase(spec) || (needsPast(spec) && cursor <= entry.log.headSeq);
   if (needsSnapshot) delivery.transfer(consumer, current, topics.snapshotFor(to, cursor), 1, { policy, delayMs });
   else delivery.transfer(consumer, current, to, cursor, { policy, delayMs });
-  return true;
 }

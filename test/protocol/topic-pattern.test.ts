@@ -1,7 +1,8 @@
 /** Patterns of topic names: what they match, and which of them leaves nothing to another. */
 
 import { describe, expect, it } from 'vitest';
-import { covers, globMatcher } from '#src/protocol/topic-pattern.js';
+import { addressProblem, isPattern, patternProblem, subscriptionProblem } from '#src/protocol/topic-name.js';
+import { covers, globMatcher, normalPattern } from '#src/protocol/topic-pattern.js';
 import { seededRandom } from './support.js';
 
 describe('a pattern', () => {
@@ -34,6 +35,39 @@ describe('a pattern with several stars', () => {
 
   it('refuses at once what a regular expression would ponder for years', () => {
     expect(globMatcher(`${'*a'.repeat(60)}b`)('a'.repeat(255))).toBe(false);
+  });
+});
+
+describe('the grammar of patterns', () => {
+  it.each<[pattern: string, yes: string[], no: string[]]>([
+    ['prices:*', ['prices:', 'prices:AAPL', 'prices:AAPL:bid', 'prices:a/b'], ['prices', 'xprices:A']],
+    ['prices:**', ['prices:', 'prices:AAPL', 'prices:AAPL:bid'], ['prices']],
+    ['*', ['a', 'a:b', 'ä'], []],
+    ['**', ['a', 'a:b:c'], []],
+    ['*:AAPL', [':AAPL', 'prices:AAPL', 'a:b:AAPL'], ['AAPL', 'prices:AAPL2']],
+    ['a:*:c', ['a::c', 'a:b:c', 'a:b:b:c'], ['a:c', 'a:b:c:d']],
+    ['a*a', ['aa', 'aba'], ['a']],
+    ['*b*', ['b', 'abc'], ['ac']],
+    ['a?[b]*', ['a?[b]', 'a?[b]c'], ['ax[b]', 'ab']],
+  ])('%s', (pattern, yes, no) => {
+    expect(isPattern(pattern)).toBe(true);
+    expect(yes.filter((name) => !globMatcher(pattern)(name))).toEqual([]);
+    expect(no.filter(globMatcher(pattern))).toEqual([]);
+    expect([...yes, ...no].map(globMatcher(normalPattern(pattern)))).toEqual([
+      ...yes.map(() => true),
+      ...no.map(() => false),
+    ]);
+  });
+
+  it('are no names of topics; and what no topic can be called is no pattern', () => {
+    for (const pattern of ['*', 'a*', 'a**b']) {
+      expect(addressProblem(pattern)).toMatch(/star/);
+      expect(subscriptionProblem(pattern)).toBeNull();
+    }
+    expect(patternProblem('$*')).toMatch(/reserved/);
+    expect(subscriptionProblem('$stats')).toBeNull();
+    expect(subscriptionProblem('a*\n')).toMatch(/control/);
+    expect(subscriptionProblem(`${'a'.repeat(255)}*`)).toMatch(/256 bytes/);
   });
 });
 

@@ -1,7 +1,7 @@
 // PUBLISH_BATCH: many messages, one answer.
 
 import { describe, expect, it } from 'vitest';
-import type { PlacementRule } from '#src/directory/topic-directory.js';
+import type { PlacementRule } from '#src/directory/placement-rules.js';
 import type { MessageOptions, ServerMessage } from '#src/protocol/messages.js';
 import { decode } from '#src/protocol/msgpack.js';
 import { type RouterClient, RouterLab, type RouterLabOptions } from './router-lab.js';

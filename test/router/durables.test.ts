@@ -277,7 +277,8 @@ describe('a durable subscription within the process', () => {
     const { topics, delivery, router, scheduler: loop } = topic.lab;
     const got: number[] = [];
     const ends: string[] = [];
-    const parts = { topics, delivery, durables: router.subscribing.durables, loop };
+    const { patterns, subscribing } = router;
+    const parts = { topics, delivery, patterns, durables: subscribing.durables, loop };
     const subscribe = (options: LocalSubscribeOptions, acks = false): LocalSubscription => {
       const onEnd = (code: string): void => void ends.push(code);
       const subscription = subscribeLocally(

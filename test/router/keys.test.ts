@@ -1,7 +1,7 @@
 // Keyed topics, deduplication, versions, compare-and-publish: what a topic takes, and what its publisher is told.
 
 import { describe, expect, it } from 'vitest';
-import type { PlacementRule } from '#src/directory/topic-directory.js';
+import type { PlacementRule } from '#src/directory/placement-rules.js';
 import type { PublishOptions, ServerMessage } from '#src/protocol/messages.js';
 import { publishLocally, RouterLab } from './router-lab.js';
 

@@ -1,7 +1,7 @@
 // One topic, its feed and its readers, of either codec, on the router's lab.
 
 import { SEND_BLOCKED, SEND_OK } from '#src/delivery/sink.js';
-import type { PlacementRule } from '#src/directory/topic-directory.js';
+import type { PlacementRule } from '#src/directory/placement-rules.js';
 import type { PublishOptions, ServerMessage, SubscribeOptions } from '#src/protocol/messages.js';
 import { decode } from '#src/protocol/msgpack.js';
 import { type RouterClient, RouterLab, type RouterLabOptions } from './router-lab.js';

@@ -1,7 +1,7 @@
 // Everything that the engine wires but the server and real threads, in one thread: the accept thread's parts, lanes with the
 // real rings between them, clients with fake sockets. Nothing moves until an action moves it.
 
-import type { PlacementRule } from '#src/directory/topic-directory.js';
+import type { PlacementRule } from '#src/directory/placement-rules.js';
 import type { TopicEntry, TopicSettings } from '#src/directory/topic-entry.js';
 import { Core, type CoreOptions } from '#src/engine/core.js';
 import { RingcastError } from '#src/errors.js';

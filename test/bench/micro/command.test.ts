@@ -51,6 +51,7 @@ describe('smoke', () => {
         'publishing',
         'delivery',
         'subscriptions',
+        'patterns',
         'reference',
       ];
       expect([...new Set(all.map(({ group }) => group))]).toEqual(groups);

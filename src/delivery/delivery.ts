@@ -119,7 +119,7 @@ export class Delivery {
     this.#cohorts = new Cohorts(this.table, this.#streams, this.#consumers.bySlot, cohortEvents, loop);
     this.#rows = new Rows(this.table, this.#streams, this.#cohorts, this.#ready, (stream) => {
       if (!stream.isRemoved) events.onStreamUnused(stream);
-      else if (stream.subscriberCount === 0) this.#freeStream(stream);
+      else if (stream.isIdle) this.#freeStream(stream);
     });
     this.parts = new Parts(this.table, this.#streams, this.#rows);
     this.#blockFlusher = new BlockFlusher(
@@ -190,7 +190,7 @@ export class Delivery {
   removeStream(stream: Stream, onSubscriber: (consumer: Consumer) => void): void {
     stream.end();
     this.#rows.wakeEnded(stream);
-    if (stream.subscriberCount === 0) this.#freeStream(stream);
+    if (stream.isIdle) this.#freeStream(stream);
     else this.#removals.addStream(stream, onSubscriber);
     if (this.#removals.hasWork) this.#scheduleTurn();
   }

@@ -368,7 +368,7 @@ export class Flusher {
     if (until <= stream.log.headSeq) return;
     unlinkPending(table, consumer, row);
     linkIdle(table, stream, row);
-    if (stream.options.successor !== undefined)
+    if (stream.options.successor !== undefined && !stream.isRemoved)
       this.#verdicts.onPhaseOver(consumer, row, stream.options.successor, stream.successorCursor);
     else if (table.joins(row)) this.#mayJoin(consumer, row);
   }

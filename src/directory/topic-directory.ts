@@ -171,8 +171,9 @@ export class TopicDirectory {
     const streams = entry.streams.filter((stream) => !stream.isIdle);
     // First, because a subscriber that is told may ask for the topic again at once, and gets a new one.
     this.#forget(entry);
+    // Before any of them ends: whoever waits for a snapshot is expected by another stream, which must not end as unused.
+    for (const stream of streams) this.#entryOfStream.delete(stream);
     for (const stream of [...this.#snapshots.forget(entry), ...streams]) {
-      this.#entryOfStream.delete(stream);
       this.#delivery.removeStream(stream, ({ sink, encoder }) => {
         sink.reply(encoder.revoked(entry.spec, 'TOPIC_NOT_FOUND', reason));
       });

@@ -2,6 +2,7 @@
 
 import { describe, expect, it } from 'vitest';
 import type { SubscribeOptions } from '#src/protocol/messages.js';
+import { Random, testSeed } from '../ring/random.js';
 import { CODECS, HOMES, ReadingLab } from './reading-lab.js';
 
 for (const home of HOMES) {
@@ -219,6 +220,44 @@ for (const home of HOMES) {
         topic.publishKeys('bb');
         expect(reader.take()).toEqual(['b=7', 'b=8']);
         expect(topic.lab.delivery.load.subscriptions).toBe(1);
+      });
+
+      it('may be deleted while it is read', () => {
+        const random = new Random(testSeed('deletions'));
+        const topic = new ReadingLab(home, { keyed: true });
+        const { lab } = topic;
+        for (let round = 0; round < 60; round++) {
+          topic.publishKeys('abc');
+          const wishes = [
+            { snapshot: true },
+            { snapshot: true, fields: ['n'] },
+            { delta: true },
+            {},
+            { mode: 'latest' },
+          ] as const;
+          const readers = Array.from({ length: 6 }, () => {
+            const reader = topic.reader(codec, wishes[random.below(wishes.length)]);
+            if (random.below(3) === 0) reader.block(lab);
+            if (random.below(3) === 0) lab.settle();
+            if (random.below(3) === 0) reader.update({ mode: random.below(2) === 0 ? 'latest' : 'every' });
+            return reader;
+          });
+          if (random.below(2) === 0) lab.handOver.move(lab.topics.find('t')!, random.below(2) - 1);
+          if (random.below(2) === 0) lab.settle();
+          expect(lab.topics.delete('t')).toBe(true);
+          for (const reader of readers) reader.drain(lab);
+          lab.settle();
+          lab.advance(20);
+          for (const reader of readers) {
+            const heard: { type?: unknown }[] = codec === 'json' ? reader.client.takeJson() : reader.client.take();
+            expect(heard.filter(({ type }) => type === 'unsubscribed')).toHaveLength(1);
+            reader.client.close();
+          }
+          while (!lab.topics.sweep());
+        }
+        expect(lab.faults).toEqual([]);
+        lab.settle();
+        expect(lab.delivery.load).toMatchObject({ consumers: 1, subscriptions: 0, streams: 0, waiting: 0, blocked: 0 });
       });
 
       it('goes on through moves and deaths', () => {

@@ -40,6 +40,9 @@ import {
   type TopicEvent,
 } from './subscriptions.js';
 
+export type { BookFields, BookPreset } from '../book/book-fields.js';
+export { BookMirror } from '../book/book-mirror.js';
+export type { Level } from '../book/order-book.js';
 export { type ErrorCode, RingcastError } from '../errors.js';
 export { encodeJson } from '../protocol/json-to-msgpack.js';
 export type { GapReason, SlowConsumerPolicy, Welcome } from '../protocol/messages.js';
@@ -114,7 +117,8 @@ export interface TopicBeginning {
 export interface NoticeEvent {
   /**
    * `drain`: the server is about to stop; `details` says when to reconnect. `missed`: topics of a pattern do not come, and
-   * `details` says why, with the first of them.
+   * `details` says why, with the first of them. `stale`: something is missing of an order book, whose `topic` they say; nothing more
+   * comes of it before its feed has brought the next snapshot.
    */
   readonly kind: string;
   readonly details: unknown;
@@ -385,10 +389,13 @@ export class Client {
         if (topic !== undefined) this.#events.emit('unsubscribed', { topic, code, reason });
         break;
       }
-      case 'notice':
-        if (message.kind === 'topic') this.#introduce(message.details);
-        else this.#events.emit('notice', { kind: message.kind, details: message.details });
+      case 'notice': {
+        const { kind, details } = message;
+        if (kind === 'stale') this.#subscriptions.stale((details as { readonly alias?: unknown } | null)?.alias);
+        if (kind === 'topic') this.#introduce(details);
+        else this.#events.emit('notice', { kind, details });
         break;
+      }
       case 'welcome':
         this.#server = { connectionId: message.connectionId, heartbeatMs: message.heartbeatMs, limits: message.limits };
     }

@@ -3,6 +3,8 @@
  * alias that the server gave a topic leads from an event to them.
  */
 
+import type { BookFields, BookPreset } from '../book/book-fields.js';
+import { BookMirror } from '../book/book-mirror.js';
 import { RingcastError } from '../errors.js';
 import { type PresentExtras, presentExtras } from '../protocol/event.js';
 import type { EventMessage, SnapshotEntry, SubscribedResult, SubscribeOptions } from '../protocol/messages.js';
@@ -37,7 +39,15 @@ export type EventHandler = (event: TopicEvent, subscription: Subscription) => vo
 export interface ClientSubscribeOptions extends SubscribeOptions, CallOptions {
   /** Hand over payloads as they came, as MessagePack bytes. */
   encoded?: boolean;
+  /**
+   * The topic is an order book: keep it as the subscription's `book`. Says how the feed's own messages are to be read, which come
+   * where neither `depth` nor another view is asked for; `true`: they are as this server writes books.
+   */
+  book?: BookPreset | BookFields | true;
 }
+
+/** What makes a subscription on the wire: what the server is asked for, and what is made of it here. */
+type StreamWishes = SubscribeOptions & Pick<ClientSubscribeOptions, 'book'>;
 
 /** One handler's subscription. Others of the same client to the same topic share alias, epoch and options. */
 export interface Subscription {
@@ -56,6 +66,11 @@ export interface Subscription {
    * the client's 'error' listeners. False: it is not on its way, as the subscription or the connection has ended.
    */
   ack(seq: number): boolean;
+  /**
+   * With `book`, `depth`, `tick` or `checksum`: the book as it is now, up to date before a handler is called, which all share. Null with a
+   * pattern.
+   */
+  readonly book: BookMirror | null;
   /** Ends it: the handler gets nothing more. The last one of a topic unsubscribes; resolves when that is confirmed. */
   close(): Promise<void>;
 }
@@ -88,6 +103,8 @@ interface Source {
   seq: number;
   /** Of a stream of deltas. */
   readonly values: Values | null;
+  /** Of a book. */
+  readonly mirror: BookMirror | null;
 }
 
 /** A subscription on the wire. */
@@ -101,6 +118,8 @@ interface ClientStream {
   /** The server has answered. */
   isBegun: boolean;
   readonly isDelta: boolean;
+  /** How to read the feed's messages of a book; null: it is none, or none that is to be kept. */
+  readonly feed: BookPreset | BookFields | null;
   /** Of a topic the one; of a pattern those that have been introduced. */
   readonly sources: Set<Source>;
   /** Settles with the answer to SUBSCRIBE. */
@@ -142,6 +161,7 @@ export class ClientSubscriptions {
     const source = this.#byAlias.get(event.alias);
     if (source === undefined) return; // closed here while the event was under way
     source.seq = event.seq;
+    source.mirror?.apply(decode(event.payloadBytes));
     if (source.values !== null) {
       deliverValue(source, source.values, event);
       return;
@@ -160,6 +180,8 @@ export class ClientSubscriptions {
     const source = this.#byAlias.get(alias);
     if (source !== undefined) source.seq = seq;
     source?.values?.take(entries, isFirst);
+    // A book is one entry; where there is none, there is none in the only part either.
+    source?.mirror?.begin(entries[0]?.[3]);
     return source?.topic;
   }
 
@@ -168,6 +190,11 @@ export class ClientSubscriptions {
     const source = this.#byAlias.get(alias);
     if (source !== undefined) source.seq = toSeq;
     return source?.topic;
+  }
+
+  /** The topic's book is stale. */
+  stale(alias: unknown): void {
+    if (typeof alias === 'number') this.#byAlias.get(alias)?.mirror?.invalidate();
   }
 
   /** The server ended it: topic deleted, access revoked. Returns the topic's name. */
@@ -192,7 +219,8 @@ export class ClientSubscriptions {
     if (before !== undefined) this.#drop(before);
     // What a delta says is about what came before, by whichever subscription.
     const values = stream.isDelta ? (before?.values ?? new Values()) : null;
-    const source: Source = { stream, ...position, values };
+    const mirror = stream.feed === null ? null : (before?.mirror ?? new BookMirror(stream.feed));
+    const source: Source = { stream, ...position, values, mirror };
     stream.sources.add(source);
     this.#byAlias.set(source.alias, source);
   }
@@ -203,7 +231,7 @@ export class ClientSubscriptions {
   }
 
   /** The topic's stream if it is as asked for; a new one if there is none. */
-  #streamFor(topic: string, options: SubscribeOptions): ClientStream {
+  #streamFor(topic: string, options: StreamWishes): ClientStream {
     const set = Object.entries(options).filter(([, value]) => value !== undefined);
     const optionsText = JSON.stringify(set.sort());
     const known = this.#byTopic.get(topic);
@@ -213,10 +241,10 @@ export class ClientSubscriptions {
     throw new RingcastError('CONFLICT', problem, { topic });
   }
 
-  #open(topic: string, options: SubscribeOptions, optionsText: string): ClientStream {
+  #open(topic: string, { book, ...options }: StreamWishes, optionsText: string): ClientStream {
     const request = new AbortController();
     const subscribed = this.#connection.request(
-      { type: 'subscribe', topic, ...(optionsText === '[]' ? {} : { options }) },
+      { type: 'subscribe', topic, ...(Object.keys(options).length === 0 ? {} : { options }) },
       (result) => {
         const { recovered } = result as unknown as SubscribedResult;
         if (!isPattern(topic)) {
@@ -230,7 +258,7 @@ export class ClientSubscriptions {
       { signal: request.signal, timeoutMs: 0 }, // each subscribe() that waits has limits of its own
     );
     const begun = { targets: [], isBegun: false, isDelta: options.delta === true, sources: new Set<Source>() };
-    const stream: ClientStream = { topic, optionsText, ...begun, subscribed, request };
+    const stream: ClientStream = { topic, optionsText, ...begun, feed: feedOf(book, options), subscribed, request };
     this.#byTopic.set(topic, stream);
     subscribed.catch(() => this.#forget(stream)); // each subscribe() that waits for it reports the error
     return stream;
@@ -240,7 +268,7 @@ export class ClientSubscriptions {
   #begin(stream: ClientStream, target: Target, recovered?: boolean): Subscription {
     const { topic, sources } = stream;
     const [only] = isPattern(topic) ? [] : sources;
-    const { alias = -1, epoch = '', seq = 0 } = only ?? {};
+    const { alias = -1, epoch = '', seq = 0, mirror: book = null } = only ?? {};
     let end: Promise<void> | undefined;
     const close = (): Promise<void> => {
       end ??= this.#remove(stream, target);
@@ -251,7 +279,7 @@ export class ClientSubscriptions {
       return this.#connection.send(() => ({ type: 'ack', topic: alias, seq: acked }));
     };
     const begun = recovered === undefined ? {} : { recovered };
-    target.subscription = { topic, alias, epoch, seq, ...begun, ack, close };
+    target.subscription = { topic, alias, epoch, seq, ...begun, book, ack, close };
     return target.subscription;
   }
 
@@ -275,6 +303,12 @@ export class ClientSubscriptions {
     if (this.#byTopic.get(stream.topic) === stream) this.#byTopic.delete(stream.topic);
     for (const source of stream.sources) this.#drop(source);
   }
+}
+
+function feedOf(book: StreamWishes['book'], { depth, tick, checksum }: SubscribeOptions): ClientStream['feed'] {
+  const isView = depth !== undefined || tick !== undefined || checksum === true;
+  if (book === undefined && !isView) return null;
+  return book === undefined || book === true ? 'ringcast' : book;
 }
 
 /** Of a delta the whole value that it makes. */

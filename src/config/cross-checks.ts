@@ -88,6 +88,25 @@ const rulesAreReachable: CrossCheck = {
   },
 };
 
+/** A book is one value, made of all messages: it has no keys, and nothing of it expires by itself. */
+const booksAreBooks: CrossCheck = {
+  reads: ['topics'],
+  check({ topics: { rules } }) {
+    return rules.flatMap((rule, index): readonly Contradiction[] => {
+      const at = (name: string) => `topics.rules[${index}].${name}`;
+      if (rule.type !== 'book') {
+        const alone = (['book', 'maxLevels', 'verifyChecksum'] as const).find((name) => rule[name] !== undefined);
+        return alone === undefined ? NONE : [{ at: at(alone), message: 'goes with type: "book"' }];
+      }
+      const names = ['keyed', 'key', 'missingKey', 'maxKeys', 'keysFull', 'keyTtlMs', 'merge', 'ttlMs'] as const;
+      const wrong = names.find((name) => rule[name] !== undefined && rule[name] !== false);
+      return wrong === undefined
+        ? NONE
+        : [{ at: at(wrong), message: 'has no meaning for an order book (type: "book")' }];
+    });
+  },
+};
+
 /** What some topics shall keep, and of which home the log has to keep it. */
 interface HistoryWish {
   readonly home: 'cold' | 'hot';
@@ -165,5 +184,6 @@ export const CROSS_CHECKS: readonly CrossCheck[] = [
   onePassphrase,
   rulesNameExistingLanes,
   rulesAreReachable,
+  booksAreBooks,
   historyFitsLogs,
 ];

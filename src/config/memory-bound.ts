@@ -7,6 +7,7 @@
  * Their use is to show which limit to lower: the largest term tells. They are not multiplied: that all connections that
  * are allowed subscribe to all that they may, and none reads, says nothing about a machine.
  */
+import { bookObjectsBytes, bookStateBytes, MAX_LEVELS_DEFAULT } from '../book/book-memory.js';
 import {
   EVENT_RING_MIN_BYTES,
   HELD_BACK_TOTAL_MAX_BYTES,
@@ -64,7 +65,9 @@ export const MEMORY_BOUND_MEANING =
   'Bounds that nobody reaches: every limit exhausted at once. Rings and hot logs are virtual until touched, cold logs ' +
   'and buffers grow on demand. The largest term shows which limit to lower.';
 
-type Limits = Pick<
+type SizedRule = Pick<SchemaOutput['topics']['rules'][number], 'type' | 'maxLevels'>;
+
+type Limits = { readonly topics: { readonly rules: readonly SizedRule[] } } & Pick<
   SchemaOutput,
   | 'lanes'
   | 'laneHeapBytes'
@@ -159,6 +162,13 @@ export function memoryBound(limits: Limits): MemoryBound {
       bytes: limits.coldLogsMaxBytes,
     },
     {
+      owner: 'order books',
+      formula:
+        'maxTopics × the largest of the rules for books: the log that a book is kept in, a power of two that grows with ' +
+        'maxLevels, and its objects; none without such a rule',
+      bytes: limits.maxTopics * bookBytes(limits.topics.rules),
+    },
+    {
       owner: 'slices',
       formula:
         `(2 × min(maxHotTopics, maxTopics) + coldLogsMaxBytes / ${size(VIEW_OF_LOG_MAX_BYTES)}) × ${size(SLICE_MAX_BYTES)}; ` +
@@ -203,6 +213,14 @@ export function memoryBound(limits: Limits): MemoryBound {
     },
   ];
   return { rows, totalBytes: sumOf(rows), connectionRows, connectionBytes: sumOf(connectionRows) };
+}
+
+/** Of one topic, whichever rule it is by. */
+function bookBytes(rules: readonly SizedRule[]): number {
+  const each = rules.map(({ type, maxLevels = MAX_LEVELS_DEFAULT }) =>
+    type === 'book' ? bookStateBytes(maxLevels) + bookObjectsBytes(maxLevels) : 0,
+  );
+  return Math.max(0, ...each);
 }
 
 function sumOf(rows: readonly MemoryRow[]): number {

@@ -11,6 +11,7 @@ import { RETAIN_MS_DEFAULT } from '../limits.js';
 import { OPTIONS, SLOW_CONSUMER_POLICIES, TOPIC_MAX_BYTES, TTL_MAX_MS, UNACKED_MAX } from '../protocol/messages.js';
 import { patternProblem, topicNameProblem } from '../protocol/topic-name.js';
 import { problemOfPath } from '../variant/field-scan.js';
+import { bookRuleKeys } from './book-rule-schema.js';
 import {
   autoOrDuration,
   choice,
@@ -118,6 +119,7 @@ const ruleKeys = {
   keysFull: z.enum(['refuse', 'evict']),
   keyTtlMs: duration(0, 31_536_000_000).schema,
   merge: z.boolean(),
+  ...bookRuleKeys,
   dedupWindow: z.strictObject({
     messages: count('messages', 1, 1_000_000).schema.default(DEDUP_MESSAGES_DEFAULT),
     ms: duration(1, 86_400_000).schema.default(DEDUP_MS_DEFAULT),

@@ -26,8 +26,10 @@ const NONE: Verdict = { kind: 'none' };
  * Whether a subscription meets its policy: what it is to get next is gone, or it lags further than the limits allow.
  * What it asked for, messages up to `askedUntil`, is no lag: that begins with the first message that came since.
  */
-function isLate({ log, floorSeq, isLatest }: Stream, cursor: number, askedUntil: number): boolean {
-  if (isLatest) return cursor < log.tailSeq;
+function isLate(stream: Stream, cursor: number, askedUntil: number): boolean {
+  const { log, floorSeq } = stream;
+  if (stream.isNewestBook) return cursor < floorSeq;
+  if (stream.isLatest) return cursor < log.tailSeq;
   return cursor < log.tailSeq || Math.max(cursor, askedUntil + 1) < floorSeq;
 }
 

@@ -4,13 +4,16 @@ import type { FrameLog } from '../log/frame-log.js';
 import { PlainLog } from '../log/plain-log.js';
 import type { ReadMode, StreamRef } from '../protocol/messages.js';
 import type { Clock } from '../time/loop.js';
-import { isChained, needsPast, type StreamSpec } from '../variant/stream-spec.js';
+import { isBook, isChained, needsPast, type StreamSpec } from '../variant/stream-spec.js';
 import { DeliveryCounters } from './delivery-counters.js';
 import { SliceCache } from './slice-cache.js';
 import { NONE } from './subscription-table.js';
 
 /** Delay that means "as `AutoDelay` says". */
 export const DELAY_AUTO = -1;
+
+/** Who reads the newest of a book gets one difference when more messages of it than that are to come. */
+const BOOK_BEHIND_MAX = 32;
 
 /** Which messages of a log its readers get. */
 export interface LogReading {
@@ -67,6 +70,8 @@ export class Stream {
   isThinned: boolean;
   /** Who has missed something goes on with a snapshot: what follows is no use without what was before. */
   readonly catchesUp: boolean;
+  /** Differences of a book, which only the book itself can make fewer of. */
+  readonly isNewestBook: boolean;
   marks: FrameLog | null;
   /** With a successor: the cursor with which subscribers begin there. */
   successorCursor = 0;
@@ -101,6 +106,7 @@ export class Stream {
     this.maxAgeMs = maxAgeMs;
     this.isThinned = this.isLatest || this.maxAgeMs > 0;
     if (options.hasTtl === true) this.letExpire();
+    this.isNewestBook = this.isLatest && isBook(options.spec);
     this.catchesUp = needsPast(options.spec) || (this.isLatest && this.marks !== null);
     this.floorSeq = options.log.tailSeq;
   }
@@ -151,10 +157,11 @@ export class Stream {
 
   /** Moves the floor up to what the log retains and the limits allow. Amortised constant per message. */
   updateFloor(nowMs: number): void {
-    const { log } = this;
-    const { maxLagMessages, maxLagMs } = this.options;
+    const { log, isNewestBook } = this;
+    const { maxLagMs } = this.options;
+    const maxLagMessages = isNewestBook ? BOOK_BEHIND_MAX : this.options.maxLagMessages;
     this.floorSeq = Math.max(this.floorSeq, log.tailSeq);
-    if (this.isLatest || (maxLagMessages === 0 && maxLagMs === 0)) return;
+    if ((this.isLatest && !isNewestBook) || (maxLagMessages === 0 && maxLagMs === 0)) return;
     let index = log.indexOf(this.floorSeq);
     if (maxLagMessages > 0) index = Math.max(index, log.head - maxLagMessages + 1);
     if (maxLagMs > 0) {

@@ -4,12 +4,14 @@ import type { Home } from '../home/placement.js';
 import { globMatcher } from '../protocol/topic-pattern.js';
 import type { DedupWindow } from '../topic/deduplication.js';
 import type { Retention } from '../topic/topic.js';
+import { type BookRule, bookSpecOf } from './book-rule.js';
 import { type KeyRule, keySpecOf } from './key-rule.js';
 import type { TopicSettings } from './topic-entry.js';
 
 export interface PlacementRule
-  extends Partial<Omit<TopicSettings, 'keys' | 'dedup' | 'retention' | 'publishRate'>>,
-    KeyRule {
+  extends Partial<Omit<TopicSettings, 'keys' | 'book' | 'dedup' | 'retention' | 'publishRate'>>,
+    KeyRule,
+    BookRule {
   readonly match: string;
   readonly home: Home;
   readonly retainMs?: number | undefined;
@@ -33,11 +35,12 @@ export function readyRules(
   defaults: TopicSettings,
   retention: Retention,
 ): readonly ReadyRule[] {
-  return rules.map(({ match, home, dedupWindow: dedup, ...rule }) => {
+  return rules.map(({ match, home, dedupWindow: dedup, book, ...rule }) => {
     const { maxPublishRate = 0, maxPublishBurst = 0 } = rule;
     const rare = {
       retention: retentionOf(rule, retention),
       keys: keySpecOf(rule),
+      book: bookSpecOf({ ...rule, book }),
       dedup,
       publishRate: maxPublishRate === 0 ? undefined : { maxPublishRate, maxPublishBurst },
     };

@@ -10,6 +10,7 @@ import type { FrameLog } from '../log/frame-log.js';
 import { FRAMES_MIN } from '../log/layout.js';
 import { PlainLog } from '../log/plain-log.js';
 import type { Clock } from '../time/loop.js';
+import { isWholeBook, sinceSpec } from '../variant/stream-spec.js';
 import type { TopicEntry } from './topic-entry.js';
 
 /** So long a snapshot serves others: less than anybody minds, longer than a crowd takes to ask (ms). */
@@ -20,6 +21,8 @@ interface Round {
   /** Where its subscribers go on. */
   readonly live: Stream;
   readonly stream: Stream;
+  /** It says only what has changed since this message; 0: all. */
+  readonly since: number;
   /** Infinity: it is being made. */
   filledMs: number;
 }
@@ -42,16 +45,19 @@ export class Snapshots {
   /**
    * A stream that brings a snapshot to its subscribers, from cursor 1 on, who then go on with `live`.
    * @param had the cursor of who asks: what it has had is in it
+   * @param continues it has had all before that, and may be told only what has changed since
    */
-  streamFor(entry: TopicEntry, live: Stream, had: number): Stream {
+  streamFor(entry: TopicEntry, live: Stream, had: number, continues = false): Stream {
+    const since = continues && isWholeBook(live.options.spec) ? had : 0;
     const newest = this.#newest.get(live);
-    if (newest !== undefined && this.#serves(newest, had)) return newest.stream;
-    const { alias, topic, spec } = live.options;
+    if (newest?.since === since && this.#serves(newest, had)) return newest.stream;
+    const { alias, topic } = live.options;
+    const spec = since === 0 ? live.options.spec : sinceSpec(live.options.spec, since);
     const stream = this.#delivery.addStream({
       ...{ alias, topic, spec, isHot: live.isHot, log: ENDED_LOG, successor: live },
       ...{ maxDelayMs: 0, maxLagMessages: 0, maxLagMs: 0 },
     });
-    const round: Round = { entry, live, stream, filledMs: Number.POSITIVE_INFINITY };
+    const round: Round = { entry, live, stream, since, filledMs: Number.POSITIVE_INFINITY };
     this.#rounds.set(stream, round);
     const rounds = this.#ofTopic.get(entry) ?? new Set();
     this.#ofTopic.set(entry, rounds.add(round));
@@ -96,7 +102,9 @@ export class Snapshots {
 
   #serves({ stream, live, filledMs }: Round, had: number): boolean {
     if (filledMs === Number.POSITIVE_INFINITY) return true;
-    return filledMs + SHARED_MS > this.#clock.nowMs() && stream.successorCursor >= Math.max(had, live.log.tailSeq);
+    // Who goes on too far behind would be told to catch up again.
+    const least = Math.max(had, live.log.tailSeq, live.isNewestBook ? live.floorSeq : 0);
+    return filledMs + SHARED_MS > this.#clock.nowMs() && stream.successorCursor >= least;
   }
 
   #ask(round: Round): void {

@@ -12,7 +12,7 @@ import { STATS_TOPIC, topicNameProblem } from '../protocol/topic-name.js';
 import type { Clock } from '../time/loop.js';
 import { historyCursor } from '../topic/history.js';
 import type { Retention, TopicSpec } from '../topic/topic.js';
-import { CANONICAL, marksOf, needsPast, type StreamSpec } from '../variant/stream-spec.js';
+import { CANONICAL, isBook, isPlainBook, marksOf, needsPast, type StreamSpec } from '../variant/stream-spec.js';
 import { definedOnly, type PlacementRule, type ReadyRule, readyRules } from './placement-rules.js';
 import { Snapshots } from './snapshots.js';
 import { NO_ROW, TopicEntry, type TopicOpening, type TopicSettings } from './topic-entry.js';
@@ -194,7 +194,8 @@ export class TopicDirectory {
     if (existing !== undefined) return existing;
     const { spec, settings } = entry;
     const { maxStreamsPerTopic } = this.#options;
-    const isPlain = streamSpec.kind !== 'view' && reading.maxAgeMs === 0;
+    const isPlain =
+      ((streamSpec.kind !== 'view' && !isBook(streamSpec)) || isPlainBook(streamSpec)) && reading.maxAgeMs === 0;
     if (!isPlain && entry.streams.length >= maxStreamsPerTopic) {
       const message = `no more than ${maxStreamsPerTopic} different streams of a topic (maxStreamsPerTopic)`;
       throw new RingcastError('LIMIT_EXCEEDED', message, { limit: maxStreamsPerTopic });
@@ -213,7 +214,7 @@ export class TopicDirectory {
       counters: entry.counters,
       reading,
       hasTtl: this.#withTtl.has(entry),
-      marks: entry.spec.keys === undefined ? null : marksOf(streamSpec, log, entry.log),
+      marks: entry.spec.keys === undefined && !isBook(streamSpec) ? null : marksOf(streamSpec, log, entry.log),
     });
     entry.streams = [...entry.streams, stream];
     this.#entryOfStream.set(stream, entry);
@@ -237,10 +238,10 @@ export class TopicDirectory {
 
   /**
    * The stream that brings a snapshot to its subscribers, from cursor 1 on, who then go on with `live`.
-   * @param had the cursor of who asks
+   * @param had the cursor of who asks. @param continues who asks has had all of the stream before it
    */
-  snapshotFor(live: Stream, had: number): Stream {
-    return this.#snapshots.streamFor(this.#entryOfStream.get(live) as TopicEntry, live, had);
+  snapshotFor(live: Stream, had: number, continues = false): Stream {
+    return this.#snapshots.streamFor(this.#entryOfStream.get(live) as TopicEntry, live, had, continues);
   }
 
   /** What a consumer subscribes to of a topic; undefined: nothing. */
@@ -318,12 +319,11 @@ export class TopicDirectory {
   }
 
   #open(name: string, start: TopicStart, settings: TopicSettings, where: TopicPlace): TopicEntry {
-    const { historyMessages, historyBytes, retention, keys, dedup } = settings;
+    const { historyMessages, historyBytes, retention, keys, book, dedup } = settings;
     const { epoch, firstSeq } = start;
     const plain: TopicSpec = { alias: this.#nextAlias(), topic: name, epoch, historyMessages, historyBytes };
-    const isPlain = retention === undefined && keys === undefined && dedup === undefined && firstSeq === 1;
-    const rare = { retention, keys, dedup, firstSeq: firstSeq === 1 ? undefined : firstSeq };
-    const spec: TopicSpec = isPlain ? plain : { ...plain, ...definedOnly(rare) };
+    const rare = definedOnly({ retention, keys, book, dedup, firstSeq: firstSeq === 1 ? undefined : firstSeq });
+    const spec: TopicSpec = Object.keys(rare).length === 0 ? plain : { ...plain, ...rare };
     const entry = new TopicEntry(spec, settings, { ...where, link: this.#homes.at(where.lane), firstSeq });
     this.#byAlias.set(spec.alias, entry);
     return entry;

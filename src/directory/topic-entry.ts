@@ -8,6 +8,7 @@ import { COLD, type Home } from '../home/placement.js';
 import type { Position, SlowConsumerPolicy } from '../protocol/messages.js';
 import type { DedupWindow } from '../topic/deduplication.js';
 import { cursorSince, historyCursor } from '../topic/history.js';
+import type { BookSpec } from '../topic/kept-book.js';
 import type { KeySpec } from '../topic/key-table.js';
 import type { Retention, TopicSpec } from '../topic/topic.js';
 import { STATE } from '../variant/stream-spec.js';
@@ -31,6 +32,7 @@ export interface TopicSettings {
   readonly publishRate?: PublishRate | undefined;
   readonly keys?: KeySpec | undefined;
   readonly dedup?: DedupWindow | undefined;
+  readonly book?: BookSpec | undefined;
   /** How often its subscribers may get a key, whatever they wish; undefined, 0: as often as they wish. */
   readonly maxRate?: number | undefined;
   readonly slowConsumerPolicy: SlowConsumerPolicy;
@@ -93,7 +95,7 @@ export class TopicEntry {
     this.home = home;
     this.holders = isDeclared ? 1 : 0;
     this.log = link.openTopic(spec, firstSeq);
-    if (spec.keys !== undefined) link.openStream(spec.alias, STATE, firstSeq);
+    if (spec.keys !== undefined || spec.book !== undefined) link.openStream(spec.alias, STATE, firstSeq);
   }
 
   /**

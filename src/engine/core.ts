@@ -61,7 +61,7 @@ export class Core {
       beforeTurn: () => callOut(() => this.#takeIn(world), onFault),
       onFault,
       onStreamUnused: (stream) => this.topics.streamUnused(stream),
-      snapshotFor: (stream, had) => this.topics.snapshotFor(stream, had),
+      snapshotFor: (stream, had) => this.topics.snapshotFor(stream, had, true),
     });
     this.coldLink = new DirectLink(options.cold, loop, (alias) => this.topics.headMovedOf(alias));
     const links: LinkEvents = {

@@ -7,7 +7,7 @@ import { LogSlabs } from '../log/log-slabs.js';
 import { PlainLog } from '../log/plain-log.js';
 import { EVENT_HEAD_MAX_BYTES, EVENT_TAIL_MAX_BYTES } from '../protocol/event.js';
 import type { Clock, Scheduler } from '../time/loop.js';
-import { stateLogSizes } from '../topic/key-table.js';
+import { stateSizesOf } from '../topic/state-sizes.js';
 import { type Retention, Topic, type TopicSpec } from '../topic/topic.js';
 import { intervalOf, STATE, type StreamSpec } from '../variant/stream-spec.js';
 import type { VariantCounters } from '../variant/variant.js';
@@ -232,9 +232,9 @@ export class DirectLink implements HomeLink {
   }
 
   #limitsOf(topic: TopicSpec, { kind }: StreamSpec): PlainLogLimits {
-    if (kind !== STATE.kind || topic.keys === undefined) return this.#limits(topic);
+    const sizes = kind === STATE.kind ? stateSizesOf(topic) : undefined;
+    if (sizes === undefined) return this.#limits(topic);
     // It gives no room to others, as it must not lose a frame; nor does it take of theirs.
-    const sizes = stateLogSizes(topic.keys);
     return { ...sizes, retainMs: Number.POSITIVE_INFINITY, historyMessages: 0, historyBytes: 0, slabs: this.#slabs };
   }
 

@@ -17,8 +17,8 @@ import { Doorbell } from '../ring/doorbell.js';
 import { RECORD_HEAD_BYTES } from '../ring/layout.js';
 import { RING_FULL, RingReader, RingWriter } from '../ring/ring.js';
 import type { Scheduler } from '../time/loop.js';
-import { stateLogSizes } from '../topic/key-table.js';
 import { ANY_SEQ } from '../topic/message.js';
+import { stateSizesOf } from '../topic/state-sizes.js';
 import type { TopicSpec } from '../topic/topic.js';
 import { STATE, type StreamSpec } from '../variant/stream-spec.js';
 import { FairShare } from './fair-share.js';
@@ -425,8 +425,8 @@ export class LaneLink implements HomeLink {
 }
 
 /** Undefined: the usual ones. */
-function sizesOf({ keys }: TopicSpec, { kind }: StreamSpec): LogSizes | undefined {
-  return kind === STATE.kind && keys !== undefined ? stateLogSizes(keys) : undefined;
+function sizesOf(topic: TopicSpec, { kind }: StreamSpec): LogSizes | undefined {
+  return kind === STATE.kind ? stateSizesOf(topic) : undefined;
 }
 
 function parcelsOf({ topic, streams }: LinkedTopic): LiveParcel[] {

@@ -53,6 +53,8 @@ export interface LocalSubscribeOptions extends Omit<SubscribeOptions, 'onGap' | 
   readonly onSnapshot?: LocalHandlers['onSnapshot'];
   /** Messages were lost to this subscriber; called in their place, before the next event. */
   readonly onGap?: LocalHandlers['onGap'];
+  /** Of an order book: something is missing, and nothing more comes before its feed has brought the next snapshot. */
+  readonly onStale?: LocalHandlers['onStale'];
   /** With a pattern: a topic begins, ahead of its first event. */
   readonly onTopic?: LocalHandlers['onTopic'];
   /** With a pattern: a topic has ended (TOPIC_NOT_FOUND), or cannot be had (LIMIT_EXCEEDED …). */

@@ -73,6 +73,8 @@ export interface LocalHandlers {
   onEvent(event: LocalEvent): unknown;
   onGap?: ((gap: LocalGap) => unknown) | undefined;
   onSnapshot?: ((part: LocalSnapshot) => unknown) | undefined;
+  /** Of an order book: something is missing, and nothing more comes before its feed has brought the next snapshot. */
+  onStale?: ((topic: string) => unknown) | undefined;
   /** With a pattern: a topic begins, ahead of its first event. */
   onTopic?: ((topic: LocalTopic) => unknown) | undefined;
   /** With a pattern: a topic has ended, or (LIMIT_EXCEEDED …) cannot be had, and maybe others for the same reason. */
@@ -196,6 +198,8 @@ export class LocalSubscriber implements Sink {
       this.#byAlias?.set(alias, this.#source(topic));
       const begun = { topic, epoch, seq, ...(recovered === undefined ? {} : { recovered }) };
       this.#call(() => this.#handlers.onTopic?.(begun));
+    } else if (kind === 'stale' && (this.#byAlias === null || this.#byAlias.has(alias))) {
+      this.#call(() => this.#handlers.onStale?.(topic));
     } else if (kind === 'missed') this.#call(() => this.#handlers.onTopicEnd?.({ topic, code, reason: message }));
   }
 

@@ -48,7 +48,7 @@ export function subscribeLocally(
   const { topics, delivery, durables, loop } = parts;
   const entry = topics.obtain(topic);
   if (entry instanceof RingcastError) throw entry;
-  const { onGap, onSnapshot, onEnd } = options;
+  const { onGap, onSnapshot, onStale, onEnd } = options;
   const nowMs = loop.nowMs();
   const now = { monotonicMs: nowMs, timeMs: loop.epochMs(nowMs) };
   let consumer: Consumer;
@@ -57,7 +57,7 @@ export function subscribeLocally(
     delivery.removeConsumer(consumer);
     return onEnd?.(code, reason);
   };
-  const handlers = { onEvent, onGap, onSnapshot, onEnd: ended };
+  const handlers = { onEvent, onGap, onSnapshot, onStale, onEnd: ended };
   const subscriber = new LocalSubscriber(topic, handlers, onFault, wishes.delta === true);
   const close = (): void => {
     subscriber.close();
@@ -90,7 +90,15 @@ function subscribeToPattern(
   { delivery, patterns }: SubscribingParts,
   pattern: string,
   wishes: SubscribeOptions,
-  { onEvent, onGap, onSnapshot, onTopic, onTopicEnd, onEnd }: Omit<LocalSubscribeOptions, 'onEnd'> & LocalHandlers,
+  {
+    onEvent,
+    onGap,
+    onSnapshot,
+    onStale,
+    onTopic,
+    onTopicEnd,
+    onEnd,
+  }: Omit<LocalSubscribeOptions, 'onEnd'> & LocalHandlers,
   onFault: (fault: unknown) => void,
 ): LocalSubscription {
   checkPatternOptions(wishes, CANONICAL);
@@ -102,7 +110,7 @@ function subscribeToPattern(
     end();
     return onEnd?.(code, reason);
   };
-  const handlers = { onEvent, onGap, onSnapshot, onTopic, onTopicEnd, onEnd: ended };
+  const handlers = { onEvent, onGap, onSnapshot, onStale, onTopic, onTopicEnd, onEnd: ended };
   const subscriber = new LocalSubscriber(pattern, handlers, onFault, wishes.delta === true);
   const consumer = delivery.addConsumer(subscriber, msgpackEncoder);
   const reader: PatternReader = {
@@ -135,15 +143,15 @@ function subscribeToPattern(
   return { topic: pattern, epoch: '', seq: 0, update, ack, close };
 }
 
-const HANDLERS = ['onGap', 'onSnapshot', 'onTopic', 'onTopicEnd', 'onEnd'];
+const HANDLERS = ['onGap', 'onSnapshot', 'onStale', 'onTopic', 'onTopicEnd', 'onEnd'];
 
 /** The wishes. Throws RingcastError BAD_REQUEST for what is none. */
 function readWishes(options: LocalSubscribeOptions, onEvent: LocalHandlers['onEvent']): SubscribeOptions {
   const { clientId: _, onGap: ifGone, ...specs } = OPTIONS.SUBSCRIBE;
   // The handler of gaps has the option's name here.
   const read = readOptions('subscribe', options, { ...specs, ifGone }, HANDLERS);
-  const { onGap, onSnapshot, onTopic, onTopicEnd, onEnd } = options;
-  for (const [name, handler] of Object.entries({ onGap, onSnapshot, onTopic, onTopicEnd, onEnd, onEvent })) {
+  const { onGap, onSnapshot, onStale, onTopic, onTopicEnd, onEnd } = options;
+  for (const [name, handler] of Object.entries({ onGap, onSnapshot, onStale, onTopic, onTopicEnd, onEnd, onEvent })) {
     if (typeof handler === 'function' || (handler === undefined && name !== 'onEvent')) continue;
     throw new RingcastError('BAD_REQUEST', `${name} must be a function`);
   }

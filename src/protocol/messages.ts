@@ -80,6 +80,7 @@ export const METHOD_MAX_BYTES = 255;
 export const TRACE_ID_MAX_BYTES = 128;
 export const FILTER_MAX_BYTES = 4096;
 export const FIELDS_MAX = 64;
+export const DEPTH_MAX = 1000;
 export const CLIENT_ID_MAX_BYTES = 128;
 export const DURABLE_MAX_BYTES = 128;
 export const UNACKED_MAX = 100_000;
@@ -172,6 +173,12 @@ export interface SubscribeOptions extends ReadOptions {
   durable?: string;
   /** With `durable`: so many messages are sent before one is acknowledged. */
   maxUnacked?: number;
+  /** Of an order book: so many of its best levels on each side. */
+  depth?: number;
+  /** Of an order book: prices rounded to multiples of this, bids down, asks up, quantities added up. */
+  tick?: number;
+  /** Of an order book: a CRC32 over its ten best levels with each message. */
+  checksum?: boolean;
   /** A name for the logs. */
   clientId?: string;
 }
@@ -271,6 +278,9 @@ export const OPTIONS = {
     fields: { json: 'fields', kind: 'strings', maxCount: FIELDS_MAX, maxBytes: KEY_MAX_BYTES },
     delta: { json: 'delta', kind: 'boolean' },
     deltaFullEvery: { json: 'delta_full_every', kind: 'integer', min: 1, max: 1_000_000 },
+    depth: { json: 'depth', kind: 'integer', min: 1, max: DEPTH_MAX },
+    tick: { json: 'tick', kind: 'number', min: 1e-12, max: 1e12 },
+    checksum: { json: 'checksum', kind: 'boolean' },
     ...READ_OPTIONS,
     durable: { json: 'durable', kind: 'string', maxBytes: DURABLE_MAX_BYTES },
     maxUnacked: { json: 'max_unacked', kind: 'integer', min: 1, max: UNACKED_MAX },

@@ -1,10 +1,12 @@
 /** Pattern subscribing: what SUBSCRIBE, UPDATE and UNSUBSCRIBE do with a pattern of topics. */
 
+import { BOOK_PRESETS } from '../book/book-fields.js';
 import { RingcastError } from '../errors.js';
 import { PATTERNS_MAX } from '../limits.js';
 import type { ClientFrame, ReadOptions, SubscribeOptions } from '../protocol/messages.js';
 import type { StreamSpec } from '../variant/stream-spec.js';
 import type { Authorisation } from './authorisation.js';
+import { asksForBook } from './book-wishes.js';
 import type { HookCalls } from './hook-calls.js';
 import type { Hooks } from './hooks.js';
 import type { PatternReader } from './pattern-subscription.js';
@@ -16,6 +18,10 @@ import { changed } from './updating.js';
 
 /** Any topic, as far as no rule says otherwise. */
 const ANY_TOPIC: Readable = { settings: { slowConsumerPolicy: 'drop_oldest' }, spec: {} };
+const ANY_BOOK: Readable = {
+  ...ANY_TOPIC,
+  spec: { book: { fields: BOOK_PRESETS.ringcast, maxLevels: 1, verifies: false } },
+};
 
 /** Throws RingcastError BAD_REQUEST for what cannot be asked for with a pattern, whatever the topics. */
 export function checkPatternOptions(options: SubscribeOptions, plain: StreamSpec): void {
@@ -26,7 +32,7 @@ export function checkPatternOptions(options: SubscribeOptions, plain: StreamSpec
   if (options.durable !== undefined || options.maxUnacked !== undefined)
     throw new RingcastError('BAD_REQUEST', 'durable names a position in one topic: it does not go with a pattern');
   checkPositions(options);
-  readingOf(ANY_TOPIC, plain, options);
+  readingOf(asksForBook(options) ? ANY_BOOK : ANY_TOPIC, plain, options);
 }
 
 /** Writer and reader: the accept thread. */

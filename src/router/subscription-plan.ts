@@ -11,7 +11,8 @@ import type { ReadOptions, SubscribeOptions } from '../protocol/messages.js';
 import type { TopicSpec } from '../topic/topic.js';
 import { parsePath } from '../variant/field-scan.js';
 import { compileFilter } from '../variant/filter.js';
-import { isChained, needsBase, type StreamSpec, type ViewWishes, viewSpec } from '../variant/stream-spec.js';
+import { isBook, isChained, needsBase, type StreamSpec, type ViewWishes, viewSpec } from '../variant/stream-spec.js';
+import { bookOptionsOf, bookStreamOf, refuseBookOptions } from './book-wishes.js';
 import { unrecoverable } from './refusals.js';
 
 export interface SubscriptionPlan {
@@ -41,13 +42,14 @@ export interface Moment {
 export function planOf(entry: TopicEntry, reading: Reading, options: SubscribeOptions, now: Moment): SubscriptionPlan {
   const recovery = recoveryOf(entry, options, now);
   const hasPast = recovery !== null || options.delta === true;
-  const isSnapshot = options.snapshot === true || (hasPast && needsBase(reading.spec));
+  const isABook = isBook(reading.spec);
+  const isSnapshot = options.snapshot === true || isABook || (hasPast && needsBase(reading.spec));
   if (recovery === null) {
     const cursor = entry.cursorFor(options.lastN ?? 0);
     return { ...reading, cursor, isSnapshot, recovered: undefined };
   }
   const { cursor, isRecovered } = recovery;
-  const onGap = options.onGap ?? (entry.spec.keys === undefined ? 'history' : 'snapshot');
+  const onGap = options.onGap ?? (entry.spec.keys === undefined && !isABook ? 'history' : 'snapshot');
   if (!isRecovered && onGap === 'error') throw unrecoverable(entry);
   return {
     ...reading,
@@ -72,7 +74,7 @@ export function beginOf(topics: TopicDirectory, entry: TopicEntry, plan: Subscri
   const live = topics.streamOf(entry, spec, reading, Math.max(cursor, log.tailSeq));
   const askedUntil = log.headSeq;
   if (isSnapshot) {
-    const stream = topics.snapshotFor(live, plan.recovered === undefined ? 0 : cursor);
+    const stream = topics.snapshotFor(live, plan.recovered === undefined ? 0 : cursor, plan.recovered);
     const options = { cursor: 1, policy, delayMs, askedUntil };
     // One that is there already is valid behind an earlier message.
     const seq = Math.min(askedUntil, stream.successorCursor > 0 ? stream.successorCursor - 1 : askedUntil);
@@ -86,7 +88,7 @@ export function beginOf(topics: TopicDirectory, entry: TopicEntry, plan: Subscri
 /** What of a topic decides how it is read. */
 export interface Readable {
   readonly settings: Pick<TopicSettings, 'slowConsumerPolicy' | 'maxRate'>;
-  readonly spec: Pick<TopicSpec, 'keys'>;
+  readonly spec: Pick<TopicSpec, 'keys' | 'book'>;
 }
 
 /**
@@ -104,12 +106,18 @@ export function readingOf(entry: Readable, plain: StreamSpec, options: Wishes): 
     options.mode === 'latest' || maxRate !== undefined || (options.mode === undefined && policy === 'conflate');
   if (options.delta === true && isLatest)
     throw new RingcastError('BAD_REQUEST', 'a delta follows the one before: it goes with the mode every');
-  const view = viewOf(entry, plain.codec, { ...options, maxRate }, isLatest);
-  const spec = Object.keys(view).length === 1 ? plain : viewSpec(view);
+  const spec = specOf(entry, plain, { ...options, maxRate }, isLatest);
   if (maxAgeMs > 0 && isChained(spec))
     throw new RingcastError('BAD_REQUEST', 'maxAgeMs leaves messages out, on which deltas, fields and track build');
   const delayMs = options.maxDelayMs ?? DELAY_OF_STREAM;
   return { spec, reading: { mode: isLatest ? 'latest' : 'every', maxAgeMs }, policy: policyNumber(policy), delayMs };
+}
+
+function specOf(entry: Readable, plain: StreamSpec, options: Wishes, isLatest: boolean): StreamSpec {
+  if (entry.spec.book !== undefined) return bookStreamOf(plain.codec, options);
+  refuseBookOptions(options);
+  const view = viewOf(entry, plain.codec, options, isLatest);
+  return Object.keys(view).length === 1 ? plain : viewSpec(view);
 }
 
 /** What is wished, as far as the topic's rule lets it be. */
@@ -120,7 +128,7 @@ function lowest(wished: number | undefined, allowed: number | undefined): number
 /** What makes a stream, and how it is read. */
 type Wishes = Omit<ReadOptions, 'maxRate'> & { maxRate?: number | undefined } & Pick<
     SubscribeOptions,
-    'filter' | 'track' | 'fields' | 'delta' | 'deltaFullEvery'
+    'filter' | 'track' | 'fields' | 'delta' | 'deltaFullEvery' | 'depth' | 'tick' | 'checksum'
   >;
 
 function viewOf(entry: Readable, codec: 'msgpack' | 'json', options: Wishes, isLatest: boolean): ViewWishes {
@@ -165,6 +173,7 @@ export function checkPositions({ since, sinceTime, lastN }: SubscribeOptions): v
 
 /** What somebody wanted who reads a stream; how else it is read is no part of it. */
 export function wishesOf({ options: { spec } }: Stream): Wishes {
+  if (isBook(spec)) return bookOptionsOf(spec);
   if (spec.kind !== 'view') return {};
   const { filter, track, fields, delta, deltaFullEvery, intervalMs } = spec.options as ViewWishes;
   const given = { filter, track, fields, delta, deltaFullEvery };

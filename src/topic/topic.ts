@@ -11,10 +11,12 @@ import type { FrameLog } from '../log/frame-log.js';
 import { GAP_MARK, withTtl } from '../log/layout.js';
 import { EventHead, EventView } from '../protocol/event.js';
 import { SnapshotParts } from '../protocol/snapshot.js';
-import { CANONICAL, intervalOf, isMerged, STATE, type StreamSpec } from '../variant/stream-spec.js';
+import { CANONICAL, intervalOf, isBook, isMerged, STATE, type StreamSpec, sinceOf } from '../variant/stream-spec.js';
 import type { Variant, VariantCounters } from '../variant/variant.js';
 import { variantOf } from '../variant/variants.js';
+import { BookStreams } from './book-streams.js';
 import type { DedupWindow } from './deduplication.js';
+import { type BookSpec, KeptBook } from './kept-book.js';
 import { type KeySpec, KeyTable } from './key-table.js';
 import { mergedEvent } from './merged-event.js';
 import { ANY_SEQ, type TopicMessage } from './message.js';
@@ -45,6 +47,8 @@ export interface TopicSpec {
   readonly retention?: Retention;
   /** It keeps the newest message of each key. */
   readonly keys?: KeySpec;
+  /** Its messages are those of an order book. Then it keeps nothing by key. */
+  readonly book?: BookSpec;
   /** It takes no message twice. */
   readonly dedup?: DedupWindow;
 }
@@ -79,9 +83,20 @@ interface MoreOfTopic<Log extends FrameLog> {
   state: DerivedLog<Log> | null;
   /** Streams that are made at intervals. */
   timed: TimedStreams<Log> | null;
+  /** The book, once the state log is there; and its streams. */
+  book: KeptBook | null;
+  bookStreams: BookStreams<Log> | null;
 }
 
-const NOTHING_MORE: MoreOfTopic<never> = { selection: null, derived: NO_STREAMS, keys: null, state: null, timed: null };
+const NOTHING_MORE: MoreOfTopic<never> = {
+  ...{ selection: null, derived: NO_STREAMS, keys: null, state: null, timed: null, book: null, bookStreams: null },
+};
+
+/** Frames that are valid at message `seq`. */
+interface TopicSnapshotParts {
+  readonly seq: number;
+  readonly parts: readonly Uint8Array[];
+}
 
 /** For whom nobody keeps figures; what is made for a snapshot has been counted when it came. */
 const NOT_COUNTED: VariantCounters = { undecodable: 0 };
@@ -106,7 +121,7 @@ export class Topic<Log extends FrameLog = FrameLog> {
   get derived(): readonly DerivedLog<Log>[] {
     const more = this.#more;
     if (more === null) return NO_STREAMS;
-    const streams = [...more.derived, ...(more.timed?.streams ?? NO_STREAMS)];
+    const streams = [...more.derived, ...(more.timed?.streams ?? NO_STREAMS), ...(more.bookStreams?.streams ?? [])];
     return more.state === null ? streams : [more.state, ...streams];
   }
 
@@ -146,12 +161,14 @@ export class Topic<Log extends FrameLog = FrameLog> {
 
   /** Makes those streams whose time has come. Returns whether there are any. */
   tick(nowMs: number): boolean {
-    return this.#more?.timed?.tick(nowMs, this.#keys) ?? false;
+    const more = this.#more;
+    return more?.bookStreams?.tick(nowMs) ?? more?.timed?.tick(nowMs, this.#keys) ?? false;
   }
 
   /** When that is to be done next, on the monotonic clock (ms); Infinity: not before the next message. */
   get nextTickMs(): number {
-    return this.#more?.timed?.nextMs ?? Number.POSITIVE_INFINITY;
+    const more = this.#more;
+    return more?.bookStreams?.nextMs ?? more?.timed?.nextMs ?? Number.POSITIVE_INFINITY;
   }
 
   /** Whether the message would be taken: TAKEN, or an OUTCOME. */
@@ -216,8 +233,10 @@ export class Topic<Log extends FrameLog = FrameLog> {
   }
 
   /** The newest message of each key, as this stream's subscribers get it; where there are no keys, the last message. */
-  snapshot(spec: StreamSpec, nowMs: number): { readonly seq: number; readonly parts: readonly Uint8Array[] } {
+  snapshot(spec: StreamSpec, nowMs: number): TopicSnapshotParts {
     const { log } = this;
+    const books = this.#more?.bookStreams ?? null;
+    if (books !== null) return this.#bookSnapshot(books, spec, nowMs);
     // Who begins with it goes on with what the stream says next, which is told only where it is something else.
     this.#more?.timed?.makeNow(spec.key, this.#keys, nowMs);
     const seq = log.headSeq;
@@ -233,16 +252,33 @@ export class Topic<Log extends FrameLog = FrameLog> {
     return { seq, parts: writer.finish() };
   }
 
+  #bookSnapshot(books: BookStreams<Log>, spec: StreamSpec, nowMs: number): TopicSnapshotParts {
+    books.makeNow(spec.key, nowMs);
+    const seq = this.log.headSeq;
+    const since = sinceOf(spec);
+    const frames: Uint8Array[] = [];
+    if (since !== undefined && books.addDifference(spec, since, (frame) => frames.push(frame)))
+      return { seq, parts: frames };
+    const writer = new SnapshotParts(spec.codec, this.spec, seq, SLICE_MAX_BYTES);
+    books.addTo(writer, spec);
+    return { seq, parts: writer.finish() };
+  }
+
   /**
    * Begins a derived stream, or goes on with one: `log` is given what the canonical log retains and it lacks, then follows.
    * @param onFrame called before each of these frames
    */
   openStream(spec: StreamSpec, log: Log, counters = NOT_COUNTED, onFrame: () => void = () => {}): void {
     if (spec.kind === STATE.kind) {
-      this.#openState(log);
+      this.#openState(log, counters);
       return;
     }
     const more = this.#withMore;
+    if (isBook(spec)) {
+      if (more.bookStreams === null) throw new Error(`${this.spec.topic} is no book`);
+      more.bookStreams.add(spec, log);
+      return;
+    }
     const canonical = this.log;
     const stream = { spec, log, variant: variantOf(spec, counters), isMerged: isMerged(spec) };
     this.#prime(stream);
@@ -276,8 +312,12 @@ export class Topic<Log extends FrameLog = FrameLog> {
     return entry?.seq === this.log.seqAt(index) ? keys.frameOf(entry) : frame;
   }
 
-  #openState(log: Log): void {
-    const { keys: spec } = this.spec;
+  #openState(log: Log, counters: VariantCounters): void {
+    const { keys: spec, book } = this.spec;
+    if (book !== undefined) {
+      this.#openBook(book, log, counters);
+      return;
+    }
     if (spec === undefined) throw new Error(`${this.spec.topic} keeps nothing by key`);
     const keys = new KeyTable(log, spec);
     const more = this.#withMore;
@@ -293,14 +333,32 @@ export class Topic<Log extends FrameLog = FrameLog> {
     }
   }
 
+  #openBook(spec: BookSpec, log: Log, counters: VariantCounters): void {
+    const canonical = this.log;
+    const more = this.#withMore;
+    const book = new KeptBook(this.spec, spec, log, counters);
+    more.book = book;
+    more.bookStreams = new BookStreams(this.spec, canonical, book);
+    more.state = { spec: STATE, log };
+    // A predecessor may have died between a frame and its place in the state log.
+    for (let index = canonical.indexOf(log.headSeq + 1); index <= canonical.head; index++)
+      book.take(this.#frameAt(index), canonical.timeAt(index));
+  }
+
   closeStream(key: string): void {
     const more = this.#withMore;
+    more.bookStreams?.remove(key);
     more.timed?.remove(key);
     more.derived = more.derived.filter(({ spec }) => spec.key !== key);
   }
 
   /** The newest message, in all other streams. @param key of one that is kept by it; null: it is not */
   #derive(more: MoreOfTopic<Log>, key: string | null, nowMs: number): void {
+    const { book, bookStreams } = more;
+    if (book !== null && bookStreams !== null) {
+      const frame = this.#frameAt(this.log.head);
+      bookStreams.taken(book.take(frame, nowMs), frame, nowMs);
+    }
     if (more.derived.length > 0) this.#deriveNewest(more, key);
     more.timed?.tick(nowMs, more.keys);
   }

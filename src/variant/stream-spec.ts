@@ -3,7 +3,7 @@
 export interface StreamSpec {
   /** Kind and options as normalised text: streams of one topic with the same key are one stream. */
   readonly key: string;
-  /** `canonical`, `state`, or whose variant it is (see variants.ts). */
+  /** `canonical`, `state`, `book`, or whose variant it is (see variants.ts). */
   readonly kind: string;
   readonly codec: 'msgpack' | 'json';
   /** What its variant takes; null: nothing. */
@@ -45,9 +45,56 @@ export function viewSpec(options: ViewWishes): StreamSpec {
   return { key: `view ${codec} ${text}`, kind: 'view', codec, options: normalised };
 }
 
+/** What subscribers want of a topic that is a book; normalised likewise. */
+export interface BookWishes {
+  readonly codec: 'msgpack' | 'json';
+  /** Levels of each side. */
+  readonly depth?: number;
+  /** What prices are multiples of: a decimal. */
+  readonly tick?: string;
+  /** CRC32 over the ten best levels with each message. */
+  readonly checksum?: true;
+  /** All that has changed, so often (ms). */
+  readonly intervalMs?: number;
+}
+
+const BOOK = 'book';
+
+/** The stream of a book. */
+export function bookSpec({ codec, depth, tick, checksum, intervalMs }: BookWishes): StreamSpec {
+  const text = JSON.stringify({ depth, tick, checksum, intervalMs });
+  const normalised = { codec, ...(JSON.parse(text) as Partial<BookWishes>) };
+  return { key: `book ${codec} ${text}`, kind: BOOK, codec, options: normalised };
+}
+
+export function isBook({ kind }: StreamSpec): boolean {
+  return kind === BOOK;
+}
+
+/** Whether its messages are those of the feed. */
+export function isPlainBook(spec: StreamSpec): boolean {
+  return isBook(spec) && Object.keys(spec.options as BookWishes).length === 1;
+}
+
+/** Whether it says all levels, so that what has changed of them since any message can be told in one. */
+export function isWholeBook(spec: StreamSpec): boolean {
+  const { depth, tick } = spec.options as BookWishes;
+  return isBook(spec) && depth === undefined && tick === undefined;
+}
+
+/** Of a snapshot that only says what has changed since message `since`, where that can be told. */
+export function sinceSpec(spec: StreamSpec, since: number): StreamSpec {
+  return { ...spec, options: { ...(spec.options as BookWishes), since } };
+}
+
+/** Undefined: all is asked for. */
+export function sinceOf({ kind, options }: StreamSpec): number | undefined {
+  return kind === BOOK ? (options as { readonly since?: number }).since : undefined;
+}
+
 /** Of a stream that is made at intervals; 0: with each message. */
 export function intervalOf({ kind, options }: StreamSpec): number {
-  return kind === 'view' ? ((options as ViewWishes).intervalMs ?? 0) : 0;
+  return kind === 'view' || kind === BOOK ? ((options as ViewWishes | BookWishes).intervalMs ?? 0) : 0;
 }
 
 /** Whether it is made of a key's whole value where the topic merges. */
@@ -57,6 +104,7 @@ export function isMerged({ kind, options }: StreamSpec): boolean {
 
 /** Whether what it says is understood by who has got all of it only: it tells changes. */
 export function isChained({ kind, options }: StreamSpec): boolean {
+  if (kind === BOOK) return true;
   if (kind !== 'view') return false;
   const { delta, fields, track } = options as ViewWishes;
   return [delta, fields, track].some((wish) => wish !== undefined);
@@ -65,6 +113,7 @@ export function isChained({ kind, options }: StreamSpec): boolean {
 /** Whether its frames depend on those before: it cannot begin in the past, and who has missed something needs a snapshot. */
 export function needsPast(spec: StreamSpec): boolean {
   const { kind, options } = spec;
+  if (kind === BOOK) return true;
   if (kind !== 'view') return false;
   const { isMerged: hasValues, intervalMs } = options as ViewWishes;
   return isChained(spec) || hasValues === true || intervalMs !== undefined;
@@ -75,6 +124,7 @@ export function needsPast(spec: StreamSpec): boolean {
  * and fields at a rate, as a value that has come back to what it was is not told.
  */
 export function needsBase({ kind, options }: StreamSpec): boolean {
+  if (kind === BOOK) return true;
   if (kind !== 'view') return false;
   const { delta, fields, intervalMs } = options as ViewWishes;
   return delta === true || (fields !== undefined && intervalMs !== undefined);
@@ -82,5 +132,5 @@ export function needsBase({ kind, options }: StreamSpec): boolean {
 
 /** Where it is marked which of a stream's messages are not the newest of their key: views leave messages out. */
 export function marksOf<Log>({ kind }: StreamSpec, own: Log, canonical: Log): Log {
-  return kind === 'view' ? own : canonical;
+  return kind === 'view' || kind === BOOK ? own : canonical;
 }

@@ -102,6 +102,19 @@ describe('memoryBound', () => {
     }
   });
 
+  it('has order books where a rule makes some, as many as there may be topics', () => {
+    expect(bytesOf('order books')).toBe(0);
+    const rules = parseConfig({
+      topics: [
+        { match: 'a', type: 'book' },
+        { match: 'b', type: 'book', maxLevels: 10_000 },
+      ],
+    });
+    const bytes = bytesOf('order books', { topics: rules.topics });
+    // 640 bytes a level in the log, a power of two; 1,680 for objects, and 1,040,000 whatever the levels.
+    expect(bytes).toBe(base.maxTopics * (8 * MIB + 10_000 * 1680 + 1_040_000));
+  });
+
   it('has no hot logs and no rings without lanes: all topics are cold', () => {
     expect(bytesOf('hot logs', { lanes: 0 })).toBe(0);
     expect(bytesOf('lane request rings', { lanes: 0 })).toBe(0);

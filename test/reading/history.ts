@@ -223,7 +223,7 @@ export class History {
 }
 
 /** The clock of the lanes' threads, which end when it says so: within a batch, too. */
-class DyingClock {
+export class DyingClock {
   scheduler: FakeScheduler | null = null;
   isDeadly = true;
   readonly #random: Random;

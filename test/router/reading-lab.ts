@@ -30,8 +30,8 @@ export class ReadingLab {
   }
   #n = 0;
 
-  reader(codec: 'msgpack' | 'json', options: SubscribeOptions = {}): TopicReader {
-    return new TopicReader(this.lab, codec, options);
+  reader(codec: 'msgpack' | 'json', options: SubscribeOptions = {}, topic = 't'): TopicReader {
+    return new TopicReader(this.lab, codec, options, topic);
   }
 }
 
@@ -51,11 +51,11 @@ export class TopicReader {
   readonly client: RouterClient;
   readonly #isJson: boolean;
 
-  constructor(lab: RouterLab, codec: 'msgpack' | 'json', options: SubscribeOptions) {
+  constructor(lab: RouterLab, codec: 'msgpack' | 'json', options: SubscribeOptions, topic: string) {
     this.#isJson = codec === 'json';
     this.client = this.#isJson ? lab.jsonClient() : lab.client();
-    if (this.#isJson) this.client.sendJson({ type: 'subscribe', topic: 't', ...jsonOptions(options) });
-    else this.client.send({ type: 'subscribe', topic: 't', options });
+    if (this.#isJson) this.client.sendJson({ type: 'subscribe', topic, ...jsonOptions(options) });
+    else this.client.send({ type: 'subscribe', topic, options });
   }
 
   update(options: object): void {
@@ -96,7 +96,8 @@ export class TopicReader {
         if (frame.first) snapshot = [];
         snapshot.push(...frame.entries.map(([key, , , payload]) => `${key}=${text(payload)}`));
         if (frame.last) short.push(`[${snapshot.join(' ')}]@${frame.seq}`);
-      } else if (frame.type === 'gap') short.push(`${frame.reason} ${frame.fromSeq}-${frame.toSeq}`);
+      } else if (frame.type === 'notice') short.push(frame.kind);
+      else if (frame.type === 'gap') short.push(`${frame.reason} ${frame.fromSeq}-${frame.toSeq}`);
       else if (frame.type === 'error' || frame.type === 'unsubscribed') short.push(frame.code);
     }
     return short;
@@ -120,6 +121,8 @@ function fromJson(message: Record<string, unknown>): ServerMessage {
       ]);
       return { type, seq, first, last, entries } as never;
     }
+    case 'info':
+      return { type: 'notice', kind: message.msg } as never;
     case 'gap':
       return { type, fromSeq, toSeq, reason } as never;
     case 'error':

@@ -34,7 +34,7 @@ const BREAKS: [rule: string, what: string, files: Files, parts: string[]][] = [
     'import-between-folders',
     'a topic that knows delivery',
     { 'src/topic/topic.ts': importing('../delivery/sink.js') },
-    ['topic may import errors, limits, protocol, log, variant, not delivery'],
+    ['topic may import errors, limits, book, protocol, log, variant, not delivery'],
   ],
   [
     'import-between-folders',

@@ -30,5 +30,6 @@ export { encodeJson } from './protocol/json-to-msgpack.js';
 export { decode, encode } from './protocol/msgpack.js';
 export { decodeJson } from './protocol/msgpack-to-json.js';
 export { ExtensionValue } from './protocol/msgpack-types.js';
+export type { SubscriptionCounts } from './protocol/received.js';
 export type { AuthorizeRequest, ConnectionInfo, ConnectRequest } from './router/hooks.js';
 export type { RequestHandler, RequestInfo } from './router/requests.js';

@@ -49,6 +49,7 @@ export type { GapReason, SlowConsumerPolicy, Welcome } from '../protocol/message
 export { decode, encode } from '../protocol/msgpack.js';
 export { decodeJson } from '../protocol/msgpack-to-json.js';
 export { ExtensionValue } from '../protocol/msgpack-types.js';
+export type { SubscriptionCounts } from '../protocol/received.js';
 export { STATS_TOPIC } from '../protocol/topic-name.js';
 export type { CallOptions } from './call.js';
 export type { ClosedInfo } from './connection.js';
@@ -372,8 +373,8 @@ export class Client {
         this.#subscriptions.deliver(message);
         break;
       case 'gap': {
-        const { alias, fromSeq, toSeq, reason } = message;
-        const topic = this.#subscriptions.skip(alias, toSeq);
+        const { fromSeq, toSeq, reason } = message;
+        const topic = this.#subscriptions.skip(message);
         if (topic !== undefined) this.#events.emit('gap', { topic, fromSeq, toSeq, reason });
         break;
       }

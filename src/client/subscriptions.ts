@@ -7,8 +7,15 @@ import type { BookFields, BookPreset } from '../book/book-fields.js';
 import { BookMirror } from '../book/book-mirror.js';
 import { RingcastError } from '../errors.js';
 import { type PresentExtras, presentExtras } from '../protocol/event.js';
-import type { EventMessage, SnapshotEntry, SubscribedResult, SubscribeOptions } from '../protocol/messages.js';
+import type {
+  EventMessage,
+  ServerMessage,
+  SnapshotEntry,
+  SubscribedResult,
+  SubscribeOptions,
+} from '../protocol/messages.js';
 import { decode } from '../protocol/msgpack.js';
+import { Received, type SubscriptionCounts } from '../protocol/received.js';
 import { isPattern } from '../protocol/topic-name.js';
 import { normalPattern } from '../protocol/topic-pattern.js';
 import { Values } from '../protocol/values.js';
@@ -71,6 +78,8 @@ export interface Subscription {
    * pattern.
    */
   readonly book: BookMirror | null;
+  /** What has become of its messages so far. */
+  readonly counts: SubscriptionCounts;
   /** Ends it: the handler gets nothing more. The last one of a topic unsubscribes; resolves when that is confirmed. */
   close(): Promise<void>;
 }
@@ -85,9 +94,12 @@ export interface IntroducedTopic {
   readonly recovered?: boolean;
 }
 
+type GapMessage = Extract<ServerMessage, { type: 'gap' }>;
+
 interface Target {
   readonly handler: EventHandler;
   readonly encoded: boolean;
+  readonly counts: Received;
   isOpen: boolean;
   /** Null until the server has answered; there are no events before. */
   subscription: Subscription | null;
@@ -148,7 +160,7 @@ export class ClientSubscriptions {
     }
     return limited('subscribe', { signal, timeoutMs }, (resolve, reject) => {
       const stream = this.#streamFor(topic, given);
-      const target: Target = { handler, encoded, isOpen: true, subscription: null };
+      const target: Target = { handler, encoded, counts: new Received(), isOpen: true, subscription: null };
       stream.targets = [...stream.targets, target];
       if (stream.isBegun) resolve(this.#begin(stream, target));
       else stream.subscribed.then(() => resolve(target.subscription as Subscription), reject);
@@ -167,8 +179,9 @@ export class ClientSubscriptions {
       return;
     }
     let decoded: TopicEvent | undefined;
-    for (const { handler, encoded, isOpen, subscription } of source.stream.targets) {
+    for (const { handler, encoded, counts, isOpen, subscription } of source.stream.targets) {
       if (!isOpen) continue;
+      counts.received++;
       if (!encoded) decoded ??= topicEvent(source, event, decode(event.payloadBytes));
       const given = decoded === undefined || encoded ? topicEvent(source, event, event.payloadBytes) : decoded;
       callUser(handler, given, subscription as Subscription);
@@ -185,11 +198,13 @@ export class ClientSubscriptions {
     return source?.topic;
   }
 
-  /** Messages up to `toSeq` are left out. Returns the topic's name. */
-  skip(alias: number, toSeq: number): string | undefined {
+  /** Messages are left out. Returns the topic's name. */
+  skip({ alias, fromSeq, toSeq, reason }: GapMessage): string | undefined {
     const source = this.#byAlias.get(alias);
-    if (source !== undefined) source.seq = toSeq;
-    return source?.topic;
+    if (source === undefined) return undefined;
+    source.seq = toSeq;
+    for (const { counts, isOpen } of source.stream.targets) if (isOpen) counts.countGap(fromSeq, toSeq, reason);
+    return source.topic;
   }
 
   /** The topic's book is stale. */
@@ -279,7 +294,7 @@ export class ClientSubscriptions {
       return this.#connection.send(() => ({ type: 'ack', topic: alias, seq: acked }));
     };
     const begun = recovered === undefined ? {} : { recovered };
-    target.subscription = { topic, alias, epoch, seq, ...begun, book, ack, close };
+    target.subscription = { topic, alias, epoch, seq, ...begun, book, counts: target.counts, ack, close };
     return target.subscription;
   }
 
@@ -315,8 +330,10 @@ function feedOf(book: StreamWishes['book'], { depth, tick, checksum }: Subscribe
 function deliverValue(source: Source, values: Values, event: EventMessage): void {
   const payload = values.valueOf(event, decode(event.payloadBytes));
   const given = topicEvent(source, event.change === 'delta' ? { ...event, change: null } : event, payload);
-  for (const { handler, isOpen, subscription } of source.stream.targets) {
-    if (isOpen) callUser(handler, given, subscription as Subscription);
+  for (const { handler, counts, isOpen, subscription } of source.stream.targets) {
+    if (!isOpen) continue;
+    counts.received++;
+    callUser(handler, given, subscription as Subscription);
   }
 }
 

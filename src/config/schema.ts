@@ -107,6 +107,7 @@ const matchSchema = z.custom<string>().superRefine((value, context) => {
 const ruleKeys = {
   ttlMs: duration(1, TTL_MAX_MS).schema,
   maxRate: offOrNumber(OPTIONS.UPDATE.maxRate.min, OPTIONS.UPDATE.maxRate.max).schema,
+  maxBandwidth: count('', 0, OPTIONS.UPDATE.maxBandwidth.max).schema,
   maxPublishRate: PUBLISH_RATE.schema,
   maxPublishBurst: PUBLISH_BURST.schema,
   keyed: z.boolean(),

@@ -1,10 +1,6 @@
-/**
- * Acking: what of a durable subscription has been sent and not acknowledged. As many messages as that may be its subscriber
- * gets; then its row *rests*, in no list but its stream's set of resting rows, and costs nobody anything, until an ACK wakes it.
- */
+/** Acking: what of a durable subscription has been sent and not acknowledged. As many messages as that may be its subscriber gets. */
 
-import type { Consumer } from './consumer.js';
-import { NONE } from './subscription-table.js';
+import type { Meter } from './meter.js';
 
 /** Messages that are gone from the front of the list until they are taken out of it. */
 const COMPACT_FROM = 256;
@@ -14,9 +10,8 @@ export class Acking {
   readonly maxUnacked: number;
   /** Processed up to here; NONE: nothing has been acknowledged, and the subscription began with a snapshot. */
   ackedSeq: number;
-  /** Whose subscription it is, and its row; NONE: it has not begun, or has ended. */
-  consumer: Consumer | null = null;
-  row = NONE;
+  /** Of the subscription; null: it has not begun, or has ended. */
+  meter: Meter | null = null;
   /** What has been sent since, in order, from `#first` on. Announcements are no messages. */
   #seqs: number[] = [];
   #first = 0;
@@ -57,8 +52,7 @@ export class Acking {
   }
 
   end(): void {
-    this.consumer = null;
-    this.row = NONE;
+    this.meter = null;
     this.#seqs = [];
     this.#first = 0;
   }

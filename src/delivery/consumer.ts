@@ -2,8 +2,8 @@
 
 import type { FrameEncoder } from '../protocol/encoder.js';
 import { STREAM_OF_CODEC, type StreamSpec } from '../variant/stream-spec.js';
-import type { Acking } from './acking.js';
 import type { Block } from './block.js';
+import type { Meter } from './meter.js';
 import type { Sink } from './sink.js';
 import { NONE } from './subscription-table.js';
 
@@ -41,8 +41,8 @@ export class Consumer {
   subscriptionCount = 0;
   /** The block whose cohorts its subscriptions may join; null: its sink is no member of groups. */
   block: Block | null = null;
-  /** Of its durable subscriptions, by their topics' aliases. */
-  ackings: Map<number, Acking> | null = null;
+  /** Of its metered rows, by their topics' aliases. */
+  meters: Map<number, Meter> | null = null;
 
   /** Links and due time of the delay wheel. */
   wheelNext: Consumer | null = null;

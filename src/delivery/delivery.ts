@@ -11,7 +11,6 @@ import type { FrameLog } from '../log/frame-log.js';
 import type { FrameEncoder } from '../protocol/encoder.js';
 import { type ReadOptions, SLOW_CONSUMER_POLICIES } from '../protocol/messages.js';
 import type { Loop } from '../time/loop.js';
-import type { Acking } from './acking.js';
 import { AutoDelay } from './auto-delay.js';
 import type { Block } from './block.js';
 import { BlockFlusher } from './block-flusher.js';
@@ -26,7 +25,7 @@ import { Pace } from './pace.js';
 import { Parts } from './parts.js';
 import { ReadyConsumers } from './ready-consumers.js';
 import { Removals } from './removals.js';
-import { Rows, type SubscriptionOptions } from './rows.js';
+import { type RowChanges, Rows, type SubscriptionOptions } from './rows.js';
 import type { GroupSink, GroupTransport, Sink } from './sink.js';
 import { Stream, type StreamOptions } from './stream.js';
 import { DELAY_OF_STREAM, NONE, SubscriptionTable } from './subscription-table.js';
@@ -101,6 +100,7 @@ export class Delivery {
       mayJoin: (consumer, row) => this.#cohorts.mayJoin(consumer, row),
       onCatchUp: (consumer, row, stream) => this.#catchUp(consumer, row, stream),
       onPhaseOver: (consumer, row, stream, cursor) => this.#rows.transfer(consumer, row, stream, cursor),
+      onRest: (consumer, row, stream, waitMs) => this.#rows.rest(consumer, row, stream, waitMs),
       onFault: (consumer, fault) => this.#fail(consumer, fault),
     });
     this.counters = this.#flusher.counters;
@@ -117,7 +117,7 @@ export class Delivery {
       catchUp: (block, cohort) => this.#blockFlusher.catchUp(block, cohort, loop.nowMs()),
     };
     this.#cohorts = new Cohorts(this.table, this.#streams, this.#consumers.bySlot, cohortEvents, loop);
-    this.#rows = new Rows(this.table, this.#streams, this.#cohorts, this.#ready, (stream) => {
+    this.#rows = new Rows(this.table, this.#streams, this.#cohorts, this.#ready, loop, (stream) => {
       if (!stream.isRemoved) events.onStreamUnused(stream);
       else if (stream.isIdle) this.#freeStream(stream);
     });
@@ -243,11 +243,12 @@ export class Delivery {
     const delayMs = this.table.delayMs[row];
     const policy = SLOW_CONSUMER_POLICIES[this.table.policy(row)];
     const { reading } = stream.options.successor ?? stream;
-    return { policy, ...reading, ...(delayMs === DELAY_OF_STREAM ? {} : { maxDelayMs: delayMs }) };
+    const maxBandwidth = this.#rows.meterOf(consumer, stream, row)?.bytesPerSecond ?? 0;
+    return { policy, ...reading, maxBandwidth, ...(delayMs === DELAY_OF_STREAM ? {} : { maxDelayMs: delayMs }) };
   }
 
-  /** Policy and delay of a subscription. */
-  change(consumer: Consumer, stream: Stream, changes: Pick<SubscriptionOptions, 'policy' | 'delayMs'>): void {
+  /** Policy, delay and bandwidth of a subscription. */
+  change(consumer: Consumer, stream: Stream, changes: RowChanges): void {
     const row = this.#rowOf(consumer, stream);
     if (row !== NONE) this.#rows.change(consumer, row, stream, changes);
   }
@@ -265,16 +266,9 @@ export class Delivery {
     return row !== NONE;
   }
 
-  /** A durable subscription ends, as another one takes its place. Returns whose it was; null: it has ended before. */
-  endDurable({ consumer, row }: Acking): Consumer | null {
-    if (consumer === null || consumer.isClosed) return null;
-    this.#rows.remove(consumer, row);
-    return consumer;
-  }
-
   /** See Rows. */
   ack(consumer: Consumer, alias: number, seq: number): number | undefined {
-    return this.#rows.ack(consumer, alias, seq, this.#loop.nowMs());
+    return this.#rows.ack(consumer, alias, seq);
   }
 
   /** Streams with subscribers. */
@@ -354,6 +348,7 @@ export class Delivery {
   close(): void {
     this.#isClosed = true;
     this.#ready.close();
+    this.#rows.close();
     this.#blocked.close();
   }
 

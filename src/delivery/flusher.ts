@@ -10,11 +10,11 @@ import { EVICTED, type FrameLog } from '../log/frame-log.js';
 import { GAP_MARK } from '../log/layout.js';
 import type { GapReason } from '../protocol/messages.js';
 import type { Clock } from '../time/loop.js';
-import type { Acking } from './acking.js';
 import { BLOCKED, CLOSED, type Consumer } from './consumer.js';
 import { DeliveryCounters } from './delivery-counters.js';
 import { LatestSlice } from './latest.js';
-import { linkIdle, rest, unlinkPending } from './row-lists.js';
+import type { Meter } from './meter.js';
+import { linkIdle, unlinkPending } from './row-lists.js';
 import { SEND_BLOCKED, SEND_REFUSED } from './sink.js';
 import type { SliceCache } from './slice-cache.js';
 import { judge } from './slow-consumer.js';
@@ -39,6 +39,8 @@ export interface FlushVerdicts {
   onCatchUp(consumer: Consumer, row: number, stream: Stream): void;
   /** One of its rows has had all of a snapshot: it goes on with that stream, there. */
   onPhaseOver(consumer: Consumer, row: number, successor: Stream, cursor: number): void;
+  /** One of its rows, which is metered, is behind and may not be sent anything for so long; 0: until an ACK comes. */
+  onRest(consumer: Consumer, row: number, stream: Stream, waitMs: number): void;
   /** One of its rows that may join a cohort is up to date. */
   mayJoin(consumer: Consumer, row: number): void;
   /** Its transport, or what is done here for it, threw. */
@@ -92,7 +94,7 @@ export class Flusher {
     if (row === NONE) return false;
     this.counters.flushes++;
     const isOnly = this.#table.next[row] === NONE && (consumer.coldHead === NONE || consumer.hotHead === NONE);
-    if (isOnly && !consumer.publishesNoEcho && !consumer.encoder.isText && !this.#table.isMetered(row)) {
+    if (isOnly && !consumer.publishesNoEcho && !consumer.encoder.isText && consumer.meters === null) {
       const stream = this.#streams[this.#table.stream[row]] as Stream;
       const from = this.#table.cursor[row];
       const isDue = from >= stream.floorSeq && from <= stream.log.headSeq;
@@ -163,7 +165,7 @@ export class Flusher {
 
   /** Appends as much of the row's slice as fits. False: the row stays pending, there is more of it. */
   #gather(consumer: Consumer, stream: Stream, row: number): boolean {
-    if (this.#table.isMetered(row)) return this.#gatherMetered(consumer, stream, row);
+    if (consumer.meters !== null && this.#table.isMetered(row)) return this.#gatherMetered(consumer, stream, row);
     if (stream.isThinned) return this.#gatherThinned(consumer, stream, row, null);
     if (consumer.publishesNoEcho) return this.#gatherFrames(consumer, stream, row, null);
     return consumer.encoder.isText
@@ -173,34 +175,35 @@ export class Flusher {
 
   /** As much as its meter lets be sent; when that is used up the row rests. */
   #gatherMetered(consumer: Consumer, stream: Stream, row: number): boolean {
-    const acking = consumer.ackings?.get(stream.options.alias) as Acking;
-    // What a snapshot brings is no message.
-    const isSnapshot = stream.options.successor !== undefined;
-    const mayGather = isSnapshot || acking.room > 0 || this.#table.cursor[row] > stream.log.headSeq;
-    if (mayGather) {
+    const start = this.#bufferBytes;
+    const meter = consumer.meters?.get(stream.options.alias) as Meter;
+    const nowMs = this.#clock.nowMs();
+    if (this.#table.cursor[row] > stream.log.headSeq) return this.#gatherFrames(consumer, stream, row, null);
+    if (hasRoom(meter, stream) && meter.waitMs(nowMs) === 0) {
       const isAll = stream.isThinned
-        ? this.#gatherThinned(consumer, stream, row, acking)
-        : this.#gatherFrames(consumer, stream, row, isSnapshot ? null : acking);
-      if (isAll || isSnapshot || acking.room > 0) return isAll;
+        ? this.#gatherThinned(consumer, stream, row, meter)
+        : this.#gatherFrames(consumer, stream, row, meter);
+      meter.pay(this.#bufferBytes - start, nowMs);
+      if (isAll || (hasRoom(meter, stream) && meter.waitMs(nowMs) === 0)) return isAll;
     }
-    rest(this.#table, consumer, stream, row);
+    this.#verdicts.onRest(consumer, row, stream, hasRoom(meter, stream) ? meter.waitMs(nowMs) : 0);
     return true;
   }
 
   /** Those that count; a frame that is larger than a slice is sent like any other. */
-  #gatherThinned(consumer: Consumer, stream: Stream, row: number, acking: Acking | null): boolean {
+  #gatherThinned(consumer: Consumer, stream: Stream, row: number, meter: Meter | null): boolean {
     const { log } = stream;
     const cursor = this.#table.cursor[row];
     if (cursor > log.headSeq) {
       this.#advance(consumer, stream, row, cursor, 0, 0);
       return true;
     }
-    const latest = this.#loadLatest(consumer, stream, cursor, acking);
+    const latest = this.#loadLatest(consumer, stream, cursor, meter);
     if (latest === null) {
       log.refresh();
       if (cursor < log.tailSeq || !isLarge(log, cursor)) return false;
-      return consumer.publishesNoEcho || acking !== null
-        ? this.#gatherFrames(consumer, stream, row, acking)
+      return consumer.publishesNoEcho || meter !== null
+        ? this.#gatherFrames(consumer, stream, row, meter)
         : consumer.encoder.isText
           ? this.#gatherTexts(consumer, stream, row)
           : this.#gatherSlice(consumer, stream, row);
@@ -213,20 +216,20 @@ export class Flusher {
     this.#buffer.set(latest.view, this.#bufferBytes);
     for (const end of latest.ends) ends.push(this.#bufferBytes + end);
     this.#bufferBytes += latest.length;
-    for (const seq of latest.seqs) acking?.sent(seq);
+    for (const seq of latest.seqs) meter?.acking?.sent(seq);
     this.#countLeftOut(stream, latest);
     this.#advance(consumer, stream, row, latest.until, latest.messages, latest.length);
     return latest.until > log.headSeq;
   }
 
   /** Null: the log's writer was faster, or the frame at the cursor is larger than a slice. */
-  #loadLatest(consumer: Consumer, stream: Stream, cursor: number, acking: Acking | null): LatestSlice | null {
-    if (!consumer.publishesNoEcho && acking === null) {
+  #loadLatest(consumer: Consumer, stream: Stream, cursor: number, meter: Meter | null): LatestSlice | null {
+    if (!consumer.publishesNoEcho && meter === null) {
       return stream.loadSlice(cursor, this.inPlace, this.#clock) ? stream.slice.latest : null;
     }
     this.#own ??= new LatestSlice();
-    return cursor >= stream.log.tailSeq &&
-      this.#own.read(stream, cursor, this.#clock.nowMs(), consumer.number, acking?.room)
+    const limits = { messages: meter?.acking?.room ?? 0, bytes: meter?.sliceMaxBytes ?? SLICE_MAX_BYTES };
+    return cursor >= stream.log.tailSeq && this.#own.read(stream, cursor, this.#clock.nowMs(), consumer.number, limits)
       ? this.#own
       : null;
   }
@@ -307,9 +310,11 @@ export class Flusher {
   }
 
   /** The same frame by frame, leaving out what must not be echoed, and noting where each message ends. */
-  #gatherFrames(consumer: Consumer, stream: Stream, row: number, acking: Acking | null): boolean {
+  #gatherFrames(consumer: Consumer, stream: Stream, row: number, meter: Meter | null): boolean {
     const log = stream.log;
     const start = this.#bufferBytes;
+    const acking = hasAcks(stream) ? (meter?.acking ?? null) : null;
+    const fullBytes = Math.min(SLICE_MAX_BYTES, start + (meter?.sliceMaxBytes ?? SLICE_MAX_BYTES));
     let cursor = this.#table.cursor[row];
     let delivered = 0;
     for (let index = log.indexOf(cursor); index <= log.head && this.#ends.length < TEXT_FRAMES_MAX; index++) {
@@ -320,7 +325,8 @@ export class Flusher {
       } else {
         const bytes = log.sliceBytes(index, index + 1);
         const isLeftOut = log.ingressPositionAt(index) === GAP_MARK;
-        if (this.#bufferBytes > 0 && this.#bufferBytes + bytes > SLICE_MAX_BYTES) break;
+        const limitBytes = this.#bufferBytes > start ? fullBytes : SLICE_MAX_BYTES;
+        if (this.#bufferBytes > 0 && this.#bufferBytes + bytes > limitBytes) break;
         if (!isLeftOut && acking?.room === 0) break;
         if (!this.#append(stream, index, index + 1, bytes)) break;
         this.#ends.push(this.#bufferBytes);
@@ -399,6 +405,7 @@ export class Flusher {
     this.#ends.push(this.#bufferBytes);
     table.cursor[row] = verdict.nextCursor;
     this.#countGaps(stream, verdict.reason, 1, lost);
+    if (table.isMetered(row)) consumer.meters?.get(stream.options.alias)?.pay(frame.length, this.#clock.nowMs());
     return true;
   }
 
@@ -406,6 +413,15 @@ export class Flusher {
     this.counters.countGaps(reason, count, lost);
     stream.counters.countGaps(reason, count, lost);
   }
+}
+
+/** What a snapshot brings is no message, and not acknowledged. */
+function hasAcks({ options }: Stream): boolean {
+  return options.successor === undefined;
+}
+
+function hasRoom({ acking }: Meter, stream: Stream): boolean {
+  return acking === null || acking.room > 0 || !hasAcks(stream);
 }
 
 /** Whether the frame at the cursor is larger than a slice. */

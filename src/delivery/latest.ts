@@ -39,6 +39,14 @@ export interface LatestSource {
 
 type LeftOutReason = Extract<GapReason, 'merged' | 'expired'>;
 
+/** What one reader may have of a slice. */
+export interface SliceLimits {
+  readonly messages: number;
+  readonly bytes: number;
+}
+
+const NO_LIMITS: SliceLimits = { messages: 0, bytes: SLICE_MAX_BYTES };
+
 /** Frames and announcements, one behind the other. */
 export class LatestSlice {
   bytes = new Uint8Array(SLICE_MAX_BYTES);
@@ -64,10 +72,10 @@ export class LatestSlice {
   /**
    * Reads from `cursor`, which is retained, as much as a message may have.
    * @param origin connection whose messages are left out without a word (noEcho); 0: none
-   * @param messagesMax so many messages, whose seqs are noted; 0: as many as fit
+   * @param limits of a metered row: so many messages, whose seqs are noted, or 0, and so many bytes, but for a first frame
    * @returns false: the log's writer was faster, or the first frame is larger than a slice
    */
-  read(source: LatestSource, cursor: number, nowMs: number, origin = 0, messagesMax = 0): boolean {
+  read(source: LatestSource, cursor: number, nowMs: number, origin = 0, limits = NO_LIMITS): boolean {
     this.#clear();
     const { log } = source;
     const first = log.indexOf(cursor);
@@ -91,18 +99,18 @@ export class LatestSlice {
         reason = left;
         this.leftOut[left] += Math.max(1, merged);
       } else if (!isEcho) {
-        if (messagesMax > 0 && this.seqs.length === messagesMax) break;
+        if (limits.messages > 0 && this.seqs.length === limits.messages) break;
         // Not a number, or negative: the writer has overwritten the index.
         const bytes = log.sliceBytes(index, index + 1);
         const gap = reason === null ? null : gapOf(source, from, to, reason);
-        if (!(bytes > 0) || !this.#fits(bytes, gap)) break;
+        if (!(bytes > 0) || !this.#fits(bytes, gap, limits.bytes)) break;
         if (gap !== null) this.#announce(gap, reason as LeftOutReason);
         reason = null;
         if (log.copy(index, index + 1, this.bytes, this.length) === EVICTED) return false;
         this.length += bytes;
         this.ends.push(this.length);
         this.messages++;
-        if (messagesMax > 0 && log.ingressPositionAt(index) !== GAP_MARK) this.seqs.push(log.seqAt(index));
+        if (limits.messages > 0 && log.ingressPositionAt(index) !== GAP_MARK) this.seqs.push(log.seqAt(index));
         this.expiryMs = Math.min(this.expiryMs, expiryMs);
       }
     }
@@ -119,9 +127,9 @@ export class LatestSlice {
   }
 
   /** A frame by itself may fill the slice; otherwise room is left for what is to be said behind it. */
-  #fits(bytes: number, gap: Uint8Array | null): boolean {
+  #fits(bytes: number, gap: Uint8Array | null, maxBytes: number): boolean {
     if (this.length === 0 && gap === null) return bytes <= SLICE_MAX_BYTES;
-    return this.length + bytes + (gap?.length ?? 0) <= FULL_BYTES;
+    return this.length + bytes + (gap?.length ?? 0) <= Math.min(FULL_BYTES, maxBytes);
   }
 
   #announce(gap: Uint8Array, reason: LeftOutReason): void {

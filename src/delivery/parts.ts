@@ -26,7 +26,10 @@ export class Parts {
   /** The subscription is a part from here on, or none any more. */
   set(consumer: Consumer, stream: Stream, isPart: boolean): void {
     const row = this.#rowOf(consumer, stream);
-    if (row !== NONE) this.#rows.setPart(row, stream, isPart);
+    if (row === NONE) return;
+    this.#rows.setPart(row, stream, isPart);
+    // A name was that of a subscription by itself.
+    if (isPart) this.#rows.endAcking(consumer, row, stream);
   }
 
   /** A part ends, and a subscription to a stream of the same topic, which may be the same one, takes its place. */

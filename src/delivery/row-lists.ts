@@ -45,14 +45,6 @@ export function unlinkIdle(table: SubscriptionTable, stream: Stream, row: number
   if (next !== NONE) table.previous[next] = previous;
 }
 
-/** The row, which is pending, is in its stream's set of resting rows from here on. */
-export function rest(table: SubscriptionTable, consumer: Consumer, stream: Stream, row: number): void {
-  unlinkPending(table, consumer, row);
-  table.setResting(row);
-  stream.resting ??= new Set();
-  stream.resting.add(row);
-}
-
 /** Hot path. The row is in no list: it becomes the last of its connection's cold or hot pending list. */
 export function linkPending(table: SubscriptionTable, consumer: Consumer, isHot: boolean, row: number): void {
   const last = isHot ? consumer.hotTail : consumer.coldTail;

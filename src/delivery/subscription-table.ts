@@ -6,7 +6,8 @@
  *
  * A row is in exactly one *place list*: the idle list of its stream (it is up to date) or the cold or the hot pending list
  * of its connection; or it is a member of a cohort (`cohorts.ts`), whose row is in such a list in its place; or it *rests*, as
- * it may not be sent anything now (`acking.ts`), in its stream's set of those. `next`/`previous` are the links of that list; `nextOfConnection`/`previousOfConnection` chain all rows of a connection.
+ * it may not be sent anything now (`meter.ts`), in its stream's set of those. `next`/`previous` are the links of the place
+ * list; `nextOfConnection`/`previousOfConnection` chain all rows of a connection.
  */
 
 export const NONE = -1;
@@ -163,8 +164,9 @@ export class SubscriptionTable {
     return (this.#flags[row] & METERED_BIT) !== 0;
   }
 
-  setMetered(row: number): void {
-    this.#flags[row] |= METERED_BIT;
+  setMetered(row: number, isMetered: boolean): void {
+    if (isMetered) this.#flags[row] |= METERED_BIT;
+    else this.#flags[row] &= ~METERED_BIT;
   }
 
   /** Whether it may be sent what others are sent, when they are. */

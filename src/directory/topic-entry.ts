@@ -35,6 +35,8 @@ export interface TopicSettings {
   readonly book?: BookSpec | undefined;
   /** How often its subscribers may get a key, whatever they wish; undefined, 0: as often as they wish. */
   readonly maxRate?: number | undefined;
+  /** So many bytes a second each of them may get, whatever it wishes; undefined, 0: as many as it wishes. */
+  readonly maxBandwidth?: number | undefined;
   readonly slowConsumerPolicy: SlowConsumerPolicy;
   readonly maxLagMs: number;
   readonly maxLagMessages: number;

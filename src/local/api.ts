@@ -2,6 +2,7 @@
 
 import type { RingcastError } from '../errors.js';
 import type { GapAnswer, ReadOptions, SubscribeOptions } from '../protocol/messages.js';
+import type { SubscriptionCounts } from '../protocol/received.js';
 import type { LocalHandlers } from './local-subscriber.js';
 
 export interface LocalPublishOptions {
@@ -72,6 +73,8 @@ export interface LocalSubscription {
   readonly seq: number;
   /** Whether it goes on at the position that was asked for; absent where none was. */
   readonly recovered?: boolean;
+  /** What has become of its messages so far. */
+  readonly counts: SubscriptionCounts;
   /** Has it read otherwise from here on; what is not given stays as it is. Throws RingcastError: BAD_REQUEST, LIMIT_EXCEEDED, TOPIC_NOT_FOUND once it has ended. */
   update(changes: ReadOptions): void;
   /**

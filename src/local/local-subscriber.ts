@@ -7,6 +7,7 @@ import { decodeServerFrames } from '../protocol/client-frames.js';
 import { type PresentExtras, presentExtras } from '../protocol/event.js';
 import type { GapReason, ServerMessage } from '../protocol/messages.js';
 import { decode } from '../protocol/msgpack.js';
+import { Received } from '../protocol/received.js';
 import { isPattern } from '../protocol/topic-name.js';
 import { Values } from '../protocol/values.js';
 
@@ -101,6 +102,7 @@ export class LocalSubscriber implements Sink {
   /** Null: it is one topic's, see `#only`. */
   readonly #byAlias: Map<number, LocalSource> | null;
   readonly #only: LocalSource;
+  readonly counts = new Received();
   #isEnded = false;
 
   /**
@@ -168,9 +170,12 @@ export class LocalSubscriber implements Sink {
     const { topic, values } = source;
     if (frame.type === 'event') {
       const event = this.#eventOf(source, frame);
-      if (event !== null) this.#call(() => this.#handlers.onEvent(event));
+      if (event === null) return;
+      this.counts.received++;
+      this.#call(() => this.#handlers.onEvent(event));
     } else if (frame.type === 'gap') {
       const { fromSeq, toSeq, reason } = frame;
+      this.counts.countGap(fromSeq, toSeq, reason);
       this.#call(() => this.#handlers.onGap?.({ topic, fromSeq, toSeq, reason }));
     } else if (frame.type === 'snapshot') {
       const { seq, first: isFirst, last: isLast } = frame;

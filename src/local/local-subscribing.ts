@@ -78,10 +78,11 @@ export function subscribeLocally(
     return true;
   };
   const { epoch } = entry.spec;
+  const { counts } = subscriber;
   return durables.begin(entry, CANONICAL, wishes, now, ({ stream, options: its, seq, recovered }) => {
     consumer = delivery.addConsumer(subscriber, msgpackEncoder);
     delivery.subscribe(consumer, stream, its);
-    return { topic, epoch, seq, ...(recovered === undefined ? {} : { recovered }), update, ack, close };
+    return { topic, epoch, seq, ...(recovered === undefined ? {} : { recovered }), counts, update, ack, close };
   });
 }
 
@@ -140,7 +141,8 @@ function subscribeToPattern(
   const ack = (): boolean => {
     throw notDurable();
   };
-  return { topic: pattern, epoch: '', seq: 0, update, ack, close };
+  const { counts } = subscriber;
+  return { topic: pattern, epoch: '', seq: 0, counts, update, ack, close };
 }
 
 const HANDLERS = ['onGap', 'onSnapshot', 'onStale', 'onTopic', 'onTopicEnd', 'onEnd'];

@@ -147,6 +147,8 @@ export interface ReadOptions {
   maxRate?: number;
   /** No message that has been waiting for longer. */
   maxAgeMs?: number;
+  /** Bytes per second, at most; 0: any number. */
+  maxBandwidth?: number;
 }
 
 export interface SubscribeOptions extends ReadOptions {
@@ -252,6 +254,7 @@ const READ_OPTIONS = {
   mode: { json: 'mode', kind: 'choice', choices: READ_MODES },
   maxRate: { json: 'max_rate', kind: 'number', min: 0.01, max: 1000 },
   maxAgeMs: { json: 'max_age_ms', kind: 'number', min: 1, max: 3_600_000 },
+  maxBandwidth: { json: 'max_bandwidth', kind: 'integer', max: 1_000_000_000 },
 } as const satisfies OptionTable;
 
 export const MESSAGE_OPTIONS = {

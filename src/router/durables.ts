@@ -4,7 +4,8 @@
  */
 
 import { Acking } from '../delivery/acking.js';
-import type { Delivery } from '../delivery/delivery.js';
+import type { Consumer } from '../delivery/consumer.js';
+import type { Stream } from '../delivery/stream.js';
 import { NONE } from '../delivery/subscription-table.js';
 import type { TopicDirectory } from '../directory/topic-directory.js';
 import type { TopicEntry } from '../directory/topic-entry.js';
@@ -22,6 +23,8 @@ export interface DurablesOptions {
   /** What a subscription may have unacknowledged: at most, and if it says nothing. */
   readonly maxUnacked: number;
 }
+
+type EndSubscription = (consumer: Consumer, entry: TopicEntry, stream: Stream) => void;
 
 interface Durable {
   readonly address: string;
@@ -42,15 +45,16 @@ const DURABLES_PER_STEP = 500;
 export class Durables {
   readonly #options: DurablesOptions;
   readonly #topics: TopicDirectory;
-  readonly #delivery: Delivery;
+  readonly #end: EndSubscription;
   readonly #byAddress = new Map<string, Durable>();
   readonly #countOfTopic = new Map<string, number>();
   #sweeping: Iterator<Durable> | null = null;
 
-  constructor(options: DurablesOptions, topics: TopicDirectory, delivery: Delivery) {
+  /** @param end ends a subscription, and what else there is to that */
+  constructor(options: DurablesOptions, topics: TopicDirectory, end: EndSubscription) {
     this.#options = options;
     this.#topics = topics;
-    this.#delivery = delivery;
+    this.#end = end;
   }
 
   get count(): number {
@@ -85,11 +89,11 @@ export class Durables {
       planOf(entry, readingOf(entry, plain, options), resumed(options, position), now),
     );
     const acking = new Acking(maxUnacked, ackedSeqOf(entry, start, position));
-    const before = known?.acking;
+    const holder = known?.entry === entry ? known.acking.meter?.consumer : undefined;
     this.#take(known ?? this.#add(address, entry, acking), entry, acking, position);
     // First the new one: the stream must not be without subscribers in between.
     const subscription = subscribe({ ...start, options: { ...start.options, acking } });
-    if (before !== undefined) this.#endOther(entry, before);
+    if (holder !== undefined) this.#endOther(entry, holder);
     return subscription;
   }
 
@@ -111,10 +115,12 @@ export class Durables {
     return durable;
   }
 
-  #endOther({ spec }: TopicEntry, acking: Acking): void {
-    const holder = this.#delivery.endDurable(acking);
+  #endOther(entry: TopicEntry, holder: Consumer): void {
+    const stream = this.#topics.subscriptionOf(holder, entry);
+    if (stream === undefined) return;
     const reason = 'another subscriber has come under the name of this durable subscription';
-    holder?.sink.reply(holder.encoder.revoked(spec, 'CONFLICT', reason));
+    holder.sink.reply(holder.encoder.revoked(entry.spec, 'CONFLICT', reason));
+    this.#end(holder, entry, stream);
   }
 
   #take(durable: Durable, entry: TopicEntry, acking: Acking, before: Position | null): void {
@@ -137,7 +143,7 @@ export class Durables {
         this.#sweeping = null;
         return true;
       }
-      if (durable.acking.row !== NONE) continue;
+      if (durable.acking.meter !== null) continue;
       if (Number.isNaN(durable.unusedSinceMs)) durable.unusedSinceMs = nowMs;
       else if (nowMs - durable.unusedSinceMs >= this.#options.durableTtlMs) this.#forget(durable);
     }

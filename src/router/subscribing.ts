@@ -50,7 +50,7 @@ export class Subscribing {
     patterns: Patterns,
     withPatterns: PatternSubscribing,
   ) {
-    this.durables = new Durables(options, topics, delivery);
+    this.durables = new Durables(options, topics, (consumer, entry, stream) => this.#end(consumer, entry, stream));
     this.#options = options;
     this.#topics = topics;
     this.#delivery = delivery;
@@ -205,7 +205,7 @@ export class Subscribing {
     };
     if (stream !== undefined && !this.#delivery.parts.has(consumer, stream)) {
       answer();
-      if (!this.#patterns.takeBack(consumer, entry, stream)) this.#delivery.unsubscribe(consumer, stream);
+      this.#end(consumer, entry, stream);
       this.#topics.publishedUnheld(entry);
       return;
     }
@@ -213,6 +213,11 @@ export class Subscribing {
     if (stream !== undefined) this.#delivery.unsubscribe(consumer, stream);
     else if (!isLeft) throw noSubscription(frame);
     answer();
+  }
+
+  /** A subscription to one topic, by itself. */
+  #end(consumer: Consumer, entry: TopicEntry, stream: Stream): void {
+    if (!this.#patterns.takeBack(consumer, entry, stream)) this.#delivery.unsubscribe(consumer, stream);
   }
 
   /** ACK. */

@@ -21,6 +21,8 @@ export interface SubscriptionPlan {
   readonly policy: number;
   /** DELAY_OF_STREAM or ms. */
   readonly delayMs: number;
+  /** Bytes per second; 0: any number. */
+  readonly maxBandwidth: number;
   /** The seq wanted next. */
   readonly cursor: number;
   /** Begins with the newest message of each key. */
@@ -30,7 +32,7 @@ export interface SubscriptionPlan {
 }
 
 /** What of a plan an UPDATE changes. */
-export type Reading = Pick<SubscriptionPlan, 'spec' | 'reading' | 'policy' | 'delayMs'>;
+export type Reading = Pick<SubscriptionPlan, 'spec' | 'reading' | 'policy' | 'delayMs' | 'maxBandwidth'>;
 
 /** When it is asked: on the monotonic clock, and as subscribers know the time. */
 export interface Moment {
@@ -69,25 +71,25 @@ export interface Start {
 }
 
 export function beginOf(topics: TopicDirectory, entry: TopicEntry, plan: SubscriptionPlan): Start {
-  const { spec, reading, policy, delayMs, cursor, isSnapshot } = plan;
+  const { spec, reading, policy, delayMs, maxBandwidth, cursor, isSnapshot } = plan;
   const { log } = entry;
   const live = topics.streamOf(entry, spec, reading, Math.max(cursor, log.tailSeq));
   const askedUntil = log.headSeq;
   if (isSnapshot) {
     const stream = topics.snapshotFor(live, plan.recovered === undefined ? 0 : cursor, plan.recovered);
-    const options = { cursor: 1, policy, delayMs, askedUntil };
+    const options = { cursor: 1, policy, delayMs, maxBandwidth, askedUntil };
     // One that is there already is valid behind an earlier message.
     const seq = Math.min(askedUntil, stream.successorCursor > 0 ? stream.successorCursor - 1 : askedUntil);
     return { stream, options, seq, recovered: plan.recovered };
   }
   // A stream that somebody has begun before may not reach back as far as the topic.
   const recovered = plan.recovered === undefined ? undefined : plan.recovered && cursor >= live.log.tailSeq;
-  return { stream: live, options: { cursor, policy, delayMs, askedUntil }, seq: cursor - 1, recovered };
+  return { stream: live, options: { cursor, policy, delayMs, maxBandwidth, askedUntil }, seq: cursor - 1, recovered };
 }
 
 /** What of a topic decides how it is read. */
 export interface Readable {
-  readonly settings: Pick<TopicSettings, 'slowConsumerPolicy' | 'maxRate'>;
+  readonly settings: Pick<TopicSettings, 'slowConsumerPolicy' | 'maxRate' | 'maxBandwidth'>;
   readonly spec: Pick<TopicSpec, 'keys' | 'book'>;
 }
 
@@ -110,7 +112,9 @@ export function readingOf(entry: Readable, plain: StreamSpec, options: Wishes): 
   if (maxAgeMs > 0 && isChained(spec))
     throw new RingcastError('BAD_REQUEST', 'maxAgeMs leaves messages out, on which deltas, fields and track build');
   const delayMs = options.maxDelayMs ?? DELAY_OF_STREAM;
-  return { spec, reading: { mode: isLatest ? 'latest' : 'every', maxAgeMs }, policy: policyNumber(policy), delayMs };
+  const maxBandwidth = lowest(options.maxBandwidth || undefined, settings.maxBandwidth) ?? 0;
+  const mode = isLatest ? 'latest' : 'every';
+  return { spec, reading: { mode, maxAgeMs }, policy: policyNumber(policy), delayMs, maxBandwidth };
 }
 
 function specOf(entry: Readable, plain: StreamSpec, options: Wishes, isLatest: boolean): StreamSpec {

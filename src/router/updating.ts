@@ -50,7 +50,7 @@ export function readOtherwise(
   consumer: Consumer,
   entry: TopicEntry,
   current: Stream,
-  { spec, reading, policy, delayMs }: Reading,
+  { spec, reading, ...row }: Reading,
 ): void {
   const live = current.options.successor ?? current;
   const isAtSnapshot = current !== live;
@@ -59,11 +59,11 @@ export function readOtherwise(
   const cursor = isAtSnapshot ? newest : delivery.cursorOf(consumer, current);
   const to = topics.streamOf(entry, spec, reading, cursor);
   if (to === live) {
-    delivery.change(consumer, current, { policy, delayMs });
+    delivery.change(consumer, current, row);
     return;
   }
   // What such a stream says next is no use to who has not had what it said before.
   const needsSnapshot = isAtSnapshot || needsBase(spec) || (needsPast(spec) && cursor <= entry.log.headSeq);
-  if (needsSnapshot) delivery.transfer(consumer, current, topics.snapshotFor(to, cursor), 1, { policy, delayMs });
-  else delivery.transfer(consumer, current, to, cursor, { policy, delayMs });
+  if (needsSnapshot) delivery.transfer(consumer, current, topics.snapshotFor(to, cursor), 1, row);
+  else delivery.transfer(consumer, current, to, cursor, row);
 }

@@ -13,8 +13,8 @@ beforeAll(async () => {
     lanes: 1,
     maxPayloadBytes: 64 * 1024,
     topics: [
-      { match: 'cold:keyed', keyed: true },
-      { match: 'hot:keyed', home: 'hot', keyed: true },
+      { match: 'cold:keyed*', keyed: true },
+      { match: 'hot:keyed*', home: 'hot', keyed: true },
       { match: 'hot:*', home: 'hot' },
     ],
     onConnect: ({ headers }) => headers['x-refuse'] === undefined,
@@ -98,6 +98,24 @@ describe.each(['cold:', 'hot:'])('topics of home %s', (home) => {
     await second.close();
     expect(await first.subscribe(topic, options, () => {})).toMatchObject({ seq: 5, recovered: true });
     expect(errors).toEqual(['BAD_REQUEST']);
+  });
+
+  it('send no more than a subscription may have, which counts what becomes of its messages', async () => {
+    const topic = `${home}keyed-slow`;
+    const [publisher, subscriber] = [await open(), await open()];
+    let onLast = (): void => {};
+    const last = new Promise<void>((resolve) => {
+      onLast = resolve;
+    });
+    const options = { mode: 'latest', maxBandwidth: 5000 } as const;
+    const { counts } = await subscriber.subscribe(topic, options, ({ payload }) => {
+      if (payload === 'last') onLast();
+    });
+    for (let n = 1; n <= 300; n++) void publisher.publish(topic, n, { key: 'a' });
+    await publisher.publish(topic, 'last', { key: 'a' });
+    await last;
+    expect(counts.received).toBeLessThan(200);
+    expect(counts).toEqual({ received: counts.received, merged: 301 - counts.received, expired: 0, lost: 0 });
   });
 
   it('take a feed by alias, thousands of messages to a flush', async () => {

@@ -55,6 +55,38 @@ function stage(subscribers: number, delayMsOf: (index: number) => number = () =>
   return { lab, tree, topic, published, stopped, consumers, turn, settle };
 }
 
+describe('a metered subscription', () => {
+  it('is in no cohort while it is that', () => {
+    const { lab, tree, topic, consumers, settle } = stage(8);
+    const groups = (): number => [...new Set(consumers.flatMap((consumer) => groupsOf(lab, consumer)))].length;
+    topic.publish(1);
+    settle();
+    const before = groups();
+    expect(before).toBe(1);
+    const [one] = consumers;
+    const plain = { policy: policyNumber('drop_oldest'), delayMs: DELAY_OF_STREAM };
+    lab.delivery.change(one, topic.stream, { ...plain, maxBandwidth: 1_000_000 });
+    for (let n = 2; n <= 5; n++) {
+      topic.publish(n);
+      settle();
+      lab.scheduler.advance(1);
+      settle();
+    }
+    expect(groupsOf(lab, one)).toEqual([]);
+    expect(lab.delivery.cursorOf(one, topic.stream)).toBe(6);
+    lab.delivery.change(one, topic.stream, { ...plain, maxBandwidth: 0 });
+    topic.publish(6);
+    settle();
+    expect(groupsOf(lab, one)).toHaveLength(1);
+    expect(tree).toBeDefined();
+  });
+});
+
+const groupsOf = ({ delivery: { table } }: DeliveryLab, consumer: Consumer): number[] => {
+  const row = consumer.subscriptionHead;
+  return table.isMember(row) ? [table.cursor[row]] : [];
+};
+
 const membersOf = (tree: TopicTree, groups: readonly number[]): number =>
   [...new Set(groups)].reduce((sum, group) => sum + [...tree.membersOf(group)].length, 0);
 

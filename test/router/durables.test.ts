@@ -254,6 +254,30 @@ describe('durable names', () => {
     expect(json.takeJson().at(-1)).toMatchObject({ type: 'ack', request_id: 8, topic: 't', seq: 0 });
   });
 
+  it('leave their topic to a pattern that has it, too, and which knows no ACKs', () => {
+    const lab = new RouterLab();
+    const [feed, client, other] = [lab.client(), lab.client(), lab.client()];
+    const publish = (): void => {
+      for (let n = 1; n <= 5; n++) feed.send({ type: 'publish', topic: 't', payload: n });
+    };
+    const durable = (id: number): object => ({ ...wish('t', 'a'), id, options: { durable: 'a', maxUnacked: 1 } });
+    client.send({ type: 'subscribe', topic: 't*' }, durable(1) as never);
+    publish();
+    expect(client.takeShort()).toEqual(['ok 1', 'event 1']);
+    client.send({ type: 'unsubscribe', id: 2, topic: 't' });
+    expect(client.takeShort()).toEqual(['ok 2', 'notice', 'event 2', 'event 3', 'event 4', 'event 5']);
+    client.send({ type: 'ack', topic: 't', seq: 2 });
+    expect(client.takeShort()).toEqual(['error null BAD_REQUEST']);
+    client.send(durable(3) as never, { type: 'ack', topic: 't', seq: 0 });
+    expect(client.takeShort()).toEqual(['ok 3', 'event 1']);
+    other.send(durable(4) as never);
+    expect(other.takeShort()).toEqual(['ok 4', 'event 1']);
+    expect(client.takeShort()).toEqual(['unsubscribed', 'notice', 'event 2', 'event 3', 'event 4', 'event 5']);
+    publish();
+    expect(client.takeShort()).toHaveLength(5);
+    expect(other.takeShort()).toEqual([]);
+  });
+
   it('are each topic’s own', () => {
     const lab = new RouterLab();
     const client = lab.client();

@@ -43,6 +43,7 @@ const JSON_NAMES: Record<string, string> = {
   maxAgeMs: 'max_age_ms',
   maxDelayMs: 'max_delay_ms',
   maxUnacked: 'max_unacked',
+  maxBandwidth: 'max_bandwidth',
 };
 const jsonOptions = (options: object): object =>
   Object.fromEntries(Object.entries(options).map(([name, value]) => [JSON_NAMES[name] ?? name, value]));

@@ -78,8 +78,9 @@ export function isPlainBook(spec: StreamSpec): boolean {
 
 /** Whether it says all levels, so that what has changed of them since any message can be told in one. */
 export function isWholeBook(spec: StreamSpec): boolean {
+  if (!isBook(spec)) return false;
   const { depth, tick } = spec.options as BookWishes;
-  return isBook(spec) && depth === undefined && tick === undefined;
+  return depth === undefined && tick === undefined;
 }
 
 /** Of a snapshot that only says what has changed since message `since`, where that can be told. */

@@ -270,30 +270,6 @@ describe('parseConfig', () => {
       { topics: [{ match: 'a', maxLagMs: -1 }] },
       ['topics.rules[0].maxLagMs: must be a duration'],
     ],
-    ...(
-      [
-        [
-          'an unknown feed',
-          { book: 'nasdaq' },
-          'book: must be one of ringcast, binance, binance-futures, kraken, or a map',
-        ],
-        ['fields without asks', { book: { bids: 'b' } }, 'book: must be one of'],
-        ['an unknown field', { book: { bids: 'b', asks: 'a', bid: 'c' } }, 'book.bid: unknown key'],
-        ['a field that is none', { book: { bids: '', asks: 'a' } }, 'book: must be one of'],
-        ['another type', { type: 'tree' }, 'type'],
-        ['no level', { maxLevels: 0 }, 'maxLevels: must be a whole number in the range 1 – 100000'],
-        ['a key', { key: 'symbol' }, 'key: has no meaning for an order book'],
-        ['keys', { keyed: true }, 'keyed: has no meaning for an order book'],
-        ['merging', { merge: true }, 'merge: has no meaning for an order book'],
-        ['a time to live', { ttlMs: 5 }, 'ttlMs: has no meaning for an order book'],
-        ['no type', { type: undefined, book: 'kraken' }, 'book: goes with type: "book"'],
-        ['levels of no book', { type: undefined, maxLevels: 5 }, 'maxLevels: goes with type: "book"'],
-      ] as const
-    ).map(([what, rule, problem]): [string, unknown, string[]] => [
-      `a book with ${what}`,
-      { topics: [{ match: 'a', type: 'book', ...rule }] },
-      [`topics.rules[0].${problem}`],
-    ]),
     ['a rule that is no object', { topics: ['a'] }, ['topics.rules[0]: must be an object']],
   ])('refuses %s', (_name, input, parts) => {
     const message = refusal(input);

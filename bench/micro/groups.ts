@@ -11,6 +11,7 @@ import { group as reference } from './benches/reference.js';
 import { group as ring } from './benches/ring.js';
 import { group as subscriptions } from './benches/subscriptions.js';
 import { group as topic } from './benches/topic.js';
+import { group as variant } from './benches/variant.js';
 
 /** Runs with every selection: comparisons need it. */
 export const REFERENCE = reference.name;
@@ -21,6 +22,7 @@ export const GROUPS: readonly Group[] = [
   frameLog,
   protocol,
   topic,
+  variant,
   publishing,
   delivery,
   subscriptions,

@@ -186,8 +186,12 @@ export abstract class FrameLog {
   markSuperseded(seq: number): void {
     if (seq < this.tailSeq) return;
     const index = this.indexOf(seq);
-    if (!this.isSupersededAt(index) && this.seqAt(index) === seq)
-      this.index[this.entryOf(index) + ORIGIN_FIELD] += SUPERSEDED;
+    if (this.seqAt(index) === seq) this.markSupersededAt(index);
+  }
+
+  /** The same of a retained frame. */
+  markSupersededAt(index: number): void {
+    if (!this.isSupersededAt(index)) this.index[this.entryOf(index) + ORIGIN_FIELD] += SUPERSEDED;
   }
 
   /** Where frame `next` will start, in bytes and in seqs. */

@@ -25,6 +25,7 @@ const UINT32 = 0xce;
 const UINT64 = 0xcf;
 const FLOAT64 = 0xcb;
 const NIL = 0xc0;
+const FIXSTR = 0xa0;
 const TWO_32 = 0x1_0000_0000;
 
 /** Writes EVENT heads into one reused scratch. Owner: the thread that encodes. */
@@ -95,16 +96,40 @@ const NO_TAIL = new Uint8Array(0);
 
 /** What follows the payload in a frame that has any of these; empty where it has none. */
 export function eventTail({ key = null, id = null, change = null, version = null }: EventExtras): Uint8Array {
+  if (key === null && id === null && change === null && version === null) return NO_TAIL;
   assertBytes('key', key, KEY_MAX_BYTES);
   assertBytes('message id', id, MESSAGE_ID_MAX_BYTES);
-  const elements = [key, id, change, version];
-  const count = elements.findLastIndex((element) => element !== null) + 1;
-  // The head of the array that they would be is left out: it has one byte.
-  return count === 0 ? NO_TAIL : encode(elements.slice(0, count)).subarray(1);
+  let at = writeText(key, 0);
+  if (id !== null || change !== null || version !== null) at = writeText(id, at);
+  if (change !== null || version !== null) at = writeText(change, at);
+  if (version !== null) at = append(encode(version), at);
+  return tailScratch.slice(0, at);
+}
+
+const FIXSTR_MAX_BYTES = 31;
+const tailScratch = new Uint8Array(EVENT_TAIL_MAX_BYTES);
+
+/** Returns where what follows is to be written. */
+function writeText(text: string | null, at: number): number {
+  if (text === null || text.length > FIXSTR_MAX_BYTES) return append(encode(text), at);
+  let offset = at + 1;
+  for (let index = 0; index < text.length; index++) {
+    const unit = text.charCodeAt(index);
+    if (unit >= 0x80) return append(encode(text), at);
+    tailScratch[offset++] = unit;
+  }
+  tailScratch[at] = FIXSTR | text.length;
+  return offset;
+}
+
+function append(bytes: Uint8Array, at: number): number {
+  tailScratch.set(bytes, at);
+  return at + bytes.length;
 }
 
 function assertBytes(what: string, text: string | null, maxBytes: number): void {
-  const bytes = text === null ? 0 : encodeUtf8(text).length;
+  // No unit of UTF-16 takes more than three bytes.
+  const bytes = text === null || text.length * 3 <= maxBytes ? 0 : encodeUtf8(text).length;
   if (bytes > maxBytes) throw new RangeError(`${what} of ${bytes} bytes, at most ${maxBytes}`);
 }
 
@@ -129,8 +154,9 @@ export class EventView {
   time = 0;
   payloadStart = 0;
   payloadEnd = 0;
-  /** Behind the frame's last byte. */
+  /** Behind the frame's last byte, that of its tail. */
   frameEnd = 0;
+  tailElements = 0;
   /** The publisher's message id. */
   id: string | null = null;
   key: string | null = null;
@@ -157,6 +183,7 @@ export class EventView {
     this.payloadStart = payloadStart;
     this.payloadEnd = payloadEnd;
     this.frameEnd = payloadEnd;
+    this.tailElements = elements - ELEMENTS_MIN;
     this.key = null;
     this.id = null;
     this.change = null;

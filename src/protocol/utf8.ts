@@ -15,8 +15,28 @@ function isAscii(bytes: Uint8Array, start: number, end: number): boolean {
   return true;
 }
 
+const SHORT_MAX_BYTES = 32;
+/** Scratch by length, so that a short string leaves nothing behind but itself. */
+const codes = Array.from({ length: SHORT_MAX_BYTES + 1 }, (_, length) => new Array<number>(length).fill(0));
+
+/** Hot path: keys, symbols. Null: it is longer, or not ASCII. */
+export function shortAscii(bytes: Uint8Array, start: number, end: number): string | null {
+  return end - start <= SHORT_MAX_BYTES && isAscii(bytes, start, end) ? shortLatin1(bytes, start, end) : null;
+}
+
+/** A unit per byte, whatever they mean; null: it is longer. */
+export function shortLatin1(bytes: Uint8Array, start: number, end: number): string | null {
+  const lengthBytes = end - start;
+  if (lengthBytes > SHORT_MAX_BYTES) return null;
+  const units = codes[lengthBytes];
+  for (let index = 0; index < lengthBytes; index++) units[index] = bytes[start + index];
+  return String.fromCharCode.apply(null, units);
+}
+
 /** The string in [start, end), or null when it is not valid UTF-8. */
 export function decodeUtf8(bytes: Uint8Array, start: number, end: number): string | null {
+  const short = shortAscii(bytes, start, end);
+  if (short !== null) return short;
   if (end - start <= ASCII_MAX_BYTES && isAscii(bytes, start, end)) {
     return String.fromCharCode.apply(null, bytes.subarray(start, end) as unknown as number[]);
   }

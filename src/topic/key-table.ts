@@ -4,7 +4,8 @@
  * Its messages lie in a log of their own, the topic's *state log*, as the EVENTs that they were (or, where values are merged,
  * would have been). A lane's successor finds them there, and so does the topic's next home. The log never loses a key's newest
  * frame: before it gets tight, frames at its tail that are still the newest are written once more at its head, and the
- * others dropped. It is kept at most half full of newest frames, so that this costs one copy per message at most.
+ * others dropped. It is kept at most half full of newest frames, so that this costs one copy per message at most. Frames that are
+ * no key's newest any more are marked as superseded, so that they are dropped unread, as many at once as lie there.
  */
 
 import type { FrameLog, LogSizes } from '../log/frame-log.js';
@@ -61,6 +62,7 @@ export class KeyTable {
   readonly log: FrameLog;
   readonly spec: KeySpec;
   readonly #view = new EventView();
+  readonly #movedView = new EventView();
   readonly #byKey = new Map<string, KeyEntry>();
   #liveBytes = 0;
   #scratch = new Uint8Array(1024);
@@ -70,7 +72,11 @@ export class KeyTable {
     this.log = log;
     this.spec = spec;
     for (let index = log.tail; index <= log.head; index++) {
-      this.#note(index, this.#frameAt(index));
+      // A predecessor has been through with it.
+      if (log.isSupersededAt(index)) continue;
+      const frame = this.#frameAt(index);
+      if (!this.#view.read(frame, 0, frame.length)) throw new Error('a state frame is an EVENT');
+      this.#note(index, frame.length);
     }
   }
 
@@ -104,15 +110,14 @@ export class KeyTable {
   }
 
   /**
-   * Keeps a message, whose frame is an EVENT with this key.
+   * Hot path: per message. Keeps one, whose frame is an EVENT with this key.
    * @param timeMs of its acceptance, on the monotonic clock. @param ttlMs how long it counts; 0: for ever
    */
   put(frame: Uint8Array, timeMs: number, ttlMs: number): void {
     if (!this.#view.read(frame, 0, frame.length)) throw new Error('a state frame is an EVENT');
-    const { seq } = this.#view;
     this.#tidy(frame.length);
-    this.#append(frame, timeMs, withTtl(0, ttlMs), Math.max(seq, this.log.headSeq));
-    this.#note(this.log.head, frame);
+    this.#append(frame, timeMs, withTtl(0, ttlMs), Math.max(this.#view.seq, this.log.headSeq));
+    this.#note(this.log.head, frame.length);
   }
 
   /** Keys that have changed since `fromSeq`, in the order of their messages. Good until the next call of `put`. */
@@ -138,46 +143,65 @@ export class KeyTable {
     return keys <= this.spec.maxKeys && 2 * liveBytes + 4 * frameBytes + SLACK_BYTES <= this.log.frameMaxBytes;
   }
 
-  /** The frame in the state log is the key's newest; or it says that the key is no more. */
-  #note(index: number, frame: Uint8Array): void {
-    const view = this.#view;
-    if (!view.read(frame, 0, frame.length)) throw new Error('a state frame is an EVENT');
-    const key = view.key ?? '';
-    const old = this.#byKey.get(key);
-    if (old !== undefined) this.#forget(key, old);
-    if (view.change === 'delete') return;
-    this.#byKey.set(key, { index, seq: view.seq, version: view.version });
-    this.#liveBytes += frame.length;
+  /** The frame in the state log, which has been read, is its key's newest; or it says that the key is no more. */
+  #note(index: number, frameBytes: number): void {
+    const { key, seq, version, change } = this.#view;
+    const old = this.#byKey.get(key ?? '');
+    if (change === 'delete') {
+      if (old !== undefined) this.#forget(key ?? '', old);
+      // Last, so that a successor sees the end of the key as long as its value may not be marked.
+      this.log.markSupersededAt(index);
+      return;
+    }
+    this.#liveBytes += frameBytes;
+    if (old === undefined) {
+      this.#byKey.set(key ?? '', { index, seq, version });
+      return;
+    }
+    this.#pass(old);
+    old.index = index;
+    old.seq = seq;
+    old.version = version;
+    if (this.spec.onFull !== 'evict') return;
+    // It is the last to go.
+    this.#byKey.delete(key ?? '');
+    this.#byKey.set(key ?? '', old);
   }
 
-  #forget(key: string, { index }: KeyEntry): void {
-    this.#liveBytes -= this.log.sliceBytes(index, index + 1);
+  #forget(key: string, entry: KeyEntry): void {
+    this.#pass(entry);
     this.#byKey.delete(key);
+  }
+
+  /** The entry's frame is its key's newest no more. */
+  #pass({ index }: KeyEntry): void {
+    this.#liveBytes -= this.log.sliceBytes(index, index + 1);
+    this.log.markSupersededAt(index);
   }
 
   /** Makes room by dropping frames that are no key's newest any more, and moving those that are. */
   #tidy(frameBytes: number): void {
     const { log } = this;
-    for (;;) {
-      const usedBytes = log.sliceBytes(log.tail, log.head + 1);
-      const maxBytes = 2 * (this.#liveBytes + frameBytes) + SLACK_BYTES;
-      const maxFrames = 2 * this.#byKey.size + SLACK_FRAMES;
-      if (usedBytes + frameBytes <= maxBytes && log.retainedFrames < maxFrames) return;
-      this.#passOldest();
+    const maxBytes = 2 * (this.#liveBytes + frameBytes) + SLACK_BYTES;
+    const maxFrames = 2 * this.#byKey.size + SLACK_FRAMES;
+    while (log.sliceBytes(log.tail, log.head + 1) + frameBytes > maxBytes || log.head - log.tail + 1 >= maxFrames) {
+      if (!log.isSupersededAt(log.tail)) this.#move(log.tail);
+      let until = log.tail + 1;
+      while (until <= log.head && log.isSupersededAt(until)) until++;
+      log.forgetBefore(until);
     }
   }
 
-  #passOldest(): void {
+  /** Writes a key's newest frame once more, at the head. */
+  #move(index: number): void {
     const { log } = this;
-    const index = log.tail;
     const frame = this.#frameAt(index);
-    this.#view.read(frame, 0, frame.length);
-    const entry = this.#byKey.get(this.#view.key ?? '');
-    if (entry?.index === index) {
-      this.#append(frame, log.timeAt(index), log.originWithTtlAt(index), log.headSeq);
-      entry.index = log.head;
-    }
-    log.forgetBefore(index + 1);
+    const view = this.#movedView;
+    view.read(frame, 0, frame.length);
+    const entry = this.#byKey.get(view.key ?? '');
+    if (entry?.index !== index) return;
+    this.#append(frame, log.timeAt(index), log.originWithTtlAt(index), log.headSeq);
+    entry.index = log.head;
   }
 
   #append(frame: Uint8Array, timeMs: number, origin: number, seq: number): void {

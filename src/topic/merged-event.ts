@@ -12,8 +12,11 @@ export function mergedEvent(base: Uint8Array, frame: Uint8Array): Uint8Array {
   const { alias, seq, time, payloadStart, payloadEnd, key, id, change, version } = newer;
   if (change === 'delete') return frame;
   const value = mergeMaps(base.subarray(older.payloadStart, older.payloadEnd), frame, payloadStart, payloadEnd);
-  const tail = eventTail({ key, id, change, version: version ?? older.version });
-  const headBytes = head.write(alias, seq, time, tailElements(tail));
+  const isSame = version !== null || older.version === null;
+  const tail = isSame
+    ? frame.subarray(payloadEnd, newer.frameEnd)
+    : eventTail({ key, id, change, version: older.version });
+  const headBytes = head.write(alias, seq, time, isSame ? newer.tailElements : tailElements(tail));
   const event = new Uint8Array(headBytes + value.length + tail.length);
   event.set(head.bytes.subarray(0, headBytes));
   event.set(value, headBytes);

@@ -71,6 +71,7 @@ const DERIVE_ATTEMPTS_MAX = 3;
 /** Scratch of this thread: frames are made one after the other. */
 const eventHead = new EventHead();
 const scratchView = new EventView();
+let frameScratch = new Uint8Array(1024);
 
 const NO_STREAMS: readonly DerivedStream<never>[] = [];
 
@@ -225,10 +226,11 @@ export class Topic<Log extends FrameLog = FrameLog> {
     const { log } = this;
     const timeMs = log.timeAt(index);
     const before = keys.get(key, timeMs);
+    const beforeSeq = before?.seq ?? 0;
     const frame = this.#frameAt(index);
     const base = before === undefined || !keys.spec.merges ? null : keys.frameOf(before);
     keys.put(base === null ? frame : mergedEvent(base, frame), timeMs, log.ttlMsAt(index));
-    if (before !== undefined) log.markSuperseded(before.seq);
+    if (beforeSeq > 0) log.markSuperseded(beforeSeq);
     this.#more?.timed?.noteDeleted(frame);
   }
 
@@ -397,10 +399,12 @@ export class Topic<Log extends FrameLog = FrameLog> {
     if (variant.superseded !== undefined && variant.superseded > 0) log.markSuperseded(variant.superseded);
   }
 
+  /** Good until the next call, of whichever topic of this thread. */
   #frameAt(index: number): Uint8Array {
-    const frame = new Uint8Array(this.log.sliceBytes(index, index + 1));
-    this.log.copy(index, index + 1, frame, 0);
-    return frame;
+    const bytes = this.log.sliceBytes(index, index + 1);
+    if (frameScratch.length < bytes) frameScratch = new Uint8Array(2 * bytes);
+    this.log.copy(index, index + 1, frameScratch, 0);
+    return frameScratch.subarray(0, bytes);
   }
 
   #form(variant: Variant, canonicalFrame: Uint8Array): Uint8Array | typeof NO_FORM | null {

@@ -11,7 +11,7 @@ import { ByteCursor, NONE } from '../protocol/byte-cursor.js';
 import { NESTING_MAX } from '../protocol/messages.js';
 import { readValue } from '../protocol/msgpack-to-value.js';
 import { SKIP_INCOMPLETE, SKIP_INVALID, skipValue } from '../protocol/skip-value.js';
-import { decodeLenient, encodeUtf8, utf8Length } from '../protocol/utf8.js';
+import { decodeLenient, encodeUtf8, shortAscii, utf8Length } from '../protocol/utf8.js';
 
 export type FieldPath = readonly string[];
 
@@ -313,19 +313,3 @@ const FIXED_BYTES = new Uint8Array(256).map((_, type) => {
   if (type === 0xca || type === 0xcb) return type === 0xca ? 5 : 9;
   return type >= 0xcc && type <= 0xd3 ? 1 + (1 << (type & 3)) : 0;
 });
-
-const SHORT_MAX_BYTES = 32;
-/** Scratch by length, so that a short string leaves nothing behind but itself. */
-const codes = Array.from({ length: SHORT_MAX_BYTES + 1 }, (_, length) => new Array<number>(length).fill(0));
-
-function shortAscii(bytes: Uint8Array, start: number, end: number): string | null {
-  const lengthBytes = end - start;
-  if (lengthBytes > SHORT_MAX_BYTES) return null;
-  const units = codes[lengthBytes];
-  for (let index = 0; index < lengthBytes; index++) {
-    const byte = bytes[start + index];
-    if (byte >= 0x80) return null;
-    units[index] = byte;
-  }
-  return String.fromCharCode.apply(null, units);
-}

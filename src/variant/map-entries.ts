@@ -2,6 +2,7 @@
 
 import { ByteCursor, NONE } from '../protocol/byte-cursor.js';
 import { skipValue } from '../protocol/skip-value.js';
+import { shortLatin1 } from '../protocol/utf8.js';
 
 /** Ranges of one map's bytes; of equal keys the last one counts. */
 export class MapEntries {
@@ -34,6 +35,8 @@ export class MapEntries {
 
 /** Tells keys apart: two texts are equal if the bytes are. */
 function keyText(bytes: Uint8Array, start: number, end: number): string {
+  const short = shortLatin1(bytes, start, end);
+  if (short !== null) return short;
   let text = '';
   for (let index = start; index < end; index++) text += String.fromCharCode(bytes[index]);
   return text;

@@ -11,7 +11,8 @@ export interface VariantCounters {
 export interface Variant {
   /**
    * The frame of a message in this stream, made of its canonical one; null: the message is none of this stream's. Throws
-   * when it has no form here: then `gap` takes its place. The canonical frame is shared by all variants, and not kept.
+   * when it has no form here: then `gap` takes its place. The canonical frame is shared by all variants, and not kept; what is
+   * returned is good until the next call of any variant of this thread.
    */
   derive(topic: StreamRef, frame: Uint8Array): Uint8Array | null;
   /** The message whose frame the one that was derived last takes the place of, for who wants the newest only; 0: none. */

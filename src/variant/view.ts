@@ -39,6 +39,7 @@ interface Said {
 
 const view = new EventView();
 const head = new EventHead();
+let eventScratch = new Uint8Array(1024);
 
 /** Bound to one stream. */
 export class View implements Variant {
@@ -64,6 +65,7 @@ export class View implements Variant {
     const { key, change } = view;
     const isDelete = change === 'delete';
     const before = this.#byKey.get(key ?? '');
+    const deltas = before?.deltas ?? 0;
     this.superseded = before?.seq ?? 0;
     const isIn = !isDelete && this.#letsIn(frame);
     if (!isIn) {
@@ -71,8 +73,8 @@ export class View implements Variant {
       if (isDelete || hasLeft) this.#byKey.set(key ?? '', { isIn: false, payload: NO_BYTES, deltas: 0, seq: view.seq });
       else if (before !== undefined) before.payload = NO_BYTES;
       if (before !== undefined && !isDelete) before.isIn = false;
-      if (isDelete) return this.#frame(topic, NIL, 'delete');
-      return hasLeft ? this.#frame(topic, NIL, 'leave') : null;
+      if (isDelete) return this.#frame(topic, NIL, 'delete', frame);
+      return hasLeft ? this.#frame(topic, NIL, 'leave', frame) : null;
     }
     const payload = this.#payload(frame);
     // A projection of what is no map says nothing.
@@ -81,8 +83,8 @@ export class View implements Variant {
       before !== undefined && isEqual(before.payload, 0, before.payload.length, payload, 0, payload.length);
     if (this.#projection !== null && isSame && before.payload.length > 0) return null;
     const delta = this.#deltaTo(before, payload);
-    this.#remember(key ?? '', payload, delta === null ? 0 : (before?.deltas ?? 0) + 1, view.seq);
-    return delta === null ? this.#frame(topic, payload, null) : this.#frame(topic, delta, 'delta');
+    this.#remember(key ?? '', before, payload, delta === null ? 0 : deltas + 1, view.seq);
+    return delta === null ? this.#frame(topic, payload, null, frame) : this.#frame(topic, delta, 'delta', frame);
   }
 
   /** The whole value, as those get it who begin with it; null: it is none of theirs. */
@@ -90,19 +92,19 @@ export class View implements Variant {
     this.#read(frame);
     if (!this.#letsIn(frame)) return null;
     const payload = this.#payload(frame);
-    return payload === null ? null : this.#event(topic, payload, null);
+    return payload === null ? null : this.#event(topic, payload, null, frame);
   }
 
   prime(frame: Uint8Array, isStillToCome: boolean): void {
     this.#read(frame);
     if (isStillToCome) {
       // What was before is not known. Who leaves may never have been in, which does no harm.
-      this.#remember(view.key ?? '', NO_BYTES, 0, 0);
+      this.#remember(view.key ?? '', undefined, NO_BYTES, 0, 0);
       return;
     }
     if (!this.#letsIn(frame)) return;
     const payload = this.#payload(frame);
-    if (payload !== null) this.#remember(view.key ?? '', payload, 0, 0);
+    if (payload !== null) this.#remember(view.key ?? '', undefined, payload, 0, 0);
   }
 
   gap(topic: StreamRef, seq: number): Uint8Array {
@@ -139,25 +141,37 @@ export class View implements Variant {
     return deltaOf(before.payload, payload);
   }
 
-  #remember(key: string, payload: Uint8Array, deltas: number, seq: number): void {
-    const keepsPayload = this.#projection !== null || this.#options.delta === true;
+  #remember(key: string, before: Said | undefined, payload: Uint8Array, deltas: number, seq: number): void {
+    const isProjected = this.#projection !== null;
+    // A projection's bytes are new ones; others are those of the frame, which is not kept.
+    const kept = isProjected ? payload : this.#options.delta === true ? payload.slice() : NO_BYTES;
+    if (before !== undefined) {
+      before.isIn = true;
+      before.payload = kept;
+      before.deltas = deltas;
+      before.seq = seq;
+      return;
+    }
     if (this.#byKey.size >= KEYS_MAX && !this.#byKey.has(key)) this.#byKey.clear();
-    this.#byKey.set(key, { isIn: true, payload: keepsPayload ? payload.slice() : NO_BYTES, deltas, seq });
+    this.#byKey.set(key, { isIn: true, payload: kept, deltas, seq });
   }
 
-  #frame(topic: StreamRef, payload: Uint8Array, change: EventChange | null): Uint8Array {
-    const event = this.#event(topic, payload, change);
+  #frame(topic: StreamRef, payload: Uint8Array, change: EventChange | null, frame: Uint8Array): Uint8Array {
+    const event = this.#event(topic, payload, change, frame);
     return this.#options.codec === 'json' ? eventToJson(topic.topic, event, 0, event.length) : event;
   }
 
-  #event({ alias }: StreamRef, payload: Uint8Array, change: EventChange | null): Uint8Array {
+  /** @param frame of the message: where nothing changes beside the payload its tail is the event's */
+  #event({ alias }: StreamRef, payload: Uint8Array, change: EventChange | null, frame: Uint8Array): Uint8Array {
     const { seq, time, key, id, version } = view;
-    const tail = eventTail({ key, id, version, change });
-    const headBytes = head.write(alias, seq, time, tailElements(tail));
-    const event = new Uint8Array(headBytes + payload.length + tail.length);
-    event.set(head.bytes.subarray(0, headBytes));
-    event.set(payload, headBytes);
-    event.set(tail, headBytes + payload.length);
-    return event;
+    const isSame = change === view.change;
+    const tail = isSame ? frame.subarray(view.payloadEnd, view.frameEnd) : eventTail({ key, id, version, change });
+    const headBytes = head.write(alias, seq, time, isSame ? view.tailElements : tailElements(tail));
+    const bytes = headBytes + payload.length + tail.length;
+    if (eventScratch.length < bytes) eventScratch = new Uint8Array(2 * bytes);
+    for (let at = 0; at < headBytes; at++) eventScratch[at] = head.bytes[at];
+    eventScratch.set(payload, headBytes);
+    if (tail.length > 0) eventScratch.set(tail, headBytes + payload.length);
+    return eventScratch.subarray(0, bytes);
   }
 }

@@ -139,7 +139,7 @@ class World {
   }
 
   publish(entry: TopicEntry): void {
-    this.core.router.publishing.publishLocally(entry, PAYLOAD, undefined, this.loop.nowMs(), null);
+    this.core.router.publishing.publishLocally(entry, PAYLOAD, undefined, this.loop.nowMs(), null, false);
   }
 }
 

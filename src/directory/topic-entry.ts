@@ -11,7 +11,7 @@ import { cursorSince, historyCursor } from '../topic/history.js';
 import type { BookSpec } from '../topic/kept-book.js';
 import type { KeySpec } from '../topic/key-table.js';
 import type { Retention, TopicSpec } from '../topic/topic.js';
-import { STATE } from '../variant/stream-spec.js';
+import { intervalOf, STATE } from '../variant/stream-spec.js';
 
 /** So many messages per second, 0: any number; and so many at once, 0: what a second brings. */
 export interface PublishRate {
@@ -54,6 +54,9 @@ export interface TopicOpening {
 /** Part of a topic's `maxDelayMs` that its messages may wait for each other before the lane is woken, and its limit (ms). */
 const LANE_WAIT_SHARE = 0.25;
 const LANE_WAIT_MAX_MS = 5;
+/** The same of the interval at which its streams are made, where all of them are made so. */
+const TIMED_WAIT_SHARE = 0.1;
+const TIMED_WAIT_MAX_MS = 20;
 
 export const NO_ROW = -1;
 
@@ -104,11 +107,22 @@ export class TopicEntry {
    * Hot path. How long a message may wait before its lane is told (ms): a part of what its subscribers let it wait.
    * Nothing when one of them has a delay of its own, or nobody waits for anything.
    */
-  get mayWaitMs(): number {
+  mayWaitMs(nowMs: number): number {
     const { maxDelayMs } = this.settings;
-    if (maxDelayMs === 'auto' || maxDelayMs === 0) return 0;
+    if (maxDelayMs === 'auto' || maxDelayMs === 0) return this.#timedWaitMs(nowMs);
     for (const { ownDelays } of this.streams) if (ownDelays > 0) return 0;
     return Math.min(LANE_WAIT_MAX_MS, Math.floor(maxDelayMs * LANE_WAIT_SHARE));
+  }
+
+  /** 0: somebody gets messages as they come, or nobody anything; or it is the first one after a pause, which is told at once. */
+  #timedWaitMs(nowMs: number): number {
+    let shortestMs = Number.POSITIVE_INFINITY;
+    for (const stream of this.streams)
+      if (!stream.isIdle) shortestMs = Math.min(shortestMs, intervalOf(stream.options.spec));
+    if (shortestMs === Number.POSITIVE_INFINITY) return 0;
+    const waitMs = Math.min(TIMED_WAIT_MAX_MS, Math.floor(shortestMs * TIMED_WAIT_SHARE));
+    const { log } = this;
+    return log.retainedFrames > 0 && nowMs - log.timeAt(log.head) <= waitMs ? waitMs : 0;
   }
 
   /** Number of its first message. */

@@ -121,7 +121,7 @@ export class LocalPublisher {
     const entry = this.#entry;
     publishing.check(payload);
     const onAck = entry.isSelective || given?.ifSeq !== undefined ? this.#onOutcome : null;
-    const result = publishing.parts.publishing.publishLocally(entry, payload, given, loop.nowMs(), onAck);
+    const result = publishing.parts.publishing.publishLocally(entry, payload, given, loop.nowMs(), onAck, false);
     if (result === HANDED_OVER) return true;
     this.#refusedBytes = payload.length + EVENT_HEAD_MAX_BYTES + EVENT_TAIL_MAX_BYTES;
     // An error is dear, and after the first one of a turn nobody reads it.

@@ -70,10 +70,11 @@ export class LocalPublishing {
       this.check(payload);
       const nowMs = loop.nowMs();
       const time = loop.epochMs(nowMs);
-      const result = publishing.publishLocally(entry, payload, given, nowMs, (outcome) => {
+      const onAck = (outcome: PublishedResult | RingcastError): void => {
         if (outcome instanceof RingcastError) reject(outcome);
         else resolve(publishResult(outcome, time, pressureOf(entry)));
-      });
+      };
+      const result = publishing.publishLocally(entry, payload, given, nowMs, onAck, true);
       if (result !== HANDED_OVER) throw publishing.refusalOf(entry, result);
     });
     // Counted, and handled: a refusal that nobody waits for must not end the process. Who waits is told all the same.

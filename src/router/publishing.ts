@@ -174,7 +174,7 @@ export class Publishing implements Omit<LinkEvents, 'onHead'> {
     const isAcked = id !== null || entry.isSelective || options?.ifSeq !== undefined;
     const onAck = isAcked ? this.#acknowledger(session, entry, id, this.#batch.timeMs) : null;
     const { payload, payloadStart, payloadEnd } = frame;
-    const result = this.#offer(session, entry, payload, payloadStart, payloadEnd, options, onAck);
+    const result = this.#offer(session, entry, payload, payloadStart, payloadEnd, options, onAck, id !== null);
     if (result === HANDED_OVER) return;
     if (id !== null) session.refuse(id, this.refusalOf(entry, result));
     else if (session.untold !== null) session.untold.count++;
@@ -199,12 +199,12 @@ export class Publishing implements Omit<LinkEvents, 'onHead'> {
     });
     for (const [index, { payloadStart, payloadEnd, options }] of messages.entries()) {
       const onAck = ack.of(index);
-      const result = this.#offer(session, entry, payload, payloadStart, payloadEnd, options, onAck);
+      const result = this.#offer(session, entry, payload, payloadStart, payloadEnd, options, onAck, id !== null);
       if (result !== HANDED_OVER) onAck(this.refusalOf(entry, result));
     }
   }
 
-  /** Hot path: per message of a client. @returns HANDED_OVER; or why it is not, for `refusalOf` */
+  /** Hot path: per message of a client. @param isAwaited the ack. @returns HANDED_OVER; or why it is not, for `refusalOf` */
   #offer(
     session: Session,
     entry: TopicEntry,
@@ -213,6 +213,7 @@ export class Publishing implements Omit<LinkEvents, 'onHead'> {
     end: number,
     options: MessageOptions | null,
     onAck: AckCallback | null,
+    isAwaited: boolean,
   ): number {
     if (end - start > this.#options.maxPayloadBytes) return TOO_LARGE;
     const outgoing = this.#outgoing;
@@ -234,7 +235,7 @@ export class Publishing implements Omit<LinkEvents, 'onHead'> {
       this.rateLimitedMessages++;
       return waitMs;
     }
-    if (!isRefused && this.#send(entry, outgoing, onAck)) return HANDED_OVER;
+    if (!isRefused && this.#send(entry, outgoing, onAck, isAwaited)) return HANDED_OVER;
     session.overloadedTopics ??= new Set();
     session.overloadedTopics.add(entry);
     this.overloadedMessages++;
@@ -261,6 +262,7 @@ export class Publishing implements Omit<LinkEvents, 'onHead'> {
 
   /**
    * Hot path: per message that this process publishes, to a topic that is not closed. The payload is MessagePack.
+   * @param isAwaited somebody waits for the ack: the message does not wait for others
    * @returns HANDED_OVER; or why it is not, for `refusalOf`
    */
   publishLocally(
@@ -269,6 +271,7 @@ export class Publishing implements Omit<LinkEvents, 'onHead'> {
     options: PublishOptions | undefined,
     nowMs: number,
     onAck: AckCallback | null,
+    isAwaited: boolean,
   ): number {
     const waitMs = this.#rates.admit(null, entry, nowMs);
     if (waitMs > 0) {
@@ -277,7 +280,7 @@ export class Publishing implements Omit<LinkEvents, 'onHead'> {
     }
     const outgoing = this.#ownMessage(payload, options, nowMs);
     this.#limitLife(entry, outgoing, options);
-    const isAccepted = this.#send(entry, outgoing, onAck);
+    const isAccepted = this.#send(entry, outgoing, onAck, isAwaited);
     this.#topics.publishedUnheld(entry);
     if (isAccepted) return HANDED_OVER;
     this.overloadedMessages++;
@@ -320,11 +323,11 @@ export class Publishing implements Omit<LinkEvents, 'onHead'> {
   }
 
   /** Hot path: per message. Hands the message to its topic's home. False: the home's ring is full. */
-  #send(entry: TopicEntry, outgoing: OutgoingMessage, onAck: AckCallback | null): boolean {
+  #send(entry: TopicEntry, outgoing: OutgoingMessage, onAck: AckCallback | null, isAwaited: boolean): boolean {
     this.#patterns.meet(entry);
     const isAckLater = onAck !== null && entry.link.acksLater;
     outgoing.request = isAckLater ? this.pendingAcks.add(onAck) : 0;
-    outgoing.mayWaitMs = isAckLater ? 0 : entry.mayWaitMs;
+    outgoing.mayWaitMs = isAwaited ? 0 : entry.mayWaitMs(outgoing.monotonicMs);
     const seq = this.#hand(entry, outgoing);
     if (seq === PUBLISH_FULL) {
       if (isAckLater) this.pendingAcks.cancel(outgoing.request);

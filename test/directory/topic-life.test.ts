@@ -3,7 +3,8 @@
 import { describe, expect, it } from 'vitest';
 import { LocalSubscriber } from '#src/local/local-subscriber.js';
 import { msgpackEncoder } from '#src/protocol/encoder-msgpack.js';
-import { RouterLab } from '../router/router-lab.js';
+import { encode } from '#src/protocol/msgpack.js';
+import { publishLocally, RouterLab } from '../router/router-lab.js';
 
 const HOT = [{ match: 'hot:*', home: 'hot' as const }];
 
@@ -255,7 +256,7 @@ describe('the wait on the way to a lane', () => {
     const lab = new RouterLab({ laneRingBytes: 4096, registry: { rules: [{ ...HOT[0], maxDelayMs }] } });
     const options = ownDelayMs === undefined ? {} : { maxDelayMs: ownDelayMs };
     lab.client().send({ type: 'subscribe', topic: 'hot:a', options });
-    return lab.topics.find('hot:a')!.mayWaitMs;
+    return lab.topics.find('hot:a')!.mayWaitMs(lab.scheduler.nowMs());
   };
 
   it('is a quarter of the delay that subscribers accept, in whole milliseconds, at most 5', () => {
@@ -264,5 +265,27 @@ describe('the wait on the way to a lane', () => {
 
   it('is nothing where the delay is automatic, or a subscriber has one of its own', () => {
     expect([waitOf('auto'), waitOf(20, 0), waitOf(20, 20)]).toEqual([0, 0, 0]);
+  });
+
+  it('is a tenth of the interval of subscribers with a rate, at most 20 ms, but for the first message after a pause', () => {
+    const waits = (...rates: (number | undefined)[]): number[] => {
+      const lab = new RouterLab({ laneRingBytes: 4096, registry: { rules: [{ ...HOT[0], keyed: true }] } });
+      for (const maxRate of rates)
+        lab
+          .client()
+          .send({ type: 'subscribe', topic: 'hot:a', ...(maxRate === undefined ? {} : { options: { maxRate } }) });
+      const entry = lab.topics.find('hot:a')!;
+      const waitMs = (): number => entry.mayWaitMs(lab.scheduler.nowMs());
+      const first = waitMs();
+      publishLocally(lab, 'hot:a', encode(1), undefined, { key: 'k' });
+      lab.advance(1);
+      const next = waitMs();
+      lab.advance(100);
+      return [first, next, waitMs()];
+    };
+    expect(waits(20)).toEqual([0, 5, 0]);
+    expect(waits(1)).toEqual([0, 20, 0]);
+    expect(waits(1, 20)).toEqual([0, 5, 0]);
+    expect(waits(20, undefined)).toEqual([0, 0, 0]);
   });
 });

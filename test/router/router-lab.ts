@@ -286,5 +286,7 @@ export function publishLocally(
 ): boolean {
   const entry = topics.obtain(topic);
   if (entry instanceof RingcastError) throw entry;
-  return router.publishing.publishLocally(entry, payload, options, scheduler.nowMs(), onAck) === HANDED_OVER;
+  return (
+    router.publishing.publishLocally(entry, payload, options, scheduler.nowMs(), onAck, onAck !== null) === HANDED_OVER
+  );
 }

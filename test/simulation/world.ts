@@ -206,7 +206,7 @@ export class World extends CoreParts {
     const entry = topics.obtain(topic);
     if (entry instanceof RingcastError) settle(entry);
     else {
-      const result = router.publishing.publishLocally(entry, payload, { id: message.id }, this.loop.now, settle);
+      const result = router.publishing.publishLocally(entry, payload, { id: message.id }, this.loop.now, settle, true);
       if (result !== HANDED_OVER) settle(router.publishing.refusalOf(entry, result));
     }
     if (router.publishing.acceptedMessages > before && !(entry instanceof RingcastError)) this.accepted(message, entry);

@@ -25,7 +25,7 @@ const MAY_IMPORT = {
   gateway: ['time', 'router', 'delivery', 'protocol'],
   control: [],
   client: ['book', 'protocol'],
-  config: ['book', 'log', 'variant', 'protocol'],
+  config: ['book', 'log', 'topic', 'variant', 'protocol'],
   load: ['config', 'protocol'],
   sizing: ['load', 'config', 'index', 'log', 'protocol', 'ring'],
   engine: [

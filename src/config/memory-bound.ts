@@ -23,6 +23,10 @@ import {
   VIEW_OF_LOG_MAX_BYTES,
 } from '../limits.js';
 import { ENTRY_BYTES, HEADER_BYTES, LOG_MIN_BYTES } from '../log/layout.js';
+import { KEY_MAX_BYTES, MESSAGE_ID_MAX_BYTES } from '../protocol/messages.js';
+import type { DedupWindow } from '../topic/deduplication.js';
+import { type KeyRule, keySpecOf } from '../topic/key-rule.js';
+import { stateLogSizes } from '../topic/key-table.js';
 import type { SchemaOutput } from './schema.js';
 import { formatSizeBytes } from './units.js';
 
@@ -58,6 +62,10 @@ export const TOPIC_BYTES = 640 + 2 * LOG_MIN_BYTES;
 /** What a lane tells about itself: counters, a histogram; and per topic that it has open. */
 export const LANE_FIGURES_BYTES = 64 * 1024;
 export const LANE_FIGURES_BYTES_PER_TOPIC = 8;
+/** A key's row of a topic's table, or of what a stream has said, without the key's text. */
+export const KEY_BYTES = 256;
+/** A message id that a topic remembers, without its text. */
+export const MESSAGE_ID_BYTES = 192;
 /** Node.js itself: code, V8's own, the accept thread's young generation. */
 export const PROCESS_BASE_BYTES = 96 * 1024 * 1024;
 
@@ -67,7 +75,7 @@ export const MEMORY_BOUND_MEANING =
 
 type SizedRule = Pick<SchemaOutput['topics']['rules'][number], 'type' | 'maxLevels'>;
 
-type Limits = { readonly topics: { readonly rules: readonly SizedRule[] } } & Pick<
+type Limits = { readonly topics: { readonly rules: readonly KeepingRule[] } } & Pick<
   SchemaOutput,
   | 'lanes'
   | 'laneHeapBytes'
@@ -83,10 +91,38 @@ type Limits = { readonly topics: { readonly rules: readonly SizedRule[] } } & Pi
   | 'maxPayloadBytes'
   | 'maxDurables'
   | 'maxUnacked'
+  | 'maxStreamsPerTopic'
 >;
+
+/** What a rule says of what its topics keep beside their logs. */
+interface KeepingRule extends KeyRule, SizedRule {
+  readonly dedupWindow?: DedupWindow | undefined;
+}
 
 function logBytes(dataBytes: number, frames: number): number {
   return HEADER_BYTES + dataBytes + frames * ENTRY_BYTES;
+}
+
+/** The newest messages of a topic's keys, and the table of them. */
+function keysBytes(rule: KeepingRule): number {
+  const keys = keySpecOf(rule);
+  if (keys === undefined) return 0;
+  const { dataBytes, frames } = stateLogSizes(keys);
+  return logBytes(dataBytes, frames) + keys.maxKeys * (KEY_BYTES + KEY_MAX_BYTES);
+}
+
+function snapshotBytes(rule: KeepingRule): number {
+  const keys = keySpecOf(rule);
+  return keys === undefined ? 0 : stateLogSizes(keys).dataBytes / 2;
+}
+
+function dedupBytes({ dedupWindow }: KeepingRule): number {
+  return dedupWindow === undefined ? 0 : dedupWindow.messages * (MESSAGE_ID_BYTES + MESSAGE_ID_MAX_BYTES);
+}
+
+/** Of the rule with which it is largest: any topic may meet it. */
+function largest({ topics }: Limits, bytesOf: (rule: KeepingRule) => number): number {
+  return topics.rules.reduce((most, rule) => Math.max(most, bytesOf(rule)), 0);
 }
 
 export function memoryBound(limits: Limits): MemoryBound {
@@ -147,6 +183,25 @@ export function memoryBound(limits: Limits): MemoryBound {
       bytes: hotTopics * hotLogBytes,
     },
     {
+      owner: 'hot views',
+      formula:
+        'maxStreamsPerTopic × min(maxHotTopics, maxTopics) × (max(hotLogBytes, coldLogMaxBytes) + max(hotLogFrames, coldLogMaxFrames) ' +
+        `× ${index}); only for filters, fields, rates …; none without lanes`,
+      bytes: hotTopics * limits.maxStreamsPerTopic * hotLogBytes,
+    },
+    {
+      owner: 'keys',
+      formula:
+        `maxTopics × (state log + maxKeys × ${KEY_BYTES + KEY_MAX_BYTES} B) of the rule with the most; none without keyed or merging rules; ` +
+        'tables of hot topics are in lane heaps',
+      bytes: limits.maxTopics * largest(limits, keysBytes),
+    },
+    {
+      owner: 'message ids',
+      formula: `maxTopics × dedupWindow.messages × ${MESSAGE_ID_BYTES + MESSAGE_ID_MAX_BYTES} B of the rule with the most; none without such rules`,
+      bytes: limits.maxTopics * largest(limits, dedupBytes),
+    },
+    {
       owner: 'spare hot logs',
       formula: `${SPARE_LOGS_MAX} × (hotLogBytes + hotLogFrames × ${index}); none without lanes`,
       bytes: limits.lanes === 0 ? 0 : SPARE_LOGS_MAX * spareLogBytes,
@@ -205,6 +260,13 @@ export function memoryBound(limits: Limits): MemoryBound {
       owner: 'subscriptions',
       formula: `maxSubscriptionsPerConnection × ${SUBSCRIPTION_BYTES} B`,
       bytes: subscriptions * SUBSCRIPTION_BYTES,
+    },
+    {
+      owner: 'snapshots',
+      formula:
+        'maxSubscriptionsPerConnection × half a state log of the rule with the most; only while it does not read, and shared by who asks ' +
+        'within 250 ms; none without keyed or merging rules',
+      bytes: subscriptions * largest(limits, snapshotBytes),
     },
     {
       owner: 'publisher grants',

@@ -3,9 +3,9 @@
 import type { Home } from '../home/placement.js';
 import { globMatcher } from '../protocol/topic-pattern.js';
 import type { DedupWindow } from '../topic/deduplication.js';
+import { type KeyRule, keySpecOf } from '../topic/key-rule.js';
 import type { Retention } from '../topic/topic.js';
 import { type BookRule, bookSpecOf } from './book-rule.js';
-import { type KeyRule, keySpecOf } from './key-rule.js';
 import type { TopicSettings } from './topic-entry.js';
 
 export interface PlacementRule

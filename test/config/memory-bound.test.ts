@@ -23,7 +23,15 @@ const base: EngineConfig = {
   maxConnections: 100,
   maxSubscriptionsPerConnection: 10,
   coldLogMaxFrames: 16_384,
+  topics: topicsOf(
+    { match: 'a', keyed: true, maxKeys: 4000 },
+    { match: 'b', dedupWindow: { messages: 1000, ms: 1000 } },
+  ),
 };
+
+function topicsOf(...rules: object[]): EngineConfig['topics'] {
+  return parseConfig({ topics: rules }).topics;
+}
 
 function bytesOf(owner: string, changes: Partial<EngineConfig> = {}): number {
   const { rows, connectionRows } = memoryBound({ ...base, ...changes });
@@ -79,6 +87,13 @@ describe('memoryBound', () => {
     ['topics', ['maxTopics']],
     ['durable subscriptions', ['maxDurables', 'maxUnacked']],
     ['hot logs', ['maxHotTopics', 'hotLogBytes', 'hotLogFrames', 'coldLogMaxBytes', 'coldLogMaxFrames']],
+    [
+      'hot views',
+      ['maxStreamsPerTopic', 'maxHotTopics', 'hotLogBytes', 'hotLogFrames', 'coldLogMaxBytes', 'coldLogMaxFrames'],
+    ],
+    ['keys', ['maxTopics']],
+    ['message ids', ['maxTopics']],
+    ['snapshots', ['maxSubscriptionsPerConnection']],
     ['spare hot logs', ['hotLogBytes', 'hotLogFrames']],
     ['messages held in moves', ['maxHotTopics', 'maxPayloadBytes']],
     ['cold logs', ['coldLogsMaxBytes']],
@@ -119,8 +134,20 @@ describe('memoryBound', () => {
     expect(bytesOf('hot logs', { lanes: 0 })).toBe(0);
     expect(bytesOf('lane request rings', { lanes: 0 })).toBe(0);
     expect(bytesOf('hot JSON streams', { lanes: 0 })).toBe(0);
+    expect(bytesOf('hot views', { lanes: 0 })).toBe(0);
     expect(bytesOf('spare hot logs', { lanes: 0 })).toBe(0);
     expect(bytesOf('messages held in moves', { lanes: 0 })).toBe(0);
+  });
+
+  it('counts what the rule with the most keeps by key, or by message id, for each topic; nothing without such rules', () => {
+    const stateLog = 2 * MIB + 8192 * 40 + 384;
+    expect(bytesOf('keys')).toBe(1000 * (stateLog + 4000 * (256 + 255)));
+    expect(bytesOf('snapshots')).toBe(10 * MIB);
+    expect(bytesOf('message ids')).toBe(1000 * 1000 * (192 + 64));
+    const single = topicsOf({ match: 'a', merge: true });
+    expect(bytesOf('keys', { topics: single })).toBe(1000 * (MIB + 64 * 40 + 384 + 256 + 255));
+    const plain = topicsOf({ match: 'a', home: 'hot' });
+    for (const owner of ['keys', 'snapshots', 'message ids']) expect(bytesOf(owner, { topics: plain }), owner).toBe(0);
   });
 
   it('counts hot logs without any rule: the load decides which topics get one', () => {

@@ -1,6 +1,6 @@
 /** Key rule: what a rule says of keys, as configuration writes it, made into what a topic takes. */
 
-import type { KeySpec } from '../topic/key-table.js';
+import type { KeySpec } from './key-table.js';
 
 export interface KeyRule {
   /** Its messages have keys, which PUBLISH says. */

@@ -82,6 +82,7 @@ export class Rows {
     table.delayMs[row] = options.delayMs;
     table.setPolicy(row, options.policy);
     linkToConnection(table, consumer, row);
+    if (stream.isLatest) consumer.sink.boundUnread?.();
     this.#meter(consumer, stream, row, options);
     // A snapshot is for each by itself.
     if (stream.options.successor === undefined) this.#cohorts.subscribed(consumer, row);

@@ -38,6 +38,8 @@ export interface Sink {
    * the events of the next turn.
    */
   reply(message: Uint8Array): void;
+  /** From here on what is sent and not read yet is bounded: its subscriber wants the newest only. Absent: there is no way in between. */
+  boundUnread?(): void;
   /** Ends the connection with a close code and a reason. */
   end(closeCode: number, reason: string): void;
 }

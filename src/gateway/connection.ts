@@ -151,13 +151,23 @@ export class Connection extends Socket implements GroupSink, HeartbeatTarget, Wo
     try {
       const bytes = this.bufferedBytes;
       if (this.unreadBytes > 0) this.#host.unread(this, Math.min(this.unreadBytes, bytes));
-      if (bytes === 0 && this.session !== null) this.#host.drained(this.session);
+      if (bytes === 0 && !this.isWindowFull && this.session !== null) this.#host.drained(this.session);
       if ((this.#flags & AWAITS_READING) === 0 || bytes > UNREAD_MAX_BYTES) return;
       this.#flags &= ~AWAITS_READING;
       this.#host.intake.resumeLater(this);
     } catch (fault) {
       this.#failed(fault);
     }
+  }
+
+  get isFeed(): boolean {
+    return this.session !== null && this.session.lastPublished !== null;
+  }
+
+  /** The peer has read what was sent ahead of a ping. */
+  ponged(): void {
+    this.windowPonged();
+    this.drained();
   }
 
   /** The socket is gone. */

@@ -16,6 +16,7 @@ import { Heartbeat } from './heartbeat.js';
 import { pingEveryBytes, socketIdleTimeoutS } from './idle-timer.js';
 import { FLOOD, FLOOD_MS, Intake } from './intake.js';
 import { Offenders } from './offenders.js';
+import { WINDOW_PING } from './socket.js';
 import { UnreadAnswers } from './unread-answers.js';
 import type { Codec, UrlSubscription } from './upgrade-url.js';
 import type { WebSocket } from './uws.js';
@@ -124,6 +125,11 @@ export class Connections implements ConnectionHost {
     connection.lastReceivedMs = nowMs | 0;
     this.#delivery.somebodyCame();
     if (this.intake.judge(connection, nowMs) === FLOOD) connection.refuseToRead(TOO_FAST);
+  }
+
+  pong(connection: Connection, body: ArrayBuffer): void {
+    if (body.byteLength === WINDOW_PING.length) connection.ponged();
+    this.receivedControlFrame(connection);
   }
 
   tookSome(connection: Connection): void {

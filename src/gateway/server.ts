@@ -107,7 +107,7 @@ export class Server {
         connections.received(ws.getUserData().connection, message, isBinary),
       ),
       ping: handlers.handler((ws) => connections.receivedControlFrame(ws.getUserData().connection)),
-      pong: handlers.handler((ws) => connections.receivedControlFrame(ws.getUserData().connection)),
+      pong: handlers.handler((ws, body) => connections.pong(ws.getUserData().connection, body)),
       dropped: handlers.handler((ws) => connections.lost(ws.getUserData().connection)),
       drain: handlers.handler((ws) => connections.tookSome(ws.getUserData().connection)),
       close: handlers.handler((ws, code, reason) => connections.closed(ws.getUserData().connection, code, reason)),

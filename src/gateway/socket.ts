@@ -2,6 +2,7 @@
 
 import { SEND_BLOCKED, SEND_OK, SEND_REFUSED, type SendResult } from '../delivery/sink.js';
 import { peerAddress } from './address.js';
+import { UnreadWindow } from './unread-window.js';
 import { UWS_BACKPRESSURE, UWS_SENT, type WebSocket } from './uws.js';
 
 /** What sockets share; one per gateway. */
@@ -15,6 +16,9 @@ export interface SocketHost {
 
 /** Close reasons are at most 123 bytes (RFC 6455, 5.5). */
 const REASON_MAX_BYTES = 123;
+
+/** What a ping of the unread window carries, and its pong; others carry nothing. */
+export const WINDOW_PING = Uint8Array.of(0);
 
 /** What the package's types leave out. */
 interface FragmentSender {
@@ -37,6 +41,8 @@ export abstract class Socket {
   /** Null: there is none yet, or none any more. */
   #ws: WebSocket<unknown> | null = null;
   #bytesSincePing = 0;
+  /** Null: whatever the system takes may be on its way. */
+  #window: UnreadWindow | null = null;
 
   constructor(host: SocketHost) {
     this.#host = host;
@@ -64,6 +70,7 @@ export abstract class Socket {
   send(message: Uint8Array): SendResult {
     const ws = this.#ws;
     if (ws === null) return SEND_REFUSED;
+    if (this.#window !== null) return this.#sendWithin(this.#window, ws, message);
     this.#bytesSincePing += message.length;
     if (this.#bytesSincePing < this.#host.pingEveryBytes) return resultOf(ws.send(message, !this.isText));
     this.#bytesSincePing = 0;
@@ -71,6 +78,28 @@ export abstract class Socket {
     const result = this.#sendInParts(ws, message);
     ws.ping();
     return resultOf(result);
+  }
+
+  boundUnread(): void {
+    this.#window ??= new UnreadWindow();
+  }
+
+  /** Whether as much is on its way as may be. */
+  protected get isWindowFull(): boolean {
+    return this.#window?.isFull === true;
+  }
+
+  /** The peer has read up to a ping of its window. */
+  protected windowPonged(): void {
+    if (this.#window?.ponged(this.#host.nowMs()) === true) this.#ws?.ping(WINDOW_PING);
+  }
+
+  #sendWithin(window: UnreadWindow, ws: WebSocket<unknown>, message: Uint8Array): SendResult {
+    const isLarge = message.length >= this.#host.pingEveryBytes;
+    const status = isLarge ? this.#sendInParts(ws, message) : ws.send(message, !this.isText);
+    if (window.sent(message.length, this.#host.nowMs())) ws.ping(WINDOW_PING);
+    const result = resultOf(status);
+    return result === SEND_OK && window.isFull ? SEND_BLOCKED : result;
   }
 
   /** With pings between the parts of a large message: a slow link takes minutes for it, and answers nothing before its end. */
@@ -114,6 +143,11 @@ export abstract class Socket {
   }
 
   groupBacklogBytes(bytes: number): number {
+    const window = this.#window;
+    if (window !== null) {
+      if (window.sent(bytes, this.#host.nowMs())) this.#ws?.ping(WINDOW_PING);
+      return window.isFull ? Math.max(1, this.bufferedBytes) : this.bufferedBytes;
+    }
     this.#bytesSincePing += bytes;
     if (this.#bytesSincePing >= this.#host.pingEveryBytes) {
       this.#bytesSincePing = 0;

@@ -16,6 +16,7 @@ const MESSAGE_MAX_BYTES = 1024 * 1024;
 
 /** Has `jobs` to do, each of which takes a time. */
 class Peer implements Worker {
+  isFeed = false;
   readonly name: string;
   readonly jobsMs: number[];
   heldBackBytes = 0;
@@ -93,6 +94,27 @@ describe('a turn', () => {
     const share = lab.log.slice(0, 600).filter((name) => name === 'greedy 0').length;
     expect(share).toBeGreaterThan(150);
     expect(share).toBeLessThan(250);
+  });
+
+  it('serves who publishes first, for half of it as long as others wait', () => {
+    const lab = new Lab();
+    const crowd = Array.from({ length: 100 }, (_, n) => lab.peer(`one of many ${n}`, [0.1]));
+    const feeds = [lab.peer('feed', [0.01, 0.01]), lab.peer('greedy feed', Array<number>(1000).fill(0.25))];
+    for (const peer of crowd) lab.intake.resumeLater(peer);
+    for (const feed of feeds) {
+      feed.isFeed = true;
+      lab.intake.resumeLater(feed);
+    }
+    lab.scheduler.turn();
+    expect(lab.log.slice(0, 2)).toEqual(['feed', 'feed']);
+    const crowdsTurn = lab.log.findIndex((name) => name.startsWith('one of many'));
+    expect(crowdsTurn).toBeGreaterThan(8);
+    expect(crowdsTurn).toBeLessThan(14);
+    expect(lab.log.length - crowdsTurn).toBeGreaterThan(20);
+    while (crowd.some(({ jobsMs }) => jobsMs.length > 0)) lab.scheduler.turn();
+    const others = lab.log.length;
+    lab.scheduler.turn();
+    expect(lab.log.length - others, 'all of it, once nobody else waits').toBeGreaterThan(18);
   });
 
   it('goes on at once with a connection whose hook has answered, while there is time in it', () => {

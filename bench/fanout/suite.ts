@@ -5,6 +5,7 @@ import type { Suite } from '../support/suite.js';
 import { burst, smallBurst } from './scenarios/burst.js';
 import { churn } from './scenarios/churn.js';
 import { coalescing } from './scenarios/coalescing.js';
+import { conflation } from './scenarios/conflation.js';
 import { connectStorm } from './scenarios/connect-storm.js';
 import { fairness } from './scenarios/fairness.js';
 import { ingest } from './scenarios/ingest.js';
@@ -13,6 +14,7 @@ import { knee } from './scenarios/knee.js';
 import { marketData } from './scenarios/market-data.js';
 import { memory, subscriptions } from './scenarios/memory.js';
 import { quiet } from './scenarios/quiet.js';
+import { rated } from './scenarios/rated.js';
 import { saturation } from './scenarios/saturation.js';
 import { slow } from './scenarios/slow.js';
 import { stream } from './scenarios/stream.js';
@@ -20,6 +22,7 @@ import { payload, subscribers, topics } from './scenarios/sweeps.js';
 import { tls } from './scenarios/tls.js';
 import { unbatched } from './scenarios/unbatched.js';
 import { watchlist } from './scenarios/watchlist.js';
+import { returns, snapshots } from './scenarios/waves.js';
 
 /** What ringcast is held to. */
 const bars = [
@@ -35,6 +38,10 @@ const bars = [
   memory,
   subscriptions,
   ingest,
+  rated,
+  snapshots,
+  returns,
+  conflation,
 ];
 /** What happens beyond, and by size. */
 const sweeps = [knee, fairness, coalescing, connectStorm, churn, topics, subscribers, payload, tls, marketData];

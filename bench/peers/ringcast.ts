@@ -33,7 +33,8 @@ async function startServer(options: ServerOptions): Promise<RunningServer> {
 
 export function createDialect(plan: TopicPlan): Dialect {
   const topics = Array.from({ length: plan.hot + plan.cold }, (_, topic) => topicName(plan, topic));
-  return new RingcastMsgpackDialect({ path: '/ws', topics });
+  const keys = plan.isKeyed === true ? topics.map((_, topic) => (topic < plan.hot ? `key-${topic}` : null)) : undefined;
+  return new RingcastMsgpackDialect({ path: '/ws', topics, keys });
 }
 
 export const peer: Peer = { name: 'ringcast', startServer, createDialect };

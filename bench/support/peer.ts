@@ -14,6 +14,8 @@ export type { Dialect, EventSink, OpenConnection };
 export interface TopicPlan {
   hot: number;
   cold: number;
+  /** The hot ones are keys of one topic, where the peer has such: `hot:0`. */
+  isKeyed?: true;
 }
 
 export interface ServerOptions {
@@ -75,5 +77,6 @@ export async function createDialect({ peer, topics }: DialectOptions): Promise<D
 }
 
 export function topicName(topics: TopicPlan, topic: number): string {
-  return topic < topics.hot ? `hot:${topic}` : `cold:${topic}`;
+  if (topic >= topics.hot) return `cold:${topic}`;
+  return topics.isKeyed === true ? 'hot:0' : `hot:${topic}`;
 }

@@ -10,6 +10,10 @@ export interface EventSink {
   published(connection: number, seq: number): void;
   /** The server says that messages were skipped for this connection. */
   gap(connection: number, messages: number): void;
+  /** A part of a snapshot, with so many entries. */
+  snapshot?(connection: number, entries: number, isLast: boolean): void;
+  /** The payload of an entry that the connection has not had. What else the snapshot stands for is reported as a gap. Hot path. */
+  entry?(connection: number, start: number, end: number): void;
   problem(connection: number, text: string): void;
 }
 

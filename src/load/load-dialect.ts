@@ -1,4 +1,5 @@
 /** What a load generator needs of a protocol beyond reading it. */
+import type { SubscribeOptions } from '../protocol/messages.js';
 import type { OpenConnection, ReadingDialect } from './dialect.js';
 
 /** Topics are numbers here; the dialect knows their names. */
@@ -11,6 +12,10 @@ export interface LoadDialect extends ReadingDialect {
   readonly greeting?: Uint8Array | null;
   /** The first few messages that are neither payloads nor understood. */
   readonly remarks?: readonly string[];
+  /** How subscriptions read from here on, where a server has more than one way. */
+  reading?: SubscribeOptions | undefined;
+  /** Names the life of a topic, whose positions it is part of, once that is known. */
+  epochOf?(topic: number): string | undefined;
   /** Subscribes the connection to `topics`; answered by acknowledged() of as many in all. */
   subscribe(connection: OpenConnection, topics: readonly number[]): void;
   /** The opposite, answered alike; absent where a server has none. */

@@ -154,6 +154,10 @@ export class Tracker implements EventSink {
     if (this.recording !== null) this.recording.add(connection, topic, sentMs, this.nowMs);
   }
 
+  entry(connection: number, start: number, end: number): void {
+    this.payload(connection, start, end);
+  }
+
   /** True when the message is one that was still missing. */
   #outOfLine(slot: number, expected: number, seq: number): boolean {
     if (seq === 0) {

@@ -15,14 +15,14 @@ import { BinaryPayload } from '../../../dist/load/payload.js';
 import { PublisherThread } from '../../../dist/load/publisher.js';
 import type { PublishStep, PublishSummary } from '../../../dist/load/publisher-port.js';
 import type { SchedulePlan, SteadyPlan } from '../../../dist/load/schedule.js';
-import { Tracker } from '../../../dist/load/tracker.js';
+import { type DeliveryRecorder, Tracker } from '../../../dist/load/tracker.js';
 import type { Order, OrderResult } from '../orders.js';
 import { createDialect, type Dialect, type DialectOptions, type EventSink, type TopicPlan } from '../peer.js';
 import type { Outcome, Phase } from '../results.js';
 import type { Turn } from '../turns.js';
 import { PhaseMeter } from './phase-meter.js';
 import { type RecordingSummary, readRecordedMessages } from './recorded-messages.js';
-import type { Recording } from './recording.js';
+import { Recording } from './recording.js';
 
 /** A reading of the server's process; of an external one, of that and its children. */
 export interface ServerSample {
@@ -292,10 +292,10 @@ export class Load {
     return phase;
   }
 
-  /** Takes down each delivery, from now on until `endRecording`; what was in the recording is forgotten. */
-  beginRecording(recording: Recording): void {
-    recording.count = 0;
-    this.#tracker.recording = recording;
+  /** Takes down each delivery, from now on until `endRecording`; what was in a recording is forgotten. */
+  beginRecording(recorder: DeliveryRecorder): void {
+    if (recorder instanceof Recording) recorder.count = 0;
+    this.#tracker.recording = recorder;
   }
 
   endRecording(): void {

@@ -256,6 +256,7 @@ export class Delivery {
   /** The stream, which was empty, has this log from here on. @param successorCursor where its subscribers go on behind it */
   fill(stream: Stream, log: FrameLog, successorCursor: number): void {
     stream.successorCursor = successorCursor;
+    stream.leastSeq = successorCursor - 1;
     this.rehome(stream, log, stream.isHot);
   }
 

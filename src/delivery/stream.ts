@@ -73,8 +73,10 @@ export class Stream {
   /** Differences of a book, which only the book itself can make fewer of. */
   readonly isNewestBook: boolean;
   marks: FrameLog | null;
-  /** With a successor: the cursor with which subscribers begin there. */
+  /** With a successor: the cursor with which subscribers begin there; 0: that is not known yet. */
   successorCursor = 0;
+  /** With a successor: what it brings is valid behind this message, or a later one. */
+  leastSeq = 0;
   /** What its subscribers got last. */
   readonly slice = new SliceCache();
   /** First of the rows that are up to date. */

@@ -57,6 +57,7 @@ export class Snapshots {
       ...{ alias, topic, spec, isHot: live.isHot, log: ENDED_LOG, successor: live },
       ...{ maxDelayMs: 0, maxLagMessages: 0, maxLagMs: 0 },
     });
+    stream.leastSeq = entry.log.headSeq;
     const round: Round = { entry, live, stream, since, filledMs: Number.POSITIVE_INFINITY };
     this.#rounds.set(stream, round);
     const rounds = this.#ofTopic.get(entry) ?? new Set();

@@ -12,7 +12,7 @@ import { STATS_TOPIC, topicNameProblem } from '../protocol/topic-name.js';
 import type { Clock } from '../time/loop.js';
 import { historyCursor } from '../topic/history.js';
 import type { Retention, TopicSpec } from '../topic/topic.js';
-import { CANONICAL, isBook, isPlainBook, marksOf, needsPast, type StreamSpec } from '../variant/stream-spec.js';
+import { beginsNow, CANONICAL, isBook, isPlainBook, marksOf, type StreamSpec } from '../variant/stream-spec.js';
 import { definedOnly, type PlacementRule, type ReadyRule, readyRules } from './placement-rules.js';
 import { Snapshots } from './snapshots.js';
 import { NO_ROW, TopicEntry, type TopicOpening, type TopicSettings } from './topic-entry.js';
@@ -221,9 +221,8 @@ export class TopicDirectory {
     return stream;
   }
 
-  /** The stream is there for the next message, for whoever subscribes a moment later. Throws LIMIT_EXCEEDED. */
-  prepareStream(entry: TopicEntry, streamSpec: StreamSpec, reading: LogReading): void {
-    const stream = this.streamOf(entry, streamSpec, reading);
+  /** The stream ends in a moment, if nobody subscribes to it. */
+  letEnd(stream: Stream): void {
     if (stream.isIdle && isDerived(stream)) this.#idleStreams.set(stream, false);
   }
 
@@ -232,7 +231,7 @@ export class TopicDirectory {
     const another = entry.streams.find(({ options }) => options.spec.key === streamSpec.key);
     if (another !== undefined) return another.log;
     const history = Math.min(cursor, historyCursor(entry.log, entry.spec));
-    const firstSeq = needsPast(streamSpec) ? entry.log.headSeq + 1 : history;
+    const firstSeq = beginsNow(streamSpec) ? entry.log.headSeq + 1 : history;
     return entry.link.openStream(entry.spec.alias, streamSpec, firstSeq);
   }
 

@@ -83,7 +83,9 @@ export function createJsonEncoder(nowMs: () => number): FrameEncoder {
       return bytesOf(FRAMES.WELCOME.json, { ...(snakeKeys(welcome) as object), ts: ts() });
     },
     ok(id: RequestId, result: object): Uint8Array {
-      return ack(id, { status: 'ok', ...(snakeKeys(result) as object) }, ts());
+      // Topics are named here: there are no aliases.
+      const { alias: _, ...named } = result as Record<string, unknown>;
+      return ack(id, { status: 'ok', ...(snakeKeys(named) as object) }, ts());
     },
     connected(id: RequestId, { connectionId, clientId }: ConnectedResult): Uint8Array {
       return ack(id, { status: 'ok', connection_id: connectionId, client_id: clientId }, ts());

@@ -253,7 +253,7 @@ const READ_OPTIONS = {
   maxDelayMs: { json: 'max_delay_ms', kind: 'number', max: 1000 },
   mode: { json: 'mode', kind: 'choice', choices: READ_MODES },
   maxRate: { json: 'max_rate', kind: 'number', min: 0.01, max: 1000 },
-  maxAgeMs: { json: 'max_age_ms', kind: 'number', min: 1, max: 3_600_000 },
+  maxAgeMs: { json: 'max_age_ms', kind: 'number', min: 0, max: 3_600_000 },
   maxBandwidth: { json: 'max_bandwidth', kind: 'integer', max: 1_000_000_000 },
 } as const satisfies OptionTable;
 

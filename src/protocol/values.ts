@@ -1,6 +1,8 @@
 /** Values: what a delta stream has told of each key, so that a message that says only what has changed becomes whole again. */
 
 import type { EventMessage, SnapshotEntry } from './messages.js';
+import { encode } from './msgpack.js';
+import { keyToJson } from './msgpack-to-json.js';
 
 type Value = Readonly<Record<string, unknown>>;
 
@@ -27,11 +29,18 @@ export class Values {
     const base = this.#byKey.get(key);
     if (!isValue(base) || !Array.isArray(delta) || !isValue(delta[0]) || !Array.isArray(delta[1]))
       throw new TypeError('a delta of what this client does not have');
-    const removed = new Set<unknown>(delta[1]);
+    const removed = new Set(delta[1].map(nameOf));
     const kept = Object.entries(base).filter(([name]) => !removed.has(name));
     // An own property each, `__proto__` too.
     return Object.fromEntries([...kept, ...Object.entries(delta[0])]);
   }
+}
+
+/** The name of a field: of a key that is no string, the one that it has in a decoded map. */
+function nameOf(key: unknown): string {
+  if (typeof key === 'string') return key;
+  const bytes = encode(key);
+  return JSON.parse(keyToJson(bytes, 0, bytes.length)) as string;
 }
 
 function isValue(value: unknown): value is Value {

@@ -16,7 +16,7 @@ import { RingcastError } from '../errors.js';
 import type { ReadOptions, SubscribeOptions } from '../protocol/messages.js';
 import { normalPattern } from '../protocol/topic-pattern.js';
 import type { Loop } from '../time/loop.js';
-import { needsPast } from '../variant/stream-spec.js';
+import { beginsNow } from '../variant/stream-spec.js';
 import { PacedWork } from './paced-work.js';
 import { PatternGroup } from './pattern-group.js';
 import { PatternIndex } from './pattern-index.js';
@@ -119,7 +119,7 @@ export class Patterns {
   #prepare(entry: TopicEntry, group: PatternGroup): void {
     try {
       const { spec, reading } = group.readingOf(entry);
-      if (needsPast(spec)) this.#topics.prepareStream(entry, spec, reading);
+      if (beginsNow(spec)) this.#topics.letEnd(this.#topics.streamOf(entry, spec, reading));
     } catch (refusal) {
       // Whose part is to begin will be told.
       if (!(refusal instanceof RingcastError)) throw refusal;

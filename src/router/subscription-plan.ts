@@ -29,6 +29,8 @@ export interface SubscriptionPlan {
   readonly isSnapshot: boolean;
   /** Whether it goes on at the position that was asked for; undefined: none was. */
   readonly recovered: boolean | undefined;
+  /** Nothing else will do. */
+  readonly mustRecover: boolean;
 }
 
 /** What of a plan an UPDATE changes. */
@@ -48,7 +50,7 @@ export function planOf(entry: TopicEntry, reading: Reading, options: SubscribeOp
   const isSnapshot = options.snapshot === true || isABook || (hasPast && needsBase(reading.spec));
   if (recovery === null) {
     const cursor = entry.cursorFor(options.lastN ?? 0);
-    return { ...reading, cursor, isSnapshot, recovered: undefined };
+    return { ...reading, cursor, isSnapshot, recovered: undefined, mustRecover: false };
   }
   const { cursor, isRecovered } = recovery;
   const onGap = options.onGap ?? (entry.spec.keys === undefined && !isABook ? 'history' : 'snapshot');
@@ -58,6 +60,7 @@ export function planOf(entry: TopicEntry, reading: Reading, options: SubscribeOp
     cursor,
     isSnapshot: isSnapshot || (!isRecovered && onGap === 'snapshot'),
     recovered: isRecovered,
+    mustRecover: onGap === 'error',
   };
 }
 
@@ -79,11 +82,15 @@ export function beginOf(topics: TopicDirectory, entry: TopicEntry, plan: Subscri
     const stream = topics.snapshotFor(live, plan.recovered === undefined ? 0 : cursor, plan.recovered);
     const options = { cursor: 1, policy, delayMs, maxBandwidth, askedUntil };
     // One that is there already is valid behind an earlier message.
-    const seq = Math.min(askedUntil, stream.successorCursor > 0 ? stream.successorCursor - 1 : askedUntil);
+    const seq = Math.min(askedUntil, stream.leastSeq);
     return { stream, options, seq, recovered: plan.recovered };
   }
   // A stream that somebody has begun before may not reach back as far as the topic.
   const recovered = plan.recovered === undefined ? undefined : plan.recovered && cursor >= live.log.tailSeq;
+  if (recovered === false && plan.mustRecover) {
+    topics.letEnd(live);
+    throw unrecoverable(entry);
+  }
   return { stream: live, options: { cursor, policy, delayMs, maxBandwidth, askedUntil }, seq: cursor - 1, recovered };
 }
 
@@ -102,8 +109,13 @@ export function readingOf(entry: Readable, plain: StreamSpec, options: Wishes): 
   const policy = options.policy ?? settings.slowConsumerPolicy;
   const { maxAgeMs = 0 } = options;
   const maxRate = lowest(options.maxRate, settings.maxRate);
-  if (maxRate !== undefined && options.mode === 'every')
-    throw new RingcastError('BAD_REQUEST', `maxRate (${maxRate}) leaves messages out, which the mode every does not`);
+  if (maxRate !== undefined && (options.mode === 'every' || options.delta === true)) {
+    const whose = options.maxRate === undefined ? 'the topic’s maxRate' : 'maxRate';
+    const message = `${whose} (${maxRate}) leaves messages out: the mode every, and deltas, are not for it`;
+    throw new RingcastError('BAD_REQUEST', message);
+  }
+  if (options.policy === 'conflate' && options.mode === 'every')
+    throw new RingcastError('BAD_REQUEST', 'the policy conflate stands for the mode latest: not for every');
   const isLatest =
     options.mode === 'latest' || maxRate !== undefined || (options.mode === undefined && policy === 'conflate');
   if (options.delta === true && isLatest)

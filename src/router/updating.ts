@@ -35,13 +35,15 @@ export function changed<Wishes extends ReadOptions>(wishes: Wishes, changes: Rea
   // A rate is a mode, and the other way round.
   if (changes.mode !== undefined && changes.maxRate === undefined) delete all.maxRate;
   if (changes.maxRate !== undefined && changes.mode === undefined) delete all.mode;
+  // So is the policy that stands for one.
+  const isByPolicy = wishes.policy === 'conflate' || changes.policy === 'conflate';
+  if (changes.policy !== undefined && changes.mode === undefined && isByPolicy) delete all.mode;
   return all;
 }
 
-/** The last message before the next one that a subscription gets; of one that waits for a snapshot, the newest one. */
+/** The last message before the next one that a subscription gets; of one that waits for a snapshot, one that is in it. */
 export function positionOf(delivery: Delivery, consumer: Consumer, stream: Stream): number {
-  const { successor } = stream.options;
-  return successor === undefined ? delivery.cursorOf(consumer, stream) - 1 : successor.log.headSeq;
+  return stream.options.successor === undefined ? delivery.cursorOf(consumer, stream) - 1 : stream.leastSeq;
 }
 
 /** A subscription goes on from where it stands, read so. Throws RingcastError LIMIT_EXCEEDED */

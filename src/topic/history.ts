@@ -100,6 +100,6 @@ export function readHistory(
     if (from < until && log.copy(from, until, bytes, 0) === EVICTED) continue;
     if (query.reverse === true) frames.reverse();
     const wanted = lastN === undefined ? end - first : Math.min(lastN, end - first);
-    return { frames, seq, isTruncated: until - from < wanted };
+    return { frames, seq, isTruncated: limit > 0 && until - from < wanted };
   }
 }

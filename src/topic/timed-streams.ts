@@ -5,11 +5,11 @@
  */
 
 import type { FrameLog } from '../log/frame-log.js';
-import { GAP_MARK, MERGED_MARK } from '../log/layout.js';
+import { GAP_MARK, MERGED_MARK, withTtl } from '../log/layout.js';
 import { jsonEncoder } from '../protocol/encoder-json.js';
 import { msgpackEncoder } from '../protocol/encoder-msgpack.js';
 import { EventView } from '../protocol/event.js';
-import { intervalOf } from '../variant/stream-spec.js';
+import { intervalOf, type ViewWishes } from '../variant/stream-spec.js';
 import type { Variant } from '../variant/variant.js';
 import type { KeyTable } from './key-table.js';
 import type { DerivedLog, TopicSpec } from './topic.js';
@@ -125,8 +125,7 @@ export class TimedStreams<Log extends FrameLog> {
     for (const { seq, frame } of this.#newest(next, keys, nowMs)) {
       const bytes = this.#form(variant, frame);
       if (bytes === null) continue;
-      if (seq > next)
-        this.#append(stream, this.#merged(stream, next, seq - 1), seq - 1, MERGED_MARK, seq - next, nowMs);
+      if (seq > next) this.#appendMerged(stream, next, seq - 1, nowMs);
       if (bytes.length * 2 <= log.frameMaxBytes && log.canHold(bytes.length))
         this.#append(stream, bytes, seq, 0, 0, nowMs);
       else this.#append(stream, variant.gap(this.#spec, seq), seq, GAP_MARK, 0, nowMs);
@@ -134,14 +133,29 @@ export class TimedStreams<Log extends FrameLog> {
       next = seq + 1;
     }
     const { headSeq } = this.#canonical;
-    if (next <= headSeq) log.notePassed(headSeq);
+    const lastSeq = Math.min(headSeq, keys?.log.headSeq ?? headSeq);
+    if (next <= lastSeq && saysAll(stream)) this.#appendExpired(stream, next, lastSeq, nowMs);
+    if (log.attemptSeq <= headSeq) log.notePassed(headSeq);
+  }
+
+  #appendMerged(stream: TimedStream<Log>, fromSeq: number, toSeq: number, nowMs: number): void {
+    const { codec } = stream.spec;
+    const encoder = codec === 'json' ? jsonEncoder : msgpackEncoder;
+    const gap = encoder.gap(this.#spec, fromSeq, toSeq, 'merged');
+    this.#append(stream, gap, toSeq, MERGED_MARK, toSeq - fromSeq + 1, nowMs);
+  }
+
+  /** The newest of these messages has no value any more, as those before it have not: it ended before its turn. Readers announce it. */
+  #appendExpired(stream: TimedStream<Log>, fromSeq: number, toSeq: number, nowMs: number): void {
+    if (toSeq > fromSeq) this.#appendMerged(stream, fromSeq, toSeq - 1, nowMs);
+    this.#append(stream, stream.variant.gap(this.#spec, toSeq), toSeq, 0, withTtl(0, 1), nowMs - 1);
   }
 
   /** The newest message of each key since `fromSeq`, in their order. */
   *#newest(fromSeq: number, keys: KeyTable | null, nowMs: number): Iterable<{ seq: number; frame: Uint8Array }> {
     const { headSeq, head, retainedFrames } = this.#canonical;
     if (keys === null) {
-      if (retainedFrames === 0) return;
+      if (retainedFrames === 0 || this.#canonical.expiryMsAt(head) <= nowMs) return;
       yield { seq: headSeq, frame: frameAt(this.#canonical, head) };
       return;
     }
@@ -159,11 +173,6 @@ export class TimedStreams<Log extends FrameLog> {
     } catch {
       return null;
     }
-  }
-
-  #merged({ spec }: TimedStream<Log>, fromSeq: number, toSeq: number): Uint8Array {
-    const encoder = spec.codec === 'json' ? jsonEncoder : msgpackEncoder;
-    return encoder.gap(this.#spec, fromSeq, toSeq, 'merged');
   }
 
   #append(
@@ -187,6 +196,12 @@ export class TimedStreams<Log extends FrameLog> {
     const told = Math.min(...this.streams.map(({ log }) => log.attemptSeq));
     this.#deletions = this.#deletions.filter(({ seq }) => seq >= told);
   }
+}
+
+/** Whether each message that is kept by its key is in it, or is announced. */
+function saysAll<Log extends FrameLog>({ spec }: TimedStream<Log>): boolean {
+  const { filter, fields } = spec.options as ViewWishes;
+  return filter === undefined && fields === undefined;
 }
 
 function frameAt(log: FrameLog, index: number): Uint8Array {

@@ -11,7 +11,16 @@ import type { FrameLog } from '../log/frame-log.js';
 import { GAP_MARK, withTtl } from '../log/layout.js';
 import { EventHead, EventView } from '../protocol/event.js';
 import { SnapshotParts } from '../protocol/snapshot.js';
-import { CANONICAL, intervalOf, isBook, isMerged, STATE, type StreamSpec, sinceOf } from '../variant/stream-spec.js';
+import {
+  CANONICAL,
+  intervalOf,
+  isBook,
+  isMerged,
+  needsBase,
+  STATE,
+  type StreamSpec,
+  sinceOf,
+} from '../variant/stream-spec.js';
 import type { Variant, VariantCounters } from '../variant/variant.js';
 import { variantOf } from '../variant/variants.js';
 import { BookStreams } from './book-streams.js';
@@ -231,7 +240,15 @@ export class Topic<Log extends FrameLog = FrameLog> {
     const base = before === undefined || !keys.spec.merges ? null : keys.frameOf(before);
     keys.put(base === null ? frame : mergedEvent(base, frame), timeMs, log.ttlMsAt(index));
     if (beforeSeq > 0) log.markSuperseded(beforeSeq);
+    else this.#forgetSaid(key);
     this.#more?.timed?.noteDeleted(frame);
+  }
+
+  /** The key has had no value: what was said of it before is nothing that all subscribers of a stream have. */
+  #forgetSaid(key: string): void {
+    const { derived, timed } = this.#withMore;
+    for (const { variant } of derived) variant.forget?.(key);
+    if (timed !== null) for (const { variant } of timed.streams) variant.forget?.(key);
   }
 
   /** The newest message of each key, as this stream's subscribers get it; where there are no keys, the last message. */
@@ -239,8 +256,8 @@ export class Topic<Log extends FrameLog = FrameLog> {
     const { log } = this;
     const books = this.#more?.bookStreams ?? null;
     if (books !== null) return this.#bookSnapshot(books, spec, nowMs);
-    // Who begins with it goes on with what the stream says next, which is told only where it is something else.
-    this.#more?.timed?.makeNow(spec.key, this.#keys, nowMs);
+    // Who begins with it goes on with what the stream says next: where that is told only if it is something else, all has to be said by now.
+    if (needsBase(spec)) this.#more?.timed?.makeNow(spec.key, this.#keys, nowMs);
     const seq = log.headSeq;
     const writer = new SnapshotParts(spec.codec, this.spec, seq, SLICE_MAX_BYTES);
     const keys = this.#keys;
@@ -283,6 +300,7 @@ export class Topic<Log extends FrameLog = FrameLog> {
     }
     const canonical = this.log;
     const stream = { spec, log, variant: variantOf(spec, counters), isMerged: isMerged(spec) };
+    if (stream.isMerged) this.#skipReplaced(log);
     this.#prime(stream);
     if (intervalOf(spec) > 0) {
       more.timed ??= new TimedStreams<Log>(this.spec, canonical);
@@ -297,6 +315,21 @@ export class Topic<Log extends FrameLog = FrameLog> {
     more.derived = [...more.derived, stream];
   }
 
+  /** Values that have been replaced are not known any more: a stream of values begins behind the last of them, and its readers with a snapshot. */
+  #skipReplaced(log: Log): void {
+    const canonical = this.log;
+    const keys = this.#keys;
+    if (keys === null) return;
+    for (let index = canonical.head; index >= canonical.tail && canonical.seqAt(index) >= log.attemptSeq; index--) {
+      const frame = this.#frameAt(index);
+      if (!scratchView.read(frame, 0, frame.length) || (scratchView.key === null && !keys.spec.isSingle)) continue;
+      const newest = keys.get(scratchView.key ?? '', Number.NEGATIVE_INFINITY);
+      if (newest?.seq === canonical.seqAt(index) || scratchView.change === 'delete') continue;
+      log.skipTo(canonical.seqAt(index) + 1);
+      return;
+    }
+  }
+
   #prime({ variant, log }: DerivedStream<Log>): void {
     const keys = this.#keys;
     if (variant.prime === undefined || keys === null) return;
@@ -305,7 +338,7 @@ export class Topic<Log extends FrameLog = FrameLog> {
       variant.prime(keys.frameOf(entry), entry.seq >= toCome);
   }
 
-  /** What a stream makes its frame of. Of values that have been replaced since there is only what was published. */
+  /** What a stream makes its frame of. */
   #sourceAt({ isMerged: needsValue }: DerivedStream<Log>, index: number): Uint8Array {
     const frame = this.#frameAt(index);
     const keys = this.#keys;

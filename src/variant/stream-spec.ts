@@ -111,13 +111,17 @@ export function isChained({ kind, options }: StreamSpec): boolean {
   return [delta, fields, track].some((wish) => wish !== undefined);
 }
 
-/** Whether its frames depend on those before: it cannot begin in the past, and who has missed something needs a snapshot. */
+/** Whether its frames depend on those before: who has missed something needs a snapshot. */
 export function needsPast(spec: StreamSpec): boolean {
-  const { kind, options } = spec;
+  return isChained(spec) || beginsNow(spec);
+}
+
+/** Whether it cannot begin in the past: it is made of what keys are now, or says what has changed since then. */
+export function beginsNow({ kind, options }: StreamSpec): boolean {
   if (kind === BOOK) return true;
   if (kind !== 'view') return false;
-  const { isMerged: hasValues, intervalMs } = options as ViewWishes;
-  return isChained(spec) || hasValues === true || intervalMs !== undefined;
+  const { delta, isMerged: hasValues, intervalMs } = options as ViewWishes;
+  return delta === true || hasValues === true || intervalMs !== undefined;
 }
 
 /**

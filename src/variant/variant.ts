@@ -23,4 +23,6 @@ export interface Variant {
   entry?(topic: StreamRef, frame: Uint8Array): Uint8Array | null;
   /** Is told the newest message of a key before its first `derive`; or, if that is still to be derived, only that there was one. */
   prime?(frame: Uint8Array, isStillToCome: boolean): void;
+  /** A key that had no value gets one: who has begun meanwhile knows nothing of what was said of it before. */
+  forget?(key: string): void;
 }

@@ -107,6 +107,13 @@ export class View implements Variant {
     if (payload !== null) this.#remember(view.key ?? '', undefined, payload, 0, 0);
   }
 
+  forget(key: string): void {
+    const said = this.#byKey.get(key);
+    if (said === undefined) return;
+    said.payload = NO_BYTES;
+    said.deltas = 0;
+  }
+
   gap(topic: StreamRef, seq: number): Uint8Array {
     const encoder = this.#options.codec === 'json' ? jsonEncoder : msgpackEncoder;
     return encoder.gap(topic, seq, seq, 'too_large');

@@ -144,7 +144,7 @@ for (const home of ['cold', 'hot'] as const) {
       [{ limit: 2 }, [1, 2], true],
       [{ fromSeq: 3, limit: 2 }, [3, 4], true],
       [{ fromSeq: 8, limit: 2 }, [8, 9], false],
-      [{ limit: 0 }, [], true],
+      [{ limit: 0 }, [], false],
       [{ reverse: true }, [9, 8, 7, 6, 5, 4, 3, 2, 1], false],
       [{ reverse: true, toSeq: 5, limit: 2 }, [5, 4], true],
       [{ reverse: true, toSeq: 2, limit: 2 }, [2, 1], false],

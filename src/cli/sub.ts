@@ -33,7 +33,9 @@ export function subCommand(): Command {
       '--filter <expression>',
       "only messages that it lets through, as: price > 100 && symbol in ['AAPL', 'MSFT']",
     )
-    .option('--fields <names>', 'only these fields, separated by commas, nested by dots', (text) => text.split(','))
+    .option('--fields <names>', 'only these fields, separated by commas, nested by dots', (text) =>
+      text.split(',').map((name) => name.trim()),
+    )
     .option('--latest', 'of what comes faster than it is printed only the newest message of each key')
     .option('--max-rate <n>', 'so many messages per second and key at most, the newest', Number)
     .option(

@@ -65,7 +65,10 @@ export function answerTo(outcome: number, seq: number): PublishedResult | Ringca
     case OUTCOME.conflict:
       return new RingcastError('CONFLICT', `the last message is ${seq}, not the one of ifSeq`, { seq });
     case OUTCOME.noKey:
-      return new RingcastError('BAD_REQUEST', 'the topic is keyed, and the message has no key');
+      return new RingcastError(
+        'BAD_REQUEST',
+        'the topic is keyed, and the message has no key: PUBLISH says none, nor does the payload’s field, a string of 1 to 255 bytes or an integer',
+      );
     default:
       return new RingcastError(
         'LIMIT_EXCEEDED',

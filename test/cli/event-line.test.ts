@@ -10,6 +10,12 @@ describe('an event as a line', () => {
     expect(eventLine(EVENT, 'text')).toBe('2026-11-20T10:00:00.123Z prices:AAPL 18 {"price":1.5}');
   });
 
+  it('text: the key, and what became of it', () => {
+    expect(eventLine({ ...EVENT, key: 'A\u001b[2J', change: 'delete', payload: null }, 'text')).toBe(
+      '2026-11-20T10:00:00.123Z prices:AAPL 18 A�[2J delete null',
+    );
+  });
+
   it('json: all fields, the id only where there is one', () => {
     const position = '"topic":"prices:AAPL","epoch":"e1","seq":18';
     const fields = `${position},"time":"2026-11-20T10:00:00.123Z","payload":{"price":1.5}`;

@@ -6,16 +6,16 @@ import type { SubscribeOptions } from '#src/protocol/messages.js';
 import { CODECS, HOMES, ReadingLab } from './reading-lab.js';
 
 const PAD = 'x'.repeat(40);
-const ENDS: readonly (readonly [how: string, rule: Partial<PlacementRule>, ttlMs?: number])[] = [
-  ['its own time to live', {}, 50],
-  ['that of its topic’s keys', { keyTtlMs: 50 }],
-  ['too many others', { maxKeys: 2, keysFull: 'evict' }],
+const ENDS: readonly { how: string; rule: Partial<PlacementRule>; ttlMs?: number }[] = [
+  { how: 'its own time to live', rule: {}, ttlMs: 50 },
+  { how: 'that of its topic’s keys', rule: { keyTtlMs: 50 } },
+  { how: 'too many others', rule: { maxKeys: 2, keysFull: 'evict' } },
 ];
 
 for (const home of HOMES) {
   for (const codec of CODECS) {
     describe(`a ${home} topic, in ${codec}`, () => {
-      it.each(ENDS)('says a key whole that had ended by %s', (_, rule, ttlMs) => {
+      it.each(ENDS)('says a key whole that had ended by $how', ({ rule, ttlMs }) => {
         const topic = new ReadingLab(home, { keyed: true, ...rule });
         const put = (key: string, value: object): void =>
           topic.publish({ ...value, pad: PAD }, { key, ...(ttlMs === undefined ? {} : { ttlMs }) });

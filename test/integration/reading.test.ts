@@ -159,7 +159,7 @@ describe.each(['cold:t', 'hot:t'])('of %s', (topic) => {
     expect(engine.stats().mergedMessages).toBeGreaterThan(0);
     expect(engine.stats().lostMessages).toBe(0);
     expect(() => own.update({ maxRate: 0 })).toThrow('option maxRate must be a number from 0.01 to 1000');
-    expect(() => own.update({ mode: 'every', maxRate: 5 })).toThrow('which the mode every does not');
+    expect(() => own.update({ mode: 'every', maxRate: 5 })).toThrow('the mode every, and deltas, are not for it');
     expect(() => own.update({ lastN: 5 } as never)).toThrow('unknown option "lastN" of update');
     own.close();
     expect(() => own.update({ mode: 'every' })).toThrow('no subscription to');

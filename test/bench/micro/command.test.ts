@@ -48,6 +48,7 @@ describe('smoke', () => {
         'frame-log',
         'protocol',
         'topic',
+        'variant',
         'publishing',
         'delivery',
         'subscriptions',

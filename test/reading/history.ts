@@ -9,7 +9,7 @@ import type { FakeScheduler } from '../support/fake-scheduler.js';
 import { type Filter, ModelTopic, type Published, type Rule, type Wishes } from './model.js';
 import { type Beginning, Reader } from './reader.js';
 
-const STEPS = 40;
+const STEPS = 30;
 const READERS_MAX = 6;
 const KEYS = ['a', 'b', 'c', 'd', 'e', '__proto__'];
 const RATES = [1, 5, 20];

@@ -80,35 +80,66 @@ export const BROKEN = Symbol('broken');
 /** Levels of one message; no feed has as many, and what is one message for its sender is one turn here. */
 const LEVELS_MAX = 100_000;
 
-/** Bound to the fields of one feed. */
+/** The names on the way to a field. */
+type Path = readonly string[];
+
+/** Where a difference, or a snapshot, has what; null: nowhere. */
+interface Places {
+  readonly bids: Path;
+  readonly asks: Path;
+  readonly first: Path | null;
+  readonly last: Path | null;
+  readonly previous: Path | null;
+  readonly checksum: Path | null;
+}
+
+/** Bound to the fields of one feed: where they are is found out once, not per message. */
 export class BookReader {
-  readonly #fields: BookFields;
+  readonly #difference: Places;
+  readonly #snapshot: Places;
+  /** It is a snapshot where one of these is there, or has that value. */
+  readonly #marks: readonly Path[];
+  readonly #markValue: string | undefined;
+  readonly #hasMarkValue: boolean;
+  readonly #price: string;
+  readonly #quantity: string;
 
   constructor(fields: BookFields) {
-    this.#fields = fields;
+    const { snapshot = {}, price = '0', quantity = '1' } = fields;
+    const { bids, asks, last, field, value } = snapshot;
+    this.#difference = placesOf(fields);
+    const places = { ...fields, bids: bids ?? fields.bids, asks: asks ?? fields.asks, last: last ?? fields.last };
+    this.#snapshot = { ...placesOf(places), first: null, previous: null };
+    this.#hasMarkValue = field !== undefined;
+    this.#markValue = value;
+    this.#marks = (this.#hasMarkValue ? [field] : [bids, asks]).flatMap((mark) =>
+      mark === undefined ? [] : [pathOf(mark)],
+    );
+    this.#price = price;
+    this.#quantity = quantity;
   }
 
   /** Where nothing is found, what is wrapped as Binance's combined streams do it is looked at: `{stream, data: …}`. */
   read(message: unknown): BookUpdate | typeof NO_UPDATE | typeof BROKEN {
     const found = this.#read(message);
     if (found !== NO_UPDATE) return found;
-    const inner = at(message, 'data');
+    const inner = ownOf(message, 'data');
     return typeof inner === 'object' && inner !== null ? this.#read(inner) : NO_UPDATE;
   }
 
   #read(message: unknown): BookUpdate | typeof NO_UPDATE | typeof BROKEN {
-    const fields = this.#fields;
     const isSnapshot = this.#isSnapshot(message);
-    const places = isSnapshot ? { ...fields, ...definedOnly(fields.snapshot ?? {}) } : fields;
-    const [bids, asks] = [at(message, places.bids), at(message, places.asks)];
+    const places = isSnapshot ? this.#snapshot : this.#difference;
+    const bids = at(message, places.bids);
+    const asks = at(message, places.asks);
     // A side that has not changed may be left out.
     if (!Array.isArray(bids) && !Array.isArray(asks))
       return bids === undefined && asks === undefined ? NO_UPDATE : BROKEN;
     const read = { bids: this.#levels(bids), asks: this.#levels(asks) };
     const last = idAt(message, places.last);
-    const first = isSnapshot ? null : idAt(message, fields.first);
-    const previous = isSnapshot ? null : idAt(message, fields.previous);
-    const checksum = idAt(message, fields.checksum);
+    const first = idAt(message, places.first);
+    const previous = idAt(message, places.previous);
+    const checksum = idAt(message, places.checksum);
     if (read.bids === null || read.asks === null) return BROKEN;
     if (last === BROKEN || first === BROKEN || previous === BROKEN || checksum === BROKEN) return BROKEN;
     if (first !== null && last !== null && first > last) return BROKEN;
@@ -116,33 +147,46 @@ export class BookReader {
   }
 
   #isSnapshot(message: unknown): boolean {
-    const { snapshot } = this.#fields;
-    if (snapshot === undefined) return false;
-    if (snapshot.field !== undefined) return at(message, snapshot.field) === snapshot.value;
-    const { bids, asks } = snapshot;
-    return [bids, asks].some((field) => field !== undefined && at(message, field) !== undefined);
+    for (const mark of this.#marks) {
+      const value = at(message, mark);
+      if (this.#hasMarkValue ? value === this.#markValue : value !== undefined) return true;
+    }
+    return false;
   }
 
   /** Null: one of them is none. */
   #levels(list: unknown): Level[] | null {
     if (list === undefined || list === null) return [];
     if (!Array.isArray(list) || list.length > LEVELS_MAX) return null;
-    const { price: priceName = '0', quantity: quantityName = '1' } = this.#fields;
     const levels: Level[] = [];
     for (const item of list as unknown[]) {
       const isPair = Array.isArray(item);
-      const price = decimalOf(isPair ? item[0] : ownOf(item, priceName));
-      const quantity = decimalOf(isPair ? item[1] : ownOf(item, quantityName));
+      const price = decimalOf(isPair ? item[0] : ownOf(item, this.#price));
+      const quantity = decimalOf(isPair ? item[1] : ownOf(item, this.#quantity));
       if (price === null || quantity === null || quantity.startsWith('-')) return null;
-      levels.push([price, quantity]);
+      // Mostly it is a level as it came: nothing to be made for it.
+      const isLevel = isPair && item.length === 2 && item[0] === price && item[1] === quantity;
+      levels.push(isLevel ? (item as unknown as Level) : [price, quantity]);
     }
     return levels;
   }
 }
 
-function at(message: unknown, field: string): unknown {
+function placesOf({ bids, asks, first, last, previous, checksum }: BookFields): Places {
+  const optional = (field: Field | undefined) => (field === undefined ? null : pathOf(field));
+  return {
+    ...{ bids: pathOf(bids), asks: pathOf(asks), first: optional(first), last: optional(last) },
+    ...{ previous: optional(previous), checksum: optional(checksum) },
+  };
+}
+
+function pathOf(field: Field): Path {
+  return field.split('.');
+}
+
+function at(message: unknown, path: Path): unknown {
   let value = message;
-  for (const name of field.split('.')) value = ownOf(value, name);
+  for (let index = 0; index < path.length; index++) value = ownOf(value, path[index]);
   return value;
 }
 
@@ -153,13 +197,9 @@ function ownOf(value: unknown, name: string): unknown {
 }
 
 /** A whole number, also as text. */
-function idAt(message: unknown, field: string | undefined): number | null | typeof BROKEN {
-  const value = field === undefined ? undefined : at(message, field);
+function idAt(message: unknown, path: Path | null): number | null | typeof BROKEN {
+  const value = path === null ? undefined : at(message, path);
   if (value === undefined || value === null) return null;
   const id = typeof value === 'string' && /^\d{1,16}$/.test(value) ? Number(value) : value;
   return typeof id === 'number' && Number.isSafeInteger(id) && id >= 0 ? id : BROKEN;
-}
-
-function definedOnly<T extends object>(fields: T): Partial<T> {
-  return Object.fromEntries(Object.entries(fields).filter(([, value]) => value !== undefined)) as Partial<T>;
 }

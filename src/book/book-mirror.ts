@@ -22,7 +22,7 @@ export class BookMirror {
    */
   constructor(feed: BookPreset | BookFields = 'ringcast', maxLevels = Number.POSITIVE_INFINITY) {
     this.#feed = new BookReader(typeof feed === 'string' ? BOOK_PRESETS[feed] : feed);
-    this.#book = new OrderBook({ maxLevels, maxBytes: Number.POSITIVE_INFINITY });
+    this.#book = new OrderBook({ maxLevels, maxBytes: Number.POSITIVE_INFINITY }, false);
   }
 
   /** There is a book: it has begun, and nothing is missing. */

@@ -42,31 +42,75 @@ interface EndedLevel {
   readonly seq: number;
 }
 
-class Side {
-  readonly levels: KeptLevel[] = [];
+/** Prices that one message has touched, beyond which they are not noted: all levels are looked at then. */
+const TOUCHED_MAX = 1000;
+
+/** Levels of one side. */
+export interface BookSide {
+  readonly count: number;
+  /** @param place 0: the best one */
+  levelAt(place: number): BookLevel;
+}
+
+class Side implements BookSide {
+  /** From the worst to the best: most of what changes is near the best, and what lies behind a place is moved. */
+  readonly #levels: KeptLevel[] = [];
   /** Levels that are no more, by the price as a float. Of two prices with the same float only one is remembered. */
   readonly ended = new Map<number, EndedLevel>();
   /** What ended before this message is not all remembered. */
   knownFrom = 0;
   /** Of the levels' texts. */
   bytes = 0;
+  /** Prices that messages behind `#touchedFrom` have touched: those who are told of each message need no look at all levels. */
+  #touched: string[] = [];
+  #touchedFrom = 0;
+  #lastSeq = 0;
   readonly #direction: 1 | -1;
 
+  readonly #remembersEnded: boolean;
+
   /** @param direction 1: the lowest price is best */
-  constructor(direction: 1 | -1) {
+  constructor(direction: 1 | -1, remembersEnded: boolean) {
     this.#direction = direction;
+    this.#remembersEnded = remembersEnded;
+    this.forgetEnded(0);
+  }
+
+  get count(): number {
+    return this.#levels.length;
+  }
+
+  levelAt(place: number): BookLevel {
+    return this.#levels[this.#levels.length - 1 - place];
+  }
+
+  /** A message is about to be applied, or more of the same one. */
+  begin(seq: number): void {
+    if (seq === this.#lastSeq || !this.#remembersEnded) return;
+    this.#touched = [];
+    this.#touchedFrom = this.#lastSeq;
+    this.#lastSeq = seq;
+  }
+
+  #touch(price: string): void {
+    if (this.#touched.length < TOUCHED_MAX) this.#touched.push(price);
+    else this.#touchedFrom = Number.POSITIVE_INFINITY;
   }
 
   set(price: string, quantity: string, seq: number): void {
-    const { levels } = this;
+    const levels = this.#levels;
     const value = Number(price);
     const index = this.#indexOf(price, value);
     const level = levels[index];
     const isThere = index < levels.length && level.value === value && compareExactly(level.price, price) === 0;
     if (isZero(quantity)) {
-      if (isThere) this.removeAt(index, seq);
+      if (isThere) {
+        this.#noteEnd(level, seq);
+        levels.splice(index, 1);
+      }
       return;
     }
+    if (this.#remembersEnded) this.#touch(price);
     if (isThere) {
       this.bytes += price.length + quantity.length - level.price.length - level.quantity.length;
       level.price = price;
@@ -76,47 +120,81 @@ class Side {
     }
     levels.splice(index, 0, { price, quantity, value, seq });
     this.bytes += price.length + quantity.length + LEVEL_BYTES;
+    if (!this.#remembersEnded) return;
     const ended = this.ended.get(value);
     if (ended !== undefined && compareExactly(ended.price, price) === 0) this.ended.delete(value);
   }
 
-  removeAt(index: number, seq: number): void {
-    const { levels, ended } = this;
-    const { price, quantity, value } = levels[index];
-    levels.splice(index, 1);
+  /** @param count of levels that end */
+  removeWorst(count: number, seq: number): void {
+    for (let index = 0; index < count; index++) this.#noteEnd(this.#levels[index], seq);
+    this.#levels.splice(0, count);
+  }
+
+  #noteEnd({ price, quantity, value }: KeptLevel, seq: number): void {
     this.bytes -= price.length + quantity.length + LEVEL_BYTES;
-    const other = ended.get(value);
-    if (other !== undefined) this.knownFrom = seq;
-    ended.set(value, { price, seq });
+    if (!this.#remembersEnded) return;
+    this.#touch(price);
+    if (this.ended.has(value)) this.knownFrom = seq;
+    this.ended.set(value, { price, seq });
   }
 
   clear(seq: number): void {
-    this.levels.length = 0;
+    this.#levels.length = 0;
     this.bytes = 0;
     this.forgetEnded(seq);
   }
 
   forgetEnded(seq: number): void {
     this.ended.clear();
-    this.knownFrom = seq;
+    this.knownFrom = this.#remembersEnded ? seq : Number.POSITIVE_INFINITY;
+  }
+
+  /** From the best to the worst. */
+  pairs(depth: number): Level[] {
+    const levels = this.#levels;
+    const count = Math.min(depth, levels.length);
+    const found: Level[] = new Array(count);
+    for (let place = 0, index = levels.length - 1; place < count; place++, index--)
+      found[place] = [levels[index].price, levels[index].quantity];
+    return found;
   }
 
   changedSince(seq: number): Level[] {
+    return seq >= this.#touchedFrom ? this.#touchedSince(seq) : this.#foundSince(seq);
+  }
+
+  #touchedSince(seq: number): Level[] {
     const changed: Level[] = [];
-    for (const level of this.levels) if (level.seq > seq) changed.push([level.price, level.quantity]);
+    for (const price of new Set(this.#touched)) {
+      const value = Number(price);
+      const level = this.#levels[this.#indexOf(price, value)];
+      const ended = this.ended.get(value);
+      // It may have been touched again, in another form too.
+      if (level !== undefined && level.price === price && level.seq > seq) changed.push([price, level.quantity]);
+      else if (ended !== undefined && ended.price === price && ended.seq > seq) changed.push([price, ZERO]);
+    }
+    return changed;
+  }
+
+  #foundSince(seq: number): Level[] {
+    const changed: Level[] = [];
+    const levels = this.#levels;
+    for (let index = levels.length - 1; index >= 0; index--)
+      if (levels[index].seq > seq) changed.push([levels[index].price, levels[index].quantity]);
     for (const { price, seq: endedSeq } of this.ended.values()) if (endedSeq > seq) changed.push([price, ZERO]);
     return changed;
   }
 
-  /** Of the first level that is not better. */
+  /** Of the first level that is not worse. */
   #indexOf(price: string, value: number): number {
-    const { levels } = this;
+    const levels = this.#levels;
     let [low, high] = [0, levels.length];
     while (low < high) {
       const middle = (low + high) >>> 1;
       const other = levels[middle];
       const order = other.value === value ? compareExactly(other.price, price) : other.value < value ? -1 : 1;
-      if (order * this.#direction < 0) low = middle + 1;
+      if (order * this.#direction > 0) low = middle + 1;
       else high = middle;
     }
     return low;
@@ -135,21 +213,24 @@ const NO_LIMITS: BookLimits = { maxLevels: Number.POSITIVE_INFINITY, maxBytes: N
 /** Writer: whoever applies messages to it. Readers: all others. */
 export class OrderBook {
   readonly #limits: BookLimits;
-  readonly #bids = new Side(-1);
-  readonly #asks = new Side(1);
+  readonly #bids: Side;
+  readonly #asks: Side;
 
-  constructor(limits: BookLimits = NO_LIMITS) {
+  /** @param remembersEnded false: nobody asks it what has changed, and it knows of no message */
+  constructor(limits: BookLimits = NO_LIMITS, remembersEnded = true) {
     this.#limits = limits;
+    this.#bids = new Side(-1, remembersEnded);
+    this.#asks = new Side(1, remembersEnded);
   }
 
   /** From the best to the worst. @param depth of each side; by default all */
   levels(depth = Number.POSITIVE_INFINITY): { readonly bids: Level[]; readonly asks: Level[] } {
-    return { bids: pairs(this.#bids, depth), asks: pairs(this.#asks, depth) };
+    return { bids: this.#bids.pairs(depth), asks: this.#asks.pairs(depth) };
   }
 
   /** The same, as they are kept: good until it changes. */
-  get sides(): { readonly bids: readonly BookLevel[]; readonly asks: readonly BookLevel[] } {
-    return { bids: this.#bids.levels, asks: this.#asks.levels };
+  get sides(): { readonly bids: BookSide; readonly asks: BookSide } {
+    return { bids: this.#bids, asks: this.#asks };
   }
 
   /** All levels are others from this message on. */
@@ -181,6 +262,8 @@ export class OrderBook {
   }
 
   #set({ bids, asks }: Levels, seq: number): void {
+    this.#bids.begin(seq);
+    this.#asks.begin(seq);
     this.#setSide(this.#bids, bids, seq);
     this.#setSide(this.#asks, asks, seq);
     this.#trim(seq);
@@ -191,7 +274,7 @@ export class OrderBook {
     const most = 2 * this.#limits.maxLevels + SLACK_LEVELS;
     for (const [price, quantity] of levels) {
       side.set(price, quantity, seq);
-      if (side.levels.length > most) side.removeAt(most, seq);
+      if (side.count > most) side.removeWorst(1, seq);
     }
   }
 
@@ -199,17 +282,10 @@ export class OrderBook {
   #trim(seq: number): void {
     const { maxLevels, maxBytes } = this.#limits;
     for (const side of [this.#bids, this.#asks])
-      while (side.levels.length > maxLevels) side.removeAt(side.levels.length - 1, seq);
+      if (side.count > maxLevels) side.removeWorst(side.count - maxLevels, seq);
     while (this.#bids.bytes + this.#asks.bytes > maxBytes) {
       const larger = this.#bids.bytes > this.#asks.bytes ? this.#bids : this.#asks;
-      larger.removeAt(larger.levels.length - 1, seq);
+      larger.removeWorst(1, seq);
     }
   }
-}
-
-function pairs({ levels }: Side, depth: number): Level[] {
-  const count = Math.min(depth, levels.length);
-  const found: Level[] = new Array(count);
-  for (let index = 0; index < count; index++) found[index] = [levels[index].price, levels[index].quantity];
-  return found;
 }

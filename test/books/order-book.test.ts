@@ -121,6 +121,18 @@ describe('a book', () => {
     }
   });
 
+  it.each([1, 1000, 1001, 3000])('tells all of a message of %i levels, in two parts', (count) => {
+    const book = new OrderBook();
+    const level = (price: number, quantity: string): Level => [String(price), quantity];
+    const changes = Array.from({ length: count }, (_, n) => level(n + 1, n % 2 === 0 ? '0' : '2'));
+    book.apply({ bids: changes.map(([price]) => [price, '1']), asks: [level(9000, '1')] }, 1);
+    for (const part of [changes.slice(0, count >> 1), changes.slice(count >> 1)])
+      book.apply({ bids: part, asks: [] }, 2);
+    const { bids, asks } = book.changedSince(1);
+    expect([...bids].sort(([a], [b]) => Number(a) - Number(b))).toEqual(changes);
+    expect(asks).toEqual([]);
+  });
+
   it('tells prices apart that are the same as floats', () => {
     const book = new OrderBook();
     book.apply(

@@ -198,7 +198,13 @@ export class RouterClient {
   /** One WebSocket message with these frames. */
   send(...messages: ClientMessage[]): void {
     const frames = messages.map(encodeClientFrame);
-    this.sendBytes(Uint8Array.from(frames.flatMap((frame) => [...frame])));
+    const bytes = new Uint8Array(frames.reduce((sum, frame) => sum + frame.length, 0));
+    let at = 0;
+    for (const frame of frames) {
+      bytes.set(frame, at);
+      at += frame.length;
+    }
+    this.sendBytes(bytes);
   }
 
   sendJson(message: object): void {

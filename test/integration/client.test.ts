@@ -130,7 +130,7 @@ describe('the client behind a network that swallows everything', () => {
 function clientFiles(): Map<string, string> {
   const files = new Map<string, string>();
   const root = fileURLToPath(new URL('../../', import.meta.url));
-  for (const folder of ['dist', 'dist/client', 'dist/protocol']) {
+  for (const folder of ['dist', 'dist/book', 'dist/client', 'dist/protocol']) {
     for (const name of readdirSync(root + folder)) {
       if (name.endsWith('.js')) files.set(`/${folder}/${name}`, readFileSync(`${root}${folder}/${name}`, 'utf8'));
     }

@@ -60,8 +60,9 @@ class Lab {
       client.on('error', () => {});
       lab.clients.push(client);
       lab.received.push(received);
-      // One after the other: so client i has socket i.
-      await until(() => lab.sockets.length === index + 1, 'a connection');
+      // One after the other: so client i has socket i. At both ends: who is not open yet cannot pause.
+      const isOpen = () => lab.sockets.length === index + 1 && client.readyState === Client.OPEN;
+      await until(isOpen, 'a connection');
     }
     return lab;
   }

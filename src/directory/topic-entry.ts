@@ -175,7 +175,12 @@ export class TopicEntry {
  */
 function timedWaitMs({ streams, log }: TopicEntry, nowMs: number): number {
   let shortestMs = Number.POSITIVE_INFINITY;
-  for (const stream of streams) if (!stream.isIdle) shortestMs = Math.min(shortestMs, intervalOf(stream.options.spec));
+  for (const stream of streams) {
+    if (stream.isIdle) continue;
+    const intervalMs = intervalOf(stream.options.spec);
+    if (intervalMs === 0) return 0;
+    shortestMs = Math.min(shortestMs, intervalMs);
+  }
   if (shortestMs === Number.POSITIVE_INFINITY) return 0;
   const waitMs = Math.min(TIMED_WAIT_MAX_MS, Math.floor(shortestMs * TIMED_WAIT_SHARE));
   return log.retainedFrames > 0 && nowMs - log.timeAt(log.head) <= waitMs ? waitMs : 0;

@@ -327,7 +327,8 @@ export class Publishing implements Omit<LinkEvents, 'onHead'> {
     this.#patterns.meet(entry);
     const isAckLater = onAck !== null && entry.link.acksLater;
     outgoing.request = isAckLater ? this.pendingAcks.add(onAck) : 0;
-    outgoing.mayWaitMs = isAwaited ? 0 : entry.mayWaitMs(outgoing.monotonicMs);
+    // Only on the way to a lane is there somebody to wake.
+    outgoing.mayWaitMs = isAwaited || !entry.link.acksLater ? 0 : entry.mayWaitMs(outgoing.monotonicMs);
     const seq = this.#hand(entry, outgoing);
     if (seq === PUBLISH_FULL) {
       if (isAckLater) this.pendingAcks.cancel(outgoing.request);

@@ -7,7 +7,7 @@ import type { LocalSubscribeOptions, LocalSubscription } from '#src/local/api.js
 import { subscribeLocally } from '#src/local/local-subscribing.js';
 import type { SubscribeOptions } from '#src/protocol/messages.js';
 import { CODECS, HOMES, ReadingLab } from './reading-lab.js';
-import { RouterLab } from './router-lab.js';
+import { NO_HISTORY, RouterLab } from './router-lab.js';
 
 const LONG = { retainMs: 3_600_000 };
 
@@ -285,15 +285,6 @@ describe('durable names', () => {
     expect(client.takeShort()).toEqual(['ok 1', 'ok 1']);
   });
 });
-
-const NO_HISTORY = {
-  historyMessages: 0,
-  historyBytes: 0,
-  maxDelayMs: 0,
-  slowConsumerPolicy: 'drop_oldest',
-  maxLagMs: 0,
-  maxLagMessages: 0,
-} as const;
 
 describe('a durable subscription within the process', () => {
   it('waits for ACKs, goes on, and gives way', () => {

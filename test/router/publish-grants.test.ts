@@ -2,16 +2,7 @@
 
 import { describe, expect, it } from 'vitest';
 import { ENDED_LOG } from '#src/delivery/stream.js';
-import { RouterLab } from './router-lab.js';
-
-const NO_HISTORY = {
-  historyMessages: 0,
-  historyBytes: 0,
-  maxDelayMs: 0,
-  slowConsumerPolicy: 'drop_oldest',
-  maxLagMs: 0,
-  maxLagMessages: 0,
-} as const;
+import { NO_HISTORY, RouterLab } from './router-lab.js';
 
 /** All steps of a sweep, as the engine makes them. */
 function sweep(lab: RouterLab): void {

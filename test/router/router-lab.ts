@@ -74,6 +74,16 @@ const encoder = new TextEncoder();
 /** What happened to a lane: `died 0`, `recovered 0`. */
 type LaneReport = string;
 
+/** Of topics that keep nothing for who comes later. */
+export const NO_HISTORY = {
+  historyMessages: 0,
+  historyBytes: 0,
+  maxDelayMs: 0,
+  slowConsumerPolicy: 'drop_oldest',
+  maxLagMs: 0,
+  maxLagMessages: 0,
+} as const;
+
 export class RouterLab extends CoreParts {
   readonly scheduler = new FakeScheduler();
   /** The threads of the lanes: they run when the lab settles. */

@@ -15,6 +15,7 @@ import type {
   SnapshotEntry,
   Welcome,
 } from '../protocol/messages.js';
+import { type KeyValue, keyValueOf } from '../protocol/received.js';
 import { addressProblem, STATS_TOPIC, subscriptionProblem } from '../protocol/topic-name.js';
 import { type CallOptions, limited } from './call.js';
 import { ClientConnection, type ClosedInfo, type PushedMessage } from './connection.js';
@@ -49,7 +50,7 @@ export type { GapReason, SlowConsumerPolicy, Welcome } from '../protocol/message
 export { decode, encode } from '../protocol/msgpack.js';
 export { decodeJson } from '../protocol/msgpack-to-json.js';
 export { ExtensionValue } from '../protocol/msgpack-types.js';
-export type { SubscriptionCounts } from '../protocol/received.js';
+export type { KeyValue, SubscriptionCounts } from '../protocol/received.js';
 export { STATS_TOPIC } from '../protocol/topic-name.js';
 export type { CallOptions } from './call.js';
 export type { ClosedInfo } from './connection.js';
@@ -154,16 +155,6 @@ export interface SnapshotEvent {
   readonly isFirst: boolean;
   readonly isLast: boolean;
   readonly entries: readonly KeyValue[];
-}
-
-/** The newest message of a key. */
-export interface KeyValue {
-  /** Null where the topic is not keyed. */
-  readonly key: string | null;
-  readonly seq: number;
-  readonly time: number;
-  readonly payload: unknown;
-  readonly version?: number;
 }
 
 export interface ClientRequestOptions extends CallOptions, RequestOptions {}
@@ -420,10 +411,7 @@ function toSnapshot(
   part: Pick<SnapshotEvent, 'seq' | 'isFirst' | 'isLast'>,
   entries: readonly SnapshotEntry[],
 ): SnapshotEvent {
-  const values = entries.map(([key, seq, time, payload, version]): KeyValue => {
-    return { key, seq, time, payload, ...(version === undefined ? {} : { version }) };
-  });
-  return { topic, ...part, entries: values };
+  return { topic, ...part, entries: entries.map(keyValueOf) };
 }
 
 function toHistory(topic: string, result: Record<string, unknown>): History {

@@ -329,7 +329,7 @@ function feedOf(book: StreamWishes['book'], { depth, tick, checksum }: Subscribe
 /** Of a delta the whole value that it makes. */
 function deliverValue(source: Source, values: Values, event: EventMessage): void {
   const payload = values.valueOf(event, decode(event.payloadBytes));
-  const given = topicEvent(source, event.change === 'delta' ? { ...event, change: null } : event, payload);
+  const given = topicEvent(source, event, payload);
   for (const { handler, counts, isOpen, subscription } of source.stream.targets) {
     if (!isOpen) continue;
     counts.received++;

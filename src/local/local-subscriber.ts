@@ -7,7 +7,7 @@ import { decodeServerFrames } from '../protocol/client-frames.js';
 import { type PresentExtras, presentExtras } from '../protocol/event.js';
 import type { GapReason, ServerMessage } from '../protocol/messages.js';
 import { decode } from '../protocol/msgpack.js';
-import { Received } from '../protocol/received.js';
+import { type KeyValue, keyValueOf, Received } from '../protocol/received.js';
 import { isPattern } from '../protocol/topic-name.js';
 import { Values } from '../protocol/values.js';
 
@@ -37,14 +37,7 @@ export interface LocalSnapshot {
   readonly isLast: boolean;
 }
 
-export interface LocalSnapshotEntry {
-  /** Null where the topic is not keyed. */
-  readonly key: string | null;
-  readonly seq: number;
-  readonly time: number;
-  readonly payload: unknown;
-  readonly version?: number;
-}
+export type LocalSnapshotEntry = KeyValue;
 
 /** A topic of a pattern. */
 export interface LocalTopic {
@@ -180,9 +173,7 @@ export class LocalSubscriber implements Sink {
     } else if (frame.type === 'snapshot') {
       const { seq, first: isFirst, last: isLast } = frame;
       values?.take(frame.entries, isFirst);
-      const entries = frame.entries.map(([key, its, time, payload, version]): LocalSnapshotEntry => {
-        return { key, seq: its, time, payload, ...(version === undefined ? {} : { version }) };
-      });
+      const entries = frame.entries.map(keyValueOf);
       this.#call(() => this.#handlers.onSnapshot?.({ topic, seq, entries, isFirst, isLast }));
     } else this.#unsubscribed(frame.alias, topic, frame);
   }
@@ -210,12 +201,11 @@ export class LocalSubscriber implements Sink {
 
   /** Null: anybody may publish what this process cannot decode. */
   #eventOf({ topic, values }: LocalSource, event: Extract<ServerMessage, { type: 'event' }>): LocalEvent | null {
-    const { seq, time, payloadBytes, change } = event;
+    const { seq, time, payloadBytes } = event;
     try {
       const said = decode(payloadBytes);
       const payload = values === null ? said : values.valueOf(event, said);
-      const extras = presentExtras(change === 'delta' ? { ...event, change: null } : event);
-      return { topic, seq, time, payload, ...extras };
+      return { topic, seq, time, payload, ...presentExtras(event) };
     } catch (cause) {
       const problem = `message ${seq} of ${JSON.stringify(topic)} was left out: its payload cannot be decoded`;
       this.#onFault(new Error(problem, { cause }));

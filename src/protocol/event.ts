@@ -67,8 +67,8 @@ export interface PresentExtras {
   readonly id?: string;
   /** What the message is the newest value of. */
   readonly key?: string;
-  /** `delete`: the key is no more. */
-  readonly change?: EventChange;
+  /** `delete`: the key is no more. `leave`: the filter lets its value through no more. */
+  readonly change?: Exclude<EventChange, 'delta'>;
   /** The publisher's, of the key's value. */
   readonly version?: number;
 }
@@ -82,12 +82,12 @@ export interface EventExtras {
   readonly version?: number | null;
 }
 
-/** As fields of an event that a program gets: what there is none of is left out. */
+/** As fields of an event that a program gets: what there is none of is left out. Programs get what deltas make, and no deltas. */
 export function presentExtras({ key, id, change, version }: EventExtras): PresentExtras {
   const present: { -readonly [Name in keyof PresentExtras]: PresentExtras[Name] } = {};
   if (id != null) present.id = id;
   if (key != null) present.key = key;
-  if (change != null) present.change = change;
+  if (change != null && change !== 'delta') present.change = change;
   if (version != null) present.version = version;
   return present;
 }

@@ -1,6 +1,20 @@
-/** Received: what has become of a subscription's messages, as its events and gaps say. */
+/** Received: what a subscription brings to a program, and what has become of its messages, as its events and gaps say. */
 
-import type { GapReason } from './messages.js';
+import type { GapReason, SnapshotEntry } from './messages.js';
+
+/** The newest message of a key, of a snapshot. */
+export interface KeyValue {
+  /** Null where the topic is not keyed. */
+  readonly key: string | null;
+  readonly seq: number;
+  readonly time: number;
+  readonly payload: unknown;
+  readonly version?: number;
+}
+
+export function keyValueOf([key, seq, time, payload, version]: SnapshotEntry): KeyValue {
+  return { key, seq, time, payload, ...(version === undefined ? {} : { version }) };
+}
 
 export interface SubscriptionCounts {
   /** Events. What snapshots bring is none. */
